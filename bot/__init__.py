@@ -1,0 +1,1 @@
+"""The persona and what runs it. Never imports `training` or `plugins`."""

@@ -1,0 +1,1 @@
+"""A persona on its hardware, behind one wire: the OpenAI chat-completions protocol."""

@@ -1,0 +1,71 @@
+"""What everybody who speaks with an engine shares: how to sample, what comes back, how it ends.
+
+A request ends in exactly one terminal piece, whatever happens to the engine meanwhile.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.persona.manifest import Generation, Persona
+
+Finish = Literal["stop", "length", "cancelled", "timeout", "error", "busy"]
+
+
+@dataclass(slots=True, frozen=True)
+class Sampling:
+    """How a reply is drawn. `temperature` 0 always takes the likeliest token; `top_k` 0 is off."""
+
+    temperature: float = 0.8
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    max_tokens: int = 128
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, generation: Generation, *, temperature: float | None = None, max_tokens: int | None = None
+    ) -> "Sampling":
+        """The persona's own sampling, with the operator's overrides."""
+        return cls(
+            temperature=generation.temperature if temperature is None else temperature,
+            top_p=generation.top_p,
+            top_k=generation.top_k,
+            repetition_penalty=generation.repetition_penalty,
+            max_tokens=max_tokens or generation.max_tokens,
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class Piece:
+    """Some text of a reply; the last piece, and only that, has `finish`.
+
+    `persona` is the hash of the persona that speaks; `why` says, for the log, what went wrong.
+    """
+
+    text: str = ""
+    finish: Finish | None = None
+    persona: str = ""
+    why: str = ""
+
+
+class Talker(Protocol):
+    """An engine as the bot sees it: our worker, a server elsewhere, or the echo."""
+
+    @property
+    def persona(self) -> Persona:
+        """Whose prompt format and sampling hold now."""
+        ...
+
+    def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+        """The reply to a prompt, piece by piece; the last piece has `finish`. Never raises for the engine's faults."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the engine; an own worker process ends."""
+        ...

@@ -1,0 +1,86 @@
+"""One reply of the persona: from the messages of a chat to bubbles that may be sent.
+
+Knows the prompt, the engine and the guard; doesn't know when to speak, nor where bubbles go.
+The chat, the browser, the demo and the platforms all come through here.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.engine.wire import Finish, Sampling, Talker
+from bot.persona import privacy
+from bot.persona.message import Message
+from bot.persona.prompt import Labels, split_reply, to_prompt, without_media
+
+
+@dataclass(slots=True)
+class Where:
+    """A chat as the prompt sees it: its kind, its partner's or group's name, and its labels."""
+
+    kind: str
+    name: str
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class Said:
+    """One step of a reply: a finished bubble, or (last) how it ended."""
+
+    bubble: str = ""
+    finish: Finish | None = None
+    persona: str = ""
+    why: str = ""
+    held_back: int = 0
+    """Bubbles that the guard kept from being said, so far."""
+
+
+async def reply(
+    talker: Talker,
+    messages: Sequence[Message],
+    where: Where,
+    sampling: Sampling,
+    *,
+    now: float | None = None,
+    answering: str | None = None,
+    guard: bool = True,
+    count: Callable[[str], int] | None = None,
+) -> AsyncIterator[Said]:
+    """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
+
+    `count` gives the tokens of a text; with it the prompt is kept within the persona's context.
+    """
+    persona = talker.persona
+    prompt = to_prompt(
+        messages,
+        persona.prompt,
+        where.labels,
+        kind=where.kind,
+        name=where.name,
+        now=now,
+        answering=answering,
+        count=count,
+        budget=persona.model.context - sampling.max_tokens,
+    )
+    known = "\n".join(m.text for m in messages)
+    pending, held = "", 0
+    stream = talker.stream(prompt, sampling)
+    async for piece in stream:
+        pending += piece.text
+        lines = pending.split("\n")
+        if not piece.finish:
+            pending = lines.pop()
+        elif piece.finish not in ("stop", "length"):
+            lines = []
+        for bubble in split_reply("\n".join(lines)):
+            spoken = without_media(bubble)
+            if spoken and guard and not privacy.sendable(spoken, known):
+                held += 1
+            elif spoken:
+                yield Said(spoken, persona=piece.persona, held_back=held)
+        if piece.finish:
+            yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
+
+
+def greedy(sampling: Sampling) -> Sampling:
+    """The same sampling, always taking the likeliest token."""
+    return replace(sampling, temperature=0.0)

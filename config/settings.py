@@ -1,0 +1,467 @@
+"""Every knob of mybot: one class per table of `config/mybot.toml`, one table per command.
+
+First found wins: a command-line flag, a `MYBOT_<TABLE>_<KNOB>` variable (`.env` counts as
+variables; secrets live there and nowhere else), `config/mybot.toml`, the preset (training only),
+the default written here. Nothing is read before a table is built.
+
+Paths: on the command line and in variables they are relative to where the command was started,
+in the TOML file and in the defaults to the checkout.
+"""
+
+import os
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
+
+from dotenv import load_dotenv
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliPositionalArg,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError as CliError,
+)
+
+from config.errors import SettingsError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+T = TypeVar("T", bound="Table")
+
+Json = Annotated[bool, Field(validation_alias=AliasChoices("json"))]
+
+
+class Table(BaseSettings):
+    """One table of the TOML file, and the flags of one command."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_exit_on_error=False,
+    )
+
+    table: ClassVar[str]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Toml(settings_cls)
+
+
+class _Toml(PydanticBaseSettingsSource):
+    """The table of the TOML file over the anchored defaults."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        cls: Any = self.settings_cls
+        values = read_toml().get(cls.table, {})
+        wrong = [name for name in values if name not in knobs(cls)]
+        if wrong:
+            raise SettingsError(f"[{cls.table}] has no knob {wrong[0]!r}", hint=_nearest(cls, wrong[0]))
+        anchored = {name: field.default for name, field in cls.model_fields.items() if isinstance(field.default, Path)}
+        paths = {name for name, field in cls.model_fields.items() if "Path" in str(field.annotation)}
+        merged = {**anchored, **values}
+        return {name: _anchor(value) if name in paths else value for name, value in merged.items()}
+
+
+def _anchor(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_anchor(item) for item in value]
+    return ROOT / Path(value).expanduser() if value not in (None, "") else value
+
+
+class Import(Table, env_prefix="MYBOT_IMPORT_"):
+    """Read chat exports into data/messages.jsonl, adding to what is there."""
+
+    table: ClassVar[str] = "import"
+
+    exports: CliPositionalArg[list[Path]] = []
+    """Files to read: QQ text exports, qq-chat-exporter JSON, our own messages.jsonl."""
+    me: list[str] = []
+    """Who you are: QQ numbers and names, several allowed. Left out, mybot suggests and asks."""
+    data: Path = Path("data")
+    """The folder that holds messages.jsonl."""
+    format: str = ""
+    """Read every file as this format instead of looking at it first."""
+    tz: str = "+08:00"
+    """The zone of exports that have wall-clock time only."""
+    yes: bool = False
+    """Take the suggested 'me' without asking."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Dataset(Table, env_prefix="MYBOT_DATASET_"):
+    """Turn messages into training and held-out turns."""
+
+    table: ClassVar[str] = "dataset"
+
+    data: Path = Path("data")
+    """The folder with messages.jsonl; train.jsonl and heldout.jsonl are written beside it."""
+    name: str = ""
+    """What the persona is called; left out, the name you use most."""
+    gap: float = Field(default=30.0, gt=0)
+    """Minutes of silence that end a session."""
+    history_private: int = Field(default=60, ge=1)
+    """Messages of a private chat that a prompt reaches back over."""
+    history_group: int = Field(default=40, ge=1)
+    """Messages of a group that a prompt reaches back over."""
+    privacy: bool = True
+    """Replace personal data by typed placeholders such as [电话]."""
+    embargo_days: float = Field(default=1.0, ge=0)
+    """Days left out on each side of a border between train, dev and test."""
+    train_json: Path | None = None
+    """Also write the rows of the 2023 notebook (### Human: … ### Assistant: …) to this file."""
+    seed: int = 7
+    """Chooses the chats that are held out whole."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Train(Table, env_prefix="MYBOT_TRAIN_"):
+    """Fine-tune an adapter on data/train.jsonl (LoRA, or QLoRA with --load-in-4bit)."""
+
+    table: ClassVar[str] = "train"
+
+    preset: str = ""
+    """A recipe of config/presets, by name; the other knobs override it."""
+    base_model: str = "Qwen/Qwen3-8B"
+    """A local model folder, or a name on the Hugging Face hub."""
+    revision: str = ""
+    """The commit or branch of a hub model."""
+    data: Path = Path("data")
+    """The folder with train.jsonl and heldout.jsonl."""
+    name: str = "me"
+    """The run is runs/<name>, the persona personas/<name>."""
+    runs: Path = Path("runs")
+    """Where runs are kept."""
+    loss_on: Literal["mine", "all"] = "mine"
+    """Tokens that get loss: my replies only, or every token of the window."""
+    max_length: int = Field(default=2048, ge=16)
+    """Tokens of one training window; older messages are left out until it fits."""
+    load_in_4bit: bool = False
+    """QLoRA: the base model in 4 bit."""
+    load_in_8bit: bool = False
+    """The base model in 8 bit."""
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """The 4-bit number format."""
+    bnb_4bit_use_double_quant: bool = True
+    """Quantise the quantisation constants too."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Compute dtype: auto is bfloat16 where the card has it, float16 on older cards, float32 on CPU."""
+    r: int = Field(default=16, ge=1)
+    """Rank of the adapter."""
+    lora_alpha: int = 32
+    """Scale of the adapter; the update is multiplied by lora_alpha / r."""
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout inside the adapter."""
+    bias: Literal["none", "all", "lora_only"] = "none"
+    """Which biases are trained."""
+    target_modules: str = "all-linear"
+    """Layers that get an adapter: all-linear, or names parted by commas."""
+    modules_to_save: str = ""
+    """Layers trained whole beside the adapter, parted by commas."""
+    per_device_train_batch_size: int = Field(default=4, ge=1)
+    """Windows per step on one device."""
+    gradient_accumulation_steps: int = Field(default=4, ge=1)
+    """Steps per optimiser step."""
+    train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = "group_by_length"
+    """How windows are put into batches; group_by_length saves padding."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    """Peak learning rate."""
+    lr_scheduler_type: str = "cosine"
+    """Course of the learning rate."""
+    warmup_steps: float = Field(default=0.03, ge=0)
+    """Warm-up: steps, or a share of all steps when below 1."""
+    num_train_epochs: float = Field(default=3.0, gt=0)
+    """Passes over the training set."""
+    max_steps: int = -1
+    """Stop after this many optimiser steps; -1: after num_train_epochs."""
+    optim: str = "auto"
+    """Optimiser: auto is paged_adamw_8bit on CUDA and adamw_torch elsewhere."""
+    max_grad_norm: float = 1.0
+    """Gradient clipping."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
+    """Recompute activations to save memory: auto is on with CUDA."""
+    eval_share: bool = True
+    """Measure the loss on the dev rows of heldout.jsonl after each epoch and at the end."""
+    logging_steps: int = Field(default=10, ge=1)
+    """Optimiser steps between two lines of the log."""
+    report_to: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
+    """Send the numbers, never the text, to a tracker."""
+    seed: int = 42
+    """Seed of everything that is drawn."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Merge(Table, env_prefix="MYBOT_MERGE_"):
+    """Merge an adapter into its base model and seal the persona."""
+
+    table: ClassVar[str] = "merge"
+
+    run: CliPositionalArg[Path] = Path("runs/me")
+    """The run folder, with adapter/ in it."""
+    personas: Path = Path("personas")
+    """Where personas are kept; the version folder is personas/<name>/<version>."""
+    name: str = ""
+    """The persona's folder name; left out, the run's."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Dtype of the merged weights: auto is the dtype of training."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Engine(Table, env_prefix="MYBOT_ENGINE_"):
+    """Serve a persona over the OpenAI chat-completions protocol."""
+
+    table: ClassVar[str] = "engine"
+
+    persona: Path = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    url: str = ""
+    """Speak to this OpenAI-compatible server instead of starting an own worker, e.g. http://127.0.0.1:8000/v1."""
+    api_key: SecretStr | None = None
+    """Key of the server; needed to listen on anything but loopback. Belongs into .env."""
+    model: str = ""
+    """Model name to ask for at `url`; left out, the first that the server lists."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8321, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    device: str = "auto"
+    """auto, cuda, cuda:1, cpu, …; auto refuses to put a real model on the CPU."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Dtype of the weights: auto is what the persona was sealed with, float32 on CPU."""
+    load_in_8bit: bool = False
+    """Load the weights in 8 bit: half the memory, slower."""
+    load_in_4bit: bool = False
+    """Load the weights in 4 bit: a quarter of the memory, slower."""
+    max_batch: int = Field(default=32, ge=1)
+    """Chats answered at once."""
+    max_queue: int = Field(default=128, ge=1)
+    """Requests waiting; one more is answered 'busy' at once."""
+    max_new_tokens: int = Field(default=256, ge=1)
+    """The longest reply a request may ask for."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds after which a request ends, queue and decoding together."""
+    start_timeout: float = Field(default=600.0, gt=0)
+    """Seconds a worker may take to load its model."""
+
+
+class Bot(Table, env_prefix="MYBOT_BOT_"):
+    """Answer on QQ through NoneBot."""
+
+    table: ClassVar[str] = "bot"
+
+    adapters: list[str] = ["nonebot.adapters.onebot.v11"]
+    """NoneBot adapters to load."""
+    onebot_v11_ws_urls: list[str] = []
+    """Forward: WebSocket addresses of the QQ side (NapCat: WebSocket 服务端), e.g. ws://127.0.0.1:3001."""
+    onebot_access_token: SecretStr | None = None
+    """The token both sides know. Belongs into .env."""
+    host: str = "127.0.0.1"
+    """Reverse: address to listen on for the QQ side (NapCat: WebSocket 客户端)."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Reverse: port to listen on, path /onebot/v11/ws; 0: don't listen."""
+    superusers: list[str] = []
+    """QQ numbers of the owner: may give commands, and get answers in private."""
+    chats: list[str] = []
+    """Chats that get answers, such as group:123456 or private:10001; everybody else is off."""
+    command_start: list[str] = ["/", "."]
+    """Prefixes of commands."""
+    nickname: list[str] = []
+    """Names the bot listens to in groups beside @."""
+    database: str = "sqlite+aiosqlite:///data/history.db"
+    """Where chats are kept: an SQLAlchemy URL; SQLite paths are relative to the checkout."""
+    debounce: float = Field(default=1.8, ge=0)
+    """Seconds of quiet after which a burst is taken as one turn."""
+    debounce_max: float = Field(default=10.0, ge=0)
+    """Seconds after which a burst is answered even if it goes on."""
+    stale: float = Field(default=120.0, gt=0)
+    """A message older than this on arrival is kept, not answered."""
+    bubble_pause: float = Field(default=1.2, ge=0)
+    """Seconds between two bubbles of one reply, before typing time."""
+    max_bubbles: int = Field(default=4, ge=1)
+    """Bubbles of one reply at most."""
+    disclosure: bool = True
+    """Say once in each private chat that it is an AI who writes."""
+    guard: bool = True
+    """Keep personal data out of what the bot says."""
+    temperature: float | None = None
+    """Overrides the persona's own sampling."""
+    max_tokens: int | None = None
+    """Overrides the persona's own longest reply."""
+
+
+class Chat(Table, env_prefix="MYBOT_CHAT_"):
+    """Talk with a persona in the terminal."""
+
+    table: ClassVar[str] = "chat"
+
+    persona: CliPositionalArg[Path] = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    name: str = "朋友"
+    """Who you are in this chat."""
+    url: str = ""
+    """Speak to this OpenAI-compatible server instead of starting one."""
+    device: str = ""
+    """As [engine] device; left out, taken from there."""
+    load_in_8bit: bool = False
+    """Load the weights in 8 bit."""
+    load_in_4bit: bool = False
+    """Load the weights in 4 bit."""
+    temperature: float | None = None
+    """Overrides the persona's own sampling; 0 always takes the likeliest token."""
+    guard: bool = True
+    """Keep personal data out of what the persona says."""
+
+
+class Web(Table, env_prefix="MYBOT_WEB_"):
+    """Talk with a persona in the browser (Gradio)."""
+
+    table: ClassVar[str] = "web"
+
+    persona: CliPositionalArg[Path] = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    name: str = "朋友"
+    """Who you are in this chat."""
+    url: str = ""
+    """Speak to this OpenAI-compatible server instead of starting one."""
+    server_name: str = "127.0.0.1"
+    """Address to listen on."""
+    server_port: int = Field(default=7860, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    share: bool = False
+    """Make a public link through Gradio's servers: everybody who has it can talk to the persona."""
+    device: str = ""
+    """As [engine] device; left out, taken from there."""
+    load_in_8bit: bool = False
+    """Load the weights in 8 bit."""
+    load_in_4bit: bool = False
+    """Load the weights in 4 bit."""
+    temperature: float | None = None
+    """Overrides the persona's own sampling; 0 always takes the likeliest token."""
+    guard: bool = True
+    """Keep personal data out of what the persona says."""
+
+
+class Demo(Table, env_prefix="MYBOT_DEMO_"):
+    """The whole way on the bundled sample, then a chat."""
+
+    table: ClassVar[str] = "demo"
+
+    folder: Path = Path("data/demo")
+    """Everything the demo makes."""
+    seed: int = 7
+    """Seed of the toy base model and of its training."""
+    fresh: bool = False
+    """Throw away what an earlier demo made and do it all again."""
+    chat: bool = True
+    """Open a chat at the end; without a terminal a fixed conversation is played instead."""
+
+
+class Doctor(Table, env_prefix="MYBOT_DOCTOR_"):
+    """Look at this set-up and say what is wrong with it."""
+
+    table: ClassVar[str] = "doctor"
+
+    as_json: Json = False
+    """Print the findings as one JSON object."""
+
+
+TABLES: tuple[type[Table], ...] = (Import, Dataset, Train, Merge, Engine, Bot, Chat, Web, Demo, Doctor)
+
+
+def knobs(cls: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The knobs of a table under the names the TOML file uses."""
+    return {"json" if name == "as_json" else name: field for name, field in cls.model_fields.items()}
+
+
+def toml_path() -> Path:
+    """The settings file: MYBOT_CONFIG, or config/mybot.toml of the checkout."""
+    return Path(os.environ.get("MYBOT_CONFIG") or ROOT / "config" / "mybot.toml")
+
+
+def read_toml() -> dict[str, dict[str, Any]]:
+    """The settings file; a missing or broken one, or an unknown table, is a SettingsError."""
+    path = toml_path()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist", hint="point MYBOT_CONFIG at a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}", hint="mend that line of the file") from None
+    known = [cls.table for cls in TABLES]
+    for name, value in content.items():
+        if name not in known or not isinstance(value, dict):
+            raise SettingsError(f"{path} has an unknown table [{name}]", hint=f"the tables: {', '.join(known)}")
+    return content
+
+
+def parse(cls: type[T], args: list[str], command: str = "") -> T:
+    """The settings of a command with its flags on top. `--help` prints and exits."""
+    load_dotenv(ROOT / ".env")
+    named = cast("type[T]", type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "__module__": cls.__module__}))
+    named.model_config["cli_prog_name"] = f"mybot {command or cls.table}"
+    try:
+        return CliApp.run(named, cli_args=args)
+    except ValidationError as error:
+        raise _explain(cls, error) from None
+    except CliError as error:
+        text = str(error).removeprefix("error parsing CLI: ")
+        wrong = text.rsplit("unrecognized arguments: ", 1)[-1].split()[0] if "unrecognized" in text else ""
+        raise UsageError(text, hint=_nearest(cls, wrong.lstrip("-")) if wrong else "see --help") from None
+
+
+def load(cls: type[T], **values: Any) -> T:
+    """The settings of a table without a command line; `values` win over everything."""
+    load_dotenv(ROOT / ".env")
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        raise _explain(cls, error) from None
+
+
+def _explain(cls: type[Table], error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    knob = ".".join(str(part) for part in first["loc"])
+    hint = (
+        _nearest(cls, knob) if first["type"] == "extra_forbidden" else "see the help of this knob in config/mybot.toml"
+    )
+    shown = "" if "secret" in str(first["type"]) else f" = {first['input']!r}"
+    return SettingsError(f"[{cls.table}] {knob}{shown}: {first['msg'].lower()}", hint=hint)
+
+
+def _nearest(cls: type[Table], wrong: str) -> str:
+    names = list(knobs(cls))
+    close = get_close_matches(wrong.replace("-", "_"), names, n=3)
+    return f"did you mean {', '.join(close)}?" if close else f"the knobs: {', '.join(names)}"

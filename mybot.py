@@ -1,0 +1,66 @@
+"""The command `mybot`: a table from a word to a module, and nothing heavy.
+
+Knows the words, their order and the exit codes; what a word does stands in its module's `main`.
+Exit codes: 0 done, 1 an error in two lines, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+# A stray package named `config` in site-packages would shadow ours: the checkout comes first.
+sys.path.insert(0, str(ROOT))
+
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "import": ("training.importing", "Import", "chat exports → data/messages.jsonl"),
+    "dataset": ("training.dataset", "Dataset", "messages → data/train.jsonl, data/heldout.jsonl"),
+    "train": ("training.sft", "Train", "dataset + base model → runs/<name>/adapter"),
+    "merge": ("training.merge", "Merge", "adapter + base model → personas/<name>"),
+    "chat": ("bot.console", "Chat", "talk with a persona in the terminal"),
+    "web": ("bot.web", "Web", "talk with a persona in the browser"),
+    "serve": ("bot.engine.server", "Engine", "a persona behind the OpenAI protocol"),
+    "run": ("bot.app", "Bot", "answer on QQ"),
+    "demo": ("training.demo", "Demo", "the whole way on a bundled sample, then a chat"),
+    "doctor": ("bot.doctor", "Doctor", "what is wrong with this set-up"),
+}
+
+
+def usage() -> str:
+    """The help text: one line a command."""
+    rows = "\n".join(f"  mybot {word:8} {line}" for word, (_, _, line) in COMMANDS.items())
+    return (
+        "mybot: fine-tune a 'me' on your chat records, and let it answer for you\n\n"
+        f"{rows}\n\n"
+        "  mybot COMMAND --help   every flag of a command; defaults live in config/mybot.toml\n"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("help", "-h", "--help"):
+        sys.stdout.write(usage())
+        return 0
+    if command not in COMMANDS:
+        sys.stderr.write(f"error: no command {command!r}\n hint: one of {', '.join(COMMANDS)}\n")
+        return 2
+
+    from config import settings
+    from config.errors import MyBotError
+
+    module, table, _ = COMMANDS[command]
+    try:
+        knobs = settings.parse(getattr(settings, table), args, command)
+        importlib.import_module(module).main(knobs)
+    except MyBotError as error:
+        sys.stderr.write(f"{error.lines()}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
