@@ -135,11 +135,11 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     privacy: bool = True
     """Replace personal data by typed placeholders such as [电话]."""
     embargo_days: float = Field(default=1.0, ge=0)
-    """Days left out on each side of a border between train, dev and test."""
+    """Days left out after each border between train, dev and test."""
     train_json: Path | None = None
     """Also write the rows of the 2023 notebook (### Human: … ### Assistant: …) to this file."""
     seed: int = 7
-    """Chooses the chats that are held out whole."""
+    """Draws how far each training context reaches back."""
     as_json: Json = False
     """Print the report as one JSON object."""
 
@@ -211,8 +211,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Weight decay."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Recompute activations to save memory: auto is on with CUDA."""
-    eval_share: bool = True
-    """Measure the loss on the dev rows of heldout.jsonl after each epoch and at the end."""
+    eval_strategy: Literal["no", "epoch"] = "epoch"
+    """Measure the held-out loss after each epoch; at the end it is measured always."""
     logging_steps: int = Field(default=10, ge=1)
     """Optimiser steps between two lines of the log."""
     report_to: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
@@ -236,6 +236,12 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """The persona's folder name; left out, the run's."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Dtype of the merged weights: auto is the dtype of training."""
+    temperature: float = Field(default=0.8, ge=0)
+    """Sampling sealed with the persona: 0 always takes the likeliest token."""
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    """Sampling sealed with the persona: share of the probability that is drawn from."""
+    max_tokens: int = Field(default=128, ge=1)
+    """Sealed with the persona: the longest reply."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

@@ -1,0 +1,30 @@
+# Every verb sets up what it needs; PYTHON chooses the interpreter the environment is made with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+
+.PHONY: help demo test check bench
+help: ## what each verb does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/.train ## from a chat export to a reply, on a toy model, then a chat
+	@$(BIN)/python mybot.py demo
+
+test: $(VENV)/.dev ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## ruff, pyright, import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## the benchmarks, one after the other
+	@for file in tests/bench/bench_*.py; do $(BIN)/python $$file; done
+
+$(VENV)/.venv:
+	@$(PYTHON) -m venv $(VENV) && touch $@
+
+$(VENV)/.train: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "setting up (once)" && $(PIP) --editable '.[train]' && touch $@
+
+$(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "setting up (once)" && $(PIP) --editable '.[dev]' && touch $@ $(VENV)/.train

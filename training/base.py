@@ -1,0 +1,72 @@
+"""The base model: a local folder or a name on the hub, loaded for training or merging.
+
+Errors are those a person can mend: no such folder, not a model, no network, not enough disk.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from config.errors import TrainingError
+from training.templates import dress
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import BitsAndBytesConfig, PreTrainedModel
+
+
+def locate(name: str) -> str:
+    """The folder or hub name of a base model; a folder that isn't a model is a TrainingError."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise TrainingError(f"{path} is no model folder: no config.json", hint="give the folder that holds config.json")
+        return str(path.resolve())
+    if path.is_absolute() or name.startswith(".") or name.count("/") != 1:
+        raise TrainingError(f"there is no base model at {name}", hint="give a local folder or a hub name such as Qwen/Qwen3-8B")
+    return name
+
+
+def load_tokenizer(name: str, revision: str = "") -> Any:
+    """The base model's tokenizer with the plain template that will be sealed."""
+    from transformers import AutoTokenizer
+
+    tokenizer = _from_hub(name, lambda: AutoTokenizer.from_pretrained(locate(name), revision=revision or "main"))
+    dress(tokenizer)
+    return tokenizer
+
+
+def load_model(
+    name: str,
+    *,
+    dtype: "torch.dtype",
+    revision: str = "",
+    quantization: "BitsAndBytesConfig | None" = None,
+) -> "PreTrainedModel":
+    """The base model's weights; on CUDA each process of a torchrun takes its own card."""
+    import os
+
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    # device_map fails on a machine without a GPU; under torchrun every process has its own card.
+    placed = {"device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}} if torch.cuda.is_available() else {}
+    model = _from_hub(
+        name,
+        lambda: AutoModelForCausalLM.from_pretrained(
+            locate(name), revision=revision or "main", dtype=dtype, quantization_config=quantization, **placed
+        ),
+    )
+    if quantization is not None and not getattr(model, "is_quantized", False):
+        raise TrainingError(f"{name} was not quantised as asked", hint="check that bitsandbytes is installed")
+    return model
+
+
+def _from_hub(name: str, load: Any) -> Any:
+    try:
+        return load()
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0][:200]
+        raise TrainingError(
+            f"the base model {name} can't be loaded: {first}",
+            hint="give a local folder, or set HF_ENDPOINT to a mirror if the hub is out of reach",
+        ) from error

@@ -1,0 +1,142 @@
+"""A training recipe: the [train] table over a preset, and what it means to TRL, PEFT and bitsandbytes.
+
+Names are theirs, letter by letter, so that a knob can be looked up in their documentation.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from config.errors import SettingsError, TrainingError
+from config.settings import ROOT, Train, knobs as knobs_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
+    from transformers import BitsAndBytesConfig
+    from trl import SFTConfig
+
+PRESETS = ROOT / "config" / "presets"
+
+
+def resolve(knobs: Train) -> Train:
+    """The recipe with its preset beneath: what was set by flag, variable or TOML wins."""
+    if not knobs.preset:
+        return knobs
+    path = PRESETS / f"{knobs.preset}.toml"
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in PRESETS.glob("*.toml")))
+        raise SettingsError(f"no preset {knobs.preset!r}", hint=f"one of {names}")
+    preset = tomllib.loads(path.read_text(encoding="utf-8"))
+    if wrong := [name for name in preset if name not in knobs_of(Train)]:
+        raise SettingsError(f"{path.name} has no knob {wrong[0]!r}", hint="see [train] in config/mybot.toml")
+    given = {name: getattr(knobs, name) for name in knobs.model_fields_set}
+    try:
+        return Train(**{**preset, **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SettingsError(f"{path.name}: {first['loc'][0]}: {first['msg'].lower()}", hint="mend the preset") from None
+
+
+def compute_dtype(knobs: Train) -> "torch.dtype":
+    """The dtype of the forward pass on this machine."""
+    import torch
+
+    if knobs.dtype != "auto":
+        return getattr(torch, knobs.dtype)
+    if not torch.cuda.is_available():
+        return torch.float32
+    # Emulated bfloat16 (V100, T4) is slower than float16 and no more exact.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def quantization(knobs: Train) -> "BitsAndBytesConfig | None":
+    """How bitsandbytes loads the base model; None for plain weights."""
+    if not (knobs.load_in_4bit or knobs.load_in_8bit):
+        return None
+    if knobs.load_in_4bit and knobs.load_in_8bit:
+        raise SettingsError("load_in_4bit and load_in_8bit are both on", hint="choose one of them")
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=knobs.load_in_4bit,
+        load_in_8bit=knobs.load_in_8bit,
+        bnb_4bit_quant_type=knobs.bnb_4bit_quant_type,
+        bnb_4bit_use_double_quant=knobs.bnb_4bit_use_double_quant,
+        bnb_4bit_compute_dtype=compute_dtype(knobs),
+    )
+
+
+def lora(knobs: Train) -> "LoraConfig":
+    """The adapter."""
+    from peft import LoraConfig
+
+    targets = knobs.target_modules
+    return LoraConfig(
+        r=knobs.r,
+        lora_alpha=knobs.lora_alpha,
+        lora_dropout=knobs.lora_dropout,
+        bias=knobs.bias,
+        target_modules=targets if targets == "all-linear" else _names(targets),
+        modules_to_save=_names(knobs.modules_to_save) or None,
+        task_type="CAUSAL_LM",
+    )
+
+
+def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig":
+    """The trainer's arguments. Windows are cut and labelled already, so TRL prepares nothing."""
+    import torch
+    from trl import SFTConfig
+
+    cuda = torch.cuda.is_available()
+    dtype = compute_dtype(knobs)
+    optim = knobs.optim if knobs.optim != "auto" else ("paged_adamw_8bit" if cuda else "adamw_torch")
+    _check_tracker(knobs.report_to)
+    return SFTConfig(
+        output_dir=str(output_dir),
+        max_length=knobs.max_length,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        packing=False,
+        per_device_train_batch_size=knobs.per_device_train_batch_size,
+        per_device_eval_batch_size=knobs.per_device_train_batch_size,
+        gradient_accumulation_steps=knobs.gradient_accumulation_steps,
+        train_sampling_strategy=knobs.train_sampling_strategy,
+        learning_rate=knobs.learning_rate,
+        lr_scheduler_type=knobs.lr_scheduler_type,
+        warmup_steps=knobs.warmup_steps,
+        num_train_epochs=knobs.num_train_epochs,
+        max_steps=knobs.max_steps,
+        optim=optim,
+        max_grad_norm=knobs.max_grad_norm,
+        weight_decay=knobs.weight_decay,
+        gradient_checkpointing=cuda if knobs.gradient_checkpointing == "auto" else knobs.gradient_checkpointing == "on",
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        use_cpu=not cuda,
+        eval_strategy=knobs.eval_strategy if evaluate else "no",
+        save_strategy="no",
+        logging_steps=knobs.logging_steps,
+        report_to=knobs.report_to,
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+        seed=knobs.seed,
+        data_seed=knobs.seed,
+    )
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def _check_tracker(tracker: str) -> None:
+    from importlib.util import find_spec
+
+    if tracker != "none" and find_spec(tracker) is None:
+        raise TrainingError(f"report_to = {tracker!r}, but it isn't installed", hint=f"pip install {tracker}, or --report-to none")

@@ -1,0 +1,30 @@
+"""What a command says at its end: a small table on a terminal, one JSON object with --json."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(title: str, numbers: Mapping[str, Any], *, as_json: bool = False) -> None:
+    """Print the numbers of a finished command to standard output."""
+    if as_json:
+        sys.stdout.write(json.dumps(numbers, ensure_ascii=False, sort_keys=True, default=str) + "\n")
+        return
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for name, value in numbers.items():
+        rows = value.items() if isinstance(value, Mapping) else [("", value)]
+        for place, (what, number) in enumerate(rows):
+            table.add_row(name.replace("_", " ") if place == 0 else "", str(what), _plain(number))
+    Console().print(table)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no" if value is False else "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
