@@ -242,6 +242,8 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Sampling sealed with the persona: share of the probability that is drawn from."""
     max_tokens: int = Field(default=128, ge=1)
     """Sealed with the persona: the longest reply."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Sealed with the persona: above 1 makes tokens that were there less likely."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

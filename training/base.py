@@ -19,10 +19,14 @@ def locate(name: str) -> str:
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise TrainingError(f"{path} is no model folder: no config.json", hint="give the folder that holds config.json")
+            raise TrainingError(
+                f"{path} is no model folder: no config.json", hint="give the folder that holds config.json"
+            )
         return str(path.resolve())
     if path.is_absolute() or name.startswith(".") or name.count("/") != 1:
-        raise TrainingError(f"there is no base model at {name}", hint="give a local folder or a hub name such as Qwen/Qwen3-8B")
+        raise TrainingError(
+            f"there is no base model at {name}", hint="give a local folder or a hub name such as Qwen/Qwen3-8B"
+        )
     return name
 
 
@@ -33,6 +37,27 @@ def load_tokenizer(name: str, revision: str = "") -> Any:
     tokenizer = _from_hub(name, lambda: AutoTokenizer.from_pretrained(locate(name), revision=revision or "main"))
     dress(tokenizer)
     return tokenizer
+
+
+def saved_tokenizer(folder: Path) -> Any:
+    """The tokenizer that training saved beside its adapter, already dressed."""
+    from transformers import AutoTokenizer
+
+    return _from_hub(str(folder), lambda: AutoTokenizer.from_pretrained(str(folder)))
+
+
+def quiet() -> None:
+    """Keep the libraries' own chatter off the terminal; warnings that matter become our errors."""
+    import logging
+    import warnings
+
+    from transformers.utils import logging as chatter
+
+    chatter.set_verbosity_error()
+    chatter.disable_progress_bar()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # TRL 1.16 still sets the old name of activation checkpointing itself.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
 
 
 def load_model(

@@ -48,7 +48,13 @@ def main(knobs: Train) -> None:
     trained = sum(window.trained for window in windows)
     show(
         f"train: {run}",
-        {"windows": len(windows), "tokens": tokens, "tokens_with_loss": trained, "left_out": dict(cutter.left_out) or 0, **losses},
+        {
+            "windows": len(windows),
+            "tokens": tokens,
+            "tokens_with_loss": trained,
+            "left_out": dict(cutter.left_out) or 0,
+            **losses,
+        },
         as_json=knobs.as_json,
     )
 
@@ -112,13 +118,11 @@ def _trainer(
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
-    from transformers.utils import logging
     from trl import SFTTrainer
 
     from training.progress import Bar
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    base.quiet()
     set_seed(knobs.seed)
     model = base.load_model(
         knobs.base_model,
@@ -166,7 +170,10 @@ def _finish(knobs: Train, run: Path, spec: PromptSpec, losses: dict[str, float])
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:

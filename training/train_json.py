@@ -6,6 +6,7 @@ other side said since my last reply is the Human's part, one bubble a line.
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from bot.persona.prompt import Turn, escape
@@ -16,9 +17,12 @@ def notebook_rows(train: Path) -> Iterator[str]:
     with train.open(encoding="utf-8", newline="\n") as file:
         for line in file:
             turns = [Turn.from_row(turn) for turn in json.loads(line)["turns"]]
-            for asked, answered in zip(turns, turns[1:], strict=False):
+            for asked, answered in pairwise(turns):
                 mine = [bubble.text for bubble in answered.bubbles if bubble.target]
                 theirs = [bubble.text for bubble in asked.bubbles if not bubble.mark]
                 if answered.role == "assistant" and mine and theirs:
                     human, assistant = "\n".join(map(escape, theirs)), "\n".join(map(escape, mine))
-                    yield json.dumps({"text": f"### Human: {human} ### Assistant: {assistant}"}, ensure_ascii=False) + "\n"
+                    yield (
+                        json.dumps({"text": f"### Human: {human} ### Assistant: {assistant}"}, ensure_ascii=False)
+                        + "\n"
+                    )

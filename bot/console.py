@@ -1,0 +1,129 @@
+"""`mybot chat`: talk with a persona in the terminal, bubble by bubble as they are written."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from rich.console import Console
+
+from bot.counting import token_counter
+from bot.engine.wire import Sampling, Talker
+from bot.engine.worker import open_talker
+from bot.persona.manifest import version_folder
+from bot.persona.message import Message, Segment
+from bot.reply import Where, reply
+from config.errors import EngineError
+from config.settings import Chat, Engine, Web, load
+
+console = Console(highlight=False)
+
+HELP = "/clear 清空  /quit 退出"
+
+
+class Conversation:
+    """One private chat with a persona, in memory; the same for the terminal, the browser and the demo."""
+
+    def __init__(self, talker: Talker, knobs: Chat | Web) -> None:
+        self._talker = talker
+        self._knobs = knobs
+        self._messages: list[Message] = []
+        self._where = Where("private", knobs.name)
+        self._count = token_counter(version_folder(knobs.persona))
+        self.persona = ""
+        """Hash of the persona that spoke last."""
+
+    def clear(self) -> None:
+        self._messages.clear()
+
+    async def say(self, text: str) -> AsyncIterator[str]:
+        """Say something; the bubbles of the answer. Raises EngineError when there is none."""
+        self._keep(text, mine=False)
+        sampling = Sampling.of(self._talker.persona.generation, temperature=self._knobs.temperature)
+        steps = reply(
+            self._talker,
+            self._messages,
+            self._where,
+            sampling,
+            now=time.time(),
+            guard=self._knobs.guard,
+            count=self._count,
+        )
+        answer: list[str] = []
+        try:
+            async for said in steps:
+                if said.bubble:
+                    self.persona = said.persona
+                    answer.append(said.bubble)
+                    yield said.bubble
+                elif said.finish not in ("stop", "length"):
+                    raise EngineError(f"no answer: {said.why or said.finish}", hint="is the engine still running?")
+        finally:
+            for bubble in answer:
+                self._keep(bubble, mine=True)
+
+    def _keep(self, text: str, *, mine: bool) -> None:
+        name = self._talker.persona.prompt.me if mine else self._knobs.name
+        number = str(len(self._messages))
+        message = Message(
+            number, "local:private", "private", int(time.time()), name, name, [Segment("text", text)], mine
+        )
+        self._messages.append(message)
+        # The prompt reaches no further back than this anyway.
+        del self._messages[: -self._talker.persona.prompt.history_private]
+
+
+def main(knobs: Chat) -> None:
+    asyncio.run(_main(knobs))
+
+
+def engine_for(knobs: Chat | Web) -> Engine:
+    """The [engine] table with what the command overrides."""
+    given = {
+        "persona": knobs.persona,
+        "url": knobs.url,
+        "device": knobs.device,
+        "load_in_8bit": knobs.load_in_8bit,
+        "load_in_4bit": knobs.load_in_4bit,
+    }
+    return load(Engine, **{name: value for name, value in given.items() if value})
+
+
+async def _main(knobs: Chat) -> None:
+    with console.status("loading the persona …"):
+        talker = await open_talker(engine_for(knobs))
+    try:
+        await converse(talker, knobs)
+    finally:
+        await talker.close()
+
+
+async def converse(talker: Talker, knobs: Chat) -> None:
+    """The loop of the terminal: a line in, bubbles out, until end of input or /quit."""
+    me = talker.persona.prompt.me
+    talk = Conversation(talker, knobs)
+    console.print(f"[dim]你在和 {me} 的 AI 分身聊天（不是本人）。{HELP}[/dim]")
+    while True:
+        try:
+            line = (await asyncio.to_thread(input, f"{knobs.name}: ")).strip()
+        except EOFError:
+            return
+        if line in ("/quit", "/exit"):
+            return
+        if line == "/clear":
+            talk.clear()
+        elif line:
+            await _answer(talk, me, line)
+
+
+async def _answer(talk: Conversation, me: str, line: str) -> None:
+    silent = True
+    try:
+        async for bubble in talk.say(line):
+            silent = False
+            console.print(f"[green]{me}:[/green] ", end="")
+            console.print(bubble, markup=False)
+    except EngineError as error:
+        console.print(error.lines(), markup=False)
+        return
+    if silent:
+        console.print(f"[dim]{me} 没有说话[/dim]")
