@@ -21,7 +21,7 @@ from config.errors import TrainingError
 from config.settings import ROOT, Merge, Train
 from training import base, recipe
 from training.report import show
-from training.sft import RUN, versions
+from training.sft import RUN
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +100,6 @@ def read_run(run: Path) -> dict[str, Any]:
 def _merge(knobs: Merge, manifest: dict[str, Any], folder: Path) -> tuple[float, int, Any]:
     """Write weights, tokenizer and adapter; returns the logit error, the parameters and the dtype."""
     import torch
-    from peft import PeftModel
 
     base.quiet()
     train = Train(**manifest["recipe"])
@@ -108,17 +107,16 @@ def _merge(knobs: Merge, manifest: dict[str, Any], folder: Path) -> tuple[float,
     compute = recipe.compute_dtype(train)
     dtype = _dtype(knobs.dtype, compute)
     quantization = recipe.quantization(train)
-    model = base.load_model(manifest["base_model"], dtype=compute, revision=train.revision, quantization=quantization)
-    trained = PeftModel.from_pretrained(model, str(knobs.run / "adapter")).eval()
+    where = {"revision": train.revision, "dtype": compute}
+    trained = _with_adapter(base.load_model(manifest["base_model"], **where, quantization=quantization), knobs.run)
     before = _logits(trained, tokenizer)
-    if quantization is not None:
+    if train.load_in_4bit:
         del trained
-        plain = (
-            model.dequantize()
-            if train.load_in_4bit
-            else base.load_model(manifest["base_model"], dtype=torch.float32, revision=train.revision)
-        )
-        trained = PeftModel.from_pretrained(plain, str(knobs.run / "adapter")).eval()
+        rounded = base.load_model(manifest["base_model"], **where, quantization=quantization)
+        trained = _with_adapter(rounded.dequantize(), knobs.run)
+    elif train.load_in_8bit:
+        del trained
+        trained = _with_adapter(base.load_model(manifest["base_model"], **where), knobs.run)
     merged: Any = trained.merge_and_unload(safe_merge=True)
     merged = merged.to(dtype).eval()
     after = _logits(merged, tokenizer)
@@ -134,6 +132,12 @@ def _merge(knobs: Merge, manifest: dict[str, Any], folder: Path) -> tuple[float,
     )
     error = float((after - before).norm() / before.norm())
     return round(error, 6), sum(p.numel() for p in merged.parameters()), str(dtype).removeprefix("torch.")
+
+
+def _with_adapter(model: Any, run: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(run / "adapter")).eval()
 
 
 def _dtype(asked: str, compute: "torch.dtype") -> "torch.dtype":

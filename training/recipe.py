@@ -5,7 +5,7 @@ Names are theirs, letter by letter, so that a knob can be looked up in their doc
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -139,4 +139,6 @@ def _check_tracker(tracker: str) -> None:
     from importlib.util import find_spec
 
     if tracker != "none" and find_spec(tracker) is None:
-        raise TrainingError(f"report_to = {tracker!r}, but it isn't installed", hint=f"pip install {tracker}, or --report-to none")
+        raise TrainingError(
+            f"report_to = {tracker!r}, but it isn't installed", hint=f"pip install {tracker}, or --report-to none"
+        )
