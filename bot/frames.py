@@ -8,7 +8,7 @@ import json
 from collections import deque
 from typing import Any
 
-TOKEN = "it refused the token; set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env to the one NapCat shows"  # noqa: S105
+TOKEN = "it refused the token; set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env to the one NapCat shows"
 _REFUSED = frozenset({1401, 1403})
 """`retcode` of the frame by which a OneBot side refuses a token after the handshake."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from bot.console import Conversation, engine_for
-from bot.engine.worker import open_talker
 from bot.engine.wire import Talker
+from bot.engine.worker import open_talker
 from config.errors import EngineError, SettingsError
 from config.settings import Web
 

@@ -1,0 +1,124 @@
+"""`mybot run`: NoneBot with the adapters and plugins of the [bot] table.
+
+Knows which settings NoneBot needs and what may stand in its log. Doesn't know what a message
+means: that is the plugins' part.
+"""
+
+import importlib
+import logging
+import signal
+import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import nonebot
+from nonebot.exception import WebSocketClosed
+from nonebot.log import LoguruHandler, default_format, logger
+
+from config.errors import MyBotError, SettingsError
+from config.settings import ROOT, Bot
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+ONEBOT = "nonebot.adapters.onebot.v11"
+PLUGINS = ("plugins.chat", "plugins.admin")
+
+
+def main(knobs: Bot) -> None:
+    """Answer on the platforms until a signal; exits 0 on SIGTERM and Ctrl-C."""
+    check(knobs)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log_to_stderr()
+    nonebot.init(_env_file=[ROOT / ".env"], **for_nonebot(knobs))
+    for name in knobs.adapters:
+        nonebot.get_driver().register_adapter(_adapter(name))
+    for name in PLUGINS:
+        if nonebot.load_plugin(name) is None:
+            raise RuntimeError(f"{name} did not load; the log above says why")
+    nonebot.run()
+
+
+def check(knobs: Bot) -> None:
+    """Raise SettingsError where the table can't work."""
+    if ONEBOT in knobs.adapters and not knobs.onebot_v11_ws_urls and not knobs.port:
+        raise SettingsError(
+            "the bot does not know where QQ is",
+            hint="in NapCat turn on a WebSocket 服务端 and put its address into [bot] onebot_v11_ws_urls, "
+            "or set [bot] port and let a WebSocket 客户端 dial ws://127.0.0.1:<port>/onebot/v11/ws",
+        )
+    for url in knobs.onebot_v11_ws_urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise SettingsError(
+                f"[bot] onebot_v11_ws_urls: {url!r} is no WebSocket address", hint="such as ws://127.0.0.1:3001"
+            )
+    if not (host_of(knobs).is_loopback or knobs.onebot_access_token):
+        raise SettingsError(
+            f"listening on {knobs.host} without a token lets anybody command the bot",
+            hint="set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env, or listen on 127.0.0.1",
+        )
+
+
+def host_of(knobs: Bot) -> Any:
+    """The address to listen on."""
+    try:
+        return ip_address("127.0.0.1" if knobs.host == "localhost" else knobs.host)
+    except ValueError:
+        raise SettingsError(f"[bot] host = {knobs.host!r} is no IP address", hint="127.0.0.1 or 0.0.0.0") from None
+
+
+def for_nonebot(knobs: Bot) -> dict[str, Any]:
+    """What NoneBot, its adapters and our plugins read from its config."""
+    values: dict[str, Any] = {
+        "driver": "bot.driver:Driver" if knobs.port else "bot.driver:Forward",
+        "host": str(host_of(knobs)),
+        "superusers": set(knobs.superusers),
+        "nickname": set(knobs.nickname),
+        "command_start": set(knobs.command_start),
+        "onebot_v11_ws_urls": set(knobs.onebot_v11_ws_urls),
+        "mybot": knobs,
+    }
+    if knobs.port:
+        values["port"] = knobs.port
+    if knobs.onebot_access_token:
+        values["onebot_v11_access_token"] = knobs.onebot_access_token.get_secret_value()
+    return values
+
+
+def log_to_stderr() -> None:
+    """One log for NoneBot and for us, with nobody's words in it."""
+    logger.remove()
+    logger.add(sys.stderr, level=0, diagnose=False, backtrace=False, filter=may_be_logged, format=default_format)
+    logging.basicConfig(handlers=[LoguruHandler()], level=logging.INFO, force=True)
+
+
+def may_be_logged(record: "Record") -> bool:
+    """Whether a record is for the log: no message text above DEBUG, no secret ever.
+
+    NoneBot writes each event with its text at SUCCESS; the adapter writes a quoted message it can't
+    read into a warning, and a traceback for each closed link, of which the driver says more clearly.
+    """
+    level = record["extra"].get("nonebot_log_level", "INFO")
+    least = logger.level(level).no if isinstance(level, str) else level
+    text, number = record["message"], record["level"].no
+    if number < least or text.startswith("Loaded Config"):
+        return False
+    if least <= logging.DEBUG:
+        return True
+    of_an_event = record["module"] == "message" and record["function"] in ("handle_event", "_run_matcher")
+    if of_an_event and number < logging.WARNING:
+        return False
+    closed = record["exception"] is not None and isinstance(record["exception"].value, WebSocketClosed)
+    return not closed and "message reply info" not in text
+
+
+def _adapter(name: str) -> Any:
+    try:
+        return importlib.import_module(name).Adapter
+    except (ModuleNotFoundError, AttributeError):
+        package = name.removeprefix("nonebot.adapters.").split(".")[0]
+        raise MyBotError(
+            f"[bot] adapters: {name} is not installed", hint=f"pip install nonebot-adapter-{package}"
+        ) from None

@@ -1,0 +1,169 @@
+"""What the engine says over HTTP: the OpenAI routes and /health.
+
+Knows who may call and how a request becomes a row of a batch, and back; doesn't know chats, and
+of the model only its tokenizer.
+"""
+
+import asyncio
+import hmac
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from bot.engine.batches import Batches
+from bot.engine.model import Loaded
+from bot.engine.prompt_ids import prompt_ids
+from bot.engine.protocol import STATUS, ChatRequest, Refused, Reply, error_body, read_request
+from bot.engine.rows import Row
+from bot.engine.wire import Piece
+from bot.persona.manifest import Persona
+from config.settings import Engine
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_BODY_LIMIT = 4 * 2**20
+
+
+class Api:
+    """The routes of one persona; with a key, nobody else may use them."""
+
+    def __init__(self, persona: Persona, batches: Batches, knobs: Engine, key: str) -> None:
+        self._persona = persona
+        self._batches = batches
+        self._knobs = knobs
+        self._key = key
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=_BODY_LIMIT)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self._key and request.path != "/health" and not hmac.compare_digest(given.encode(), self._key.encode()):
+            return web.json_response(error_body("wrong or missing API key", "invalid_api_key"), status=401)
+        try:
+            return await handler(request)
+        except Refused as refused:
+            body = error_body(str(refused), refused.code, refused.param)
+            return web.json_response(body, status=refused.status)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        batches = self._batches
+        body = {
+            "state": "loading" if batches.loaded is None else "ready",
+            "name": self._persona.name,
+            "persona": self._persona.hash,
+            "waiting": batches.waiting,
+            "running": batches.running,
+            "ended": dict(batches.ended),
+        }
+        return web.json_response(body)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        persona = self._persona
+        created = int(persona.provenance.created.timestamp())
+        model = {"id": persona.name, "object": "model", "created": created, "owned_by": "mybot"}
+        return web.json_response({"object": "list", "data": [{**model, "persona": persona.hash}]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        asked = read_request(await request.read())
+        name, loaded = self._persona.name, self._batches.loaded
+        if asked.model not in ("", name):
+            raise Refused(
+                f"there is no model {asked.model[:80]!r} here", status=404, code="model_not_found", param="model"
+            )
+        if loaded is None:
+            raise Refused("the model is still loading", status=503, code="loading")
+        pieces: asyncio.Queue[Piece] = asyncio.Queue()
+        row = self._row(asked, loaded, pieces)
+        if not self._batches.submit(row):
+            raise Refused("too many requests wait already", status=429, code="busy")
+        reply = Reply(uuid.uuid4().hex, name, self._persona.hash, len(row.ids))
+        try:
+            return await _answer(request, asked, reply, row, pieces)
+        finally:
+            row.cancelled = True
+
+    def _row(self, asked: ChatRequest, loaded: Loaded, pieces: "asyncio.Queue[Piece]") -> Row:
+        sampling = asked.sampling(self._persona.generation, self._knobs.max_new_tokens)
+        try:
+            ids = prompt_ids(loaded.tokenizer, asked.to_messages(), True)
+        except jinja2.TemplateError as error:
+            raise Refused(f"messages don't fit the persona's chat template: {error}", param="messages") from None
+        if len(ids) + sampling.max_tokens > loaded.context:
+            raise Refused(
+                f"{len(ids)} tokens and max_tokens {sampling.max_tokens} are more than the context of {loaded.context}",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        loop = asyncio.get_running_loop()
+
+        def deliver(piece: Piece) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        deadline = time.monotonic() + self._knobs.timeout
+        return Row(ids, sampling, deadline, deliver, loaded.text_stream)
+
+
+async def _answer(
+    request: web.Request, asked: ChatRequest, reply: Reply, row: Row, pieces: "asyncio.Queue[Piece]"
+) -> web.StreamResponse:
+    first = await pieces.get()
+    if first.finish in STATUS:
+        return _failed(first)
+    if asked.stream:
+        return await _stream(request, asked, reply, row, _from(first, pieces))
+    text = ""
+    async for piece in _from(first, pieces):
+        text += piece.text
+        if piece.finish in STATUS:
+            return _failed(piece)
+    return web.json_response(reply.whole(text, row.finish or "error", row.produced))
+
+
+async def _stream(
+    request: web.Request, asked: ChatRequest, reply: Reply, row: Row, pieces: AsyncIterator[Piece]
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    await response.prepare(request)
+    first = True
+    async for piece in pieces:
+        if piece.text:
+            await _event(response, reply.piece(piece.text, first=first))
+            first = False
+        elif piece.finish in STATUS:
+            await _event(response, error_body(piece.why or piece.finish, piece.finish))
+        elif piece.finish:
+            await _event(response, reply.last(piece.finish, row.produced))
+    if asked.stream_options.include_usage:
+        await _event(response, reply.usage(row.produced))
+    await response.write(b"data: [DONE]\n\n")
+    await response.write_eof()
+    return response
+
+
+async def _from(first: Piece, pieces: "asyncio.Queue[Piece]") -> AsyncIterator[Piece]:
+    """The pieces of a row up to its terminal one."""
+    piece = first
+    yield piece
+    while not piece.finish:
+        piece = await pieces.get()
+        yield piece
+
+
+async def _event(response: web.StreamResponse, body: dict[str, Any]) -> None:
+    await response.write(b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n")
+
+
+def _failed(piece: Piece) -> web.Response:
+    finish = piece.finish or "error"
+    return web.json_response(error_body(piece.why or finish, finish), status=STATUS[finish])

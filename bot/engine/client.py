@@ -1,0 +1,181 @@
+"""The bot's side of the wire: a prompt out, pieces of a reply in.
+
+Speaks with any OpenAI-compatible server. Whatever happens there, a stream ends in exactly one
+terminal piece; knows nothing of processes, chats or retries.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+
+from bot.engine.wire import Finish, Piece, Sampling
+from bot.persona.manifest import Persona, open_persona
+from config.errors import EngineError
+from config.settings import Engine
+
+_ENDS: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "timeout": "timeout",
+    "cancelled": "cancelled",
+    "busy": "busy",
+}
+_STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
+_HEALTH_TIMEOUT = 5.0
+
+
+class Client:
+    """One server. `url` ends in /v1; `timeout` is the longest a reply may take, in seconds."""
+
+    def __init__(self, url: str, *, api_key: str = "", model: str = "", timeout: float = 120.0) -> None:
+        self.url = url.rstrip("/")
+        self.model = model
+        self._timeout = timeout
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+        """The reply, piece by piece; the last has `finish`. Closing the iterator cancels the request."""
+        last: Piece | None = None
+        try:
+            async with self._open().post(
+                f"{self.url}/chat/completions",
+                json=_body(messages, sampling, self.model),
+                # A little later than the server's own deadline, whose answer says more.
+                timeout=aiohttp.ClientTimeout(total=self._timeout + 5, sock_connect=10),
+            ) as response:
+                if response.status != 200:
+                    last = await _refusal(response)
+                else:
+                    async for piece in _events(response):
+                        if piece.finish:
+                            last = piece
+                            break
+                        yield piece
+        except asyncio.TimeoutError:
+            last = Piece(finish="timeout", why=f"no end within {self._timeout:.0f} s")
+        except (aiohttp.ClientError, ConnectionError, ValueError) as error:
+            last = Piece(finish="error", why=f"{type(error).__name__}: {error}")
+        yield last or Piece(finish="error", why="the reply broke off")
+
+    async def models(self) -> list[str]:
+        """Names of the models there. Raises EngineError when the server can't be reached."""
+        try:
+            async with self._open().get(
+                f"{self.url}/models", timeout=aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT)
+            ) as response:
+                if response.status in (401, 403):
+                    raise EngineError(f"{self.url} refuses the key", hint="put MYBOT_ENGINE_API_KEY=… into .env")
+                response.raise_for_status()
+                return [str(model["id"]) for model in (await response.json())["data"]]
+        except (aiohttp.ClientError, asyncio.TimeoutError, KeyError, ValueError) as error:
+            raise EngineError(
+                f"no engine answers at {self.url}: {type(error).__name__}",
+                hint="is the server running? see [engine] url",
+            ) from None
+
+    async def health(self) -> dict[str, Any] | None:
+        """What our own server says of itself; None when it doesn't answer."""
+        try:
+            async with self._open().get(
+                f"{self.url.removesuffix('/v1')}/health", timeout=aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT)
+            ) as response:
+                return await response.json() if response.status == 200 else None
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
+            return None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(headers=self._headers, read_bufsize=2**20)
+        return self._session
+
+
+class Remote:
+    """A server elsewhere as a Talker; the persona's folder here says how to prompt it."""
+
+    def __init__(self, client: Client, persona: Persona) -> None:
+        self._client = client
+        self._persona = persona
+
+    @property
+    def persona(self) -> Persona:
+        return self._persona
+
+    @classmethod
+    async def open(cls, knobs: Engine) -> "Remote":
+        """Raises EngineError when nothing answers there, PersonaError when there is no persona here."""
+        _, persona = open_persona(knobs.persona)
+        key = knobs.api_key.get_secret_value() if knobs.api_key else ""
+        client = Client(knobs.url, api_key=key, model=knobs.model, timeout=knobs.timeout)
+        try:
+            names = await client.models()
+        except EngineError:
+            await client.close()
+            raise
+        client.model = client.model or (names[0] if names else "")
+        return cls(client, persona)
+
+    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+        async for piece in self._client.stream(messages, sampling):
+            yield Piece(piece.text, piece.finish, piece.persona or self._persona.hash, piece.why)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def _body(messages: list[dict[str, str]], sampling: Sampling, model: str) -> dict[str, Any]:
+    """The request; what is off is left out, because not every server knows it."""
+    body: dict[str, Any] = {"messages": messages, "stream": True, "temperature": sampling.temperature}
+    body |= {"top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+    extras = {
+        "model": model,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "stop": list(sampling.stop),
+    }
+    body |= {name: value for name, value in extras.items() if value}
+    if sampling.repetition_penalty != 1.0:
+        body["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    return body
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> Piece:
+    why = (await response.text())[:300]
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        why = str(json.loads(why)["error"]["message"])
+    return Piece(finish=_STATUS.get(response.status, "error"), why=f"{response.status}: {why}")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Piece]:
+    """The pieces of a server-sent event stream."""
+    async for raw in response.content:
+        line = raw.decode("utf-8", "replace").strip()
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            return
+        event = json.loads(data)
+        if "error" in event:
+            error = event["error"]
+            yield Piece(finish=_ENDS.get(str(error.get("code")), "error"), why=str(error.get("message")))
+            return
+        for choice in event.get("choices", ()):
+            persona = str(event.get("persona", ""))
+            if text := choice.get("delta", {}).get("content"):
+                yield Piece(text, persona=persona)
+            if finish := choice.get("finish_reason"):
+                yield Piece(finish=_ENDS.get(finish, "error"), persona=persona, why="" if finish in _ENDS else finish)

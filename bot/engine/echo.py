@@ -1,0 +1,36 @@
+"""No model at all: answers with the last line it was told. For tests and for wiring up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+
+from bot.engine.wire import Piece, Sampling
+from bot.persona.manifest import Model, Persona, Provenance
+from bot.persona.prompt import PromptSpec
+
+
+class Echo:
+    """A Talker that repeats the last line of the last user turn, one character a piece."""
+
+    def __init__(self, name: str = "回声") -> None:
+        self._persona = Persona(
+            name="echo",
+            model=Model(base="echo", context=4096),
+            prompt=PromptSpec(me=name),
+            provenance=Provenance(created=datetime(2023, 1, 1, tzinfo=timezone.utc)),
+        )
+
+    @property
+    def persona(self) -> Persona:
+        return self._persona
+
+    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+        said = [message["content"] for message in messages if message["role"] == "user"]
+        line = said[-1].split("\n")[-1] if said else ""
+        for character in line[: sampling.max_tokens]:
+            await asyncio.sleep(0)
+            yield Piece(character, persona=self._persona.hash)
+        yield Piece(finish="stop" if len(line) <= sampling.max_tokens else "length", persona=self._persona.hash)
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,154 @@
+"""The OpenAI chat-completions protocol as data: what a request may hold, what goes back.
+
+What isn't supported is refused by name, never ignored. Knows no HTTP library and no model.
+"""
+
+import json
+import time
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.engine.wire import Finish, Sampling
+from bot.persona.manifest import Generation
+from config.errors import EngineError
+
+STATUS: dict[Finish, int] = {"busy": 429, "timeout": 504, "cancelled": 499, "error": 500}
+"""HTTP status of a request that ended without a reply."""
+
+
+class Refused(EngineError):
+    """A request that isn't carried out; `status` and `code` go over the wire."""
+
+    def __init__(self, message: str, *, status: int = 400, code: str = "invalid_request", param: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Text(_Part):
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(_Part):
+    role: Literal["system", "user", "assistant"]
+    content: str | list[Text]
+
+    def to_wire(self) -> dict[str, str]:
+        said = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return {"role": self.role, "content": said}
+
+
+class StreamOptions(_Part):
+    include_usage: bool = False
+
+
+class ChatRequest(_Part):
+    """What is honoured. `user` names the end user and changes nothing."""
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    model: str = ""
+    user: str = ""
+    n: Literal[1] = 1
+    logprobs: Literal[False] = False
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    temperature: float | None = Field(default=None, ge=0, le=10)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=10)
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    stop: str | list[str] = []
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+
+    def to_messages(self) -> list[dict[str, str]]:
+        return [message.to_wire() for message in self.messages]
+
+    def sampling(self, generation: Generation, limit: int) -> Sampling:
+        """How to draw; what the request leaves open is the persona's own."""
+        asked = self.max_completion_tokens or self.max_tokens
+        if asked is not None and asked > limit:
+            raise Refused(f"max_tokens is at most {limit} here", param="max_tokens")
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        if not all(stop) or len(stop) > 16:
+            raise Refused("stop holds at most 16 strings, none of them empty", param="stop")
+        own = Sampling.of(generation, temperature=self.temperature)
+        return Sampling(
+            temperature=own.temperature,
+            top_p=own.top_p if self.top_p is None else self.top_p,
+            top_k=own.top_k if self.top_k is None else max(0, self.top_k),
+            min_p=self.min_p,
+            repetition_penalty=own.repetition_penalty if self.repetition_penalty is None else self.repetition_penalty,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            max_tokens=asked or min(own.max_tokens, limit),
+            seed=self.seed,
+            stop=stop,
+        )
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """The request of a body; Refused names what is wrong or not supported."""
+    try:
+        values = json.loads(body)
+    except ValueError:
+        raise Refused("the body is not JSON") from None
+    if not isinstance(values, dict):
+        raise Refused("the body is not a JSON object")
+    given = {name: value for name, value in values.items() if value is not None}
+    unknown = sorted(set(given) - set(ChatRequest.model_fields))
+    if unknown:
+        raise Refused(f"not supported: {', '.join(unknown)}", code="unsupported_parameter", param=unknown[0])
+    try:
+        return ChatRequest.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Refused(f"{where}: {first['msg'].lower()}", param=str(first["loc"][0])) from None
+
+
+def error_body(message: str, code: str, param: str = "") -> dict[str, Any]:
+    kind = "invalid_request_error" if code in ("invalid_request", "unsupported_parameter") else code
+    return {"error": {"message": message, "type": kind, "code": code, "param": param or None}}
+
+
+class Reply:
+    """The bodies of one reply, streamed or whole."""
+
+    def __init__(self, number: str, model: str, persona: str, prompt_tokens: int) -> None:
+        self._head = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": model, "persona": persona}
+        self._prompt_tokens = prompt_tokens
+
+    def whole(self, text: str, finish: Finish, produced: int) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": self._usage(produced)}
+
+    def piece(self, text: str, *, first: bool) -> dict[str, Any]:
+        delta = {"role": "assistant", "content": text} if first else {"content": text}
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def last(self, finish: Finish, produced: int) -> dict[str, Any]:
+        chunk = self._chunk([{"index": 0, "delta": {}, "finish_reason": finish}])
+        return {**chunk, "usage": self._usage(produced)}
+
+    def usage(self, produced: int) -> dict[str, Any]:
+        """The chunk without choices that `stream_options.include_usage` asks for."""
+        return {**self._chunk([]), "usage": self._usage(produced)}
+
+    def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {**self._head, "object": "chat.completion.chunk", "choices": choices}
+
+    def _usage(self, produced: int) -> dict[str, int]:
+        total = self._prompt_tokens + produced
+        return {"prompt_tokens": self._prompt_tokens, "completion_tokens": produced, "total_tokens": total}

@@ -1,0 +1,129 @@
+"""How the next token of every row is drawn, each row by its own rules and its own seed.
+
+A row's dice are Gumbel noise from the row's own generator, added to its scores; the likeliest
+token of the sum is then a fair draw. So `generate()` stays greedy, and no row depends on its
+neighbours: alone or in a batch, a seeded row says the same.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bot.engine.rows import Row
+
+if TYPE_CHECKING:
+    import torch
+
+_OFF = 2.0
+"""A top_p that no sum of probabilities reaches."""
+
+
+class Draw:
+    """A logits processor of `generate()` for the rows of one batch."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._hot = [n for n, row in enumerate(rows) if row.sampling.temperature > 0]
+        self._settled = False
+        self.broken: torch.Tensor
+        """Rows whose scores were not finite at this step."""
+
+    def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        if not self._settled:
+            self._settle(scores)
+        else:
+            self._remember(ids[:, -1:])
+        self.broken = ~scores.amax(dim=-1).isfinite()
+        scores = self._penalise(scores)
+        if self._hot:
+            warm = scores[self._hot] / self._temperature
+            scores[self._hot] = self._narrow(warm) + self._noise(warm)
+        return scores.masked_fill(self.broken[:, None], 0.0)
+
+    def _settle(self, scores: "torch.Tensor") -> None:
+        """What needs the size of the vocabulary and the device: the rules as columns."""
+        import torch
+
+        self._settled = True
+        device, vocabulary = scores.device, scores.shape[-1]
+        rules = [row.sampling for row in self._rows]
+        hot = [rules[n] for n in self._hot]
+
+        def column(values: list[float]) -> torch.Tensor:
+            return torch.tensor(values, device=device, dtype=torch.float32)[:, None]
+
+        self._temperature = column([rule.temperature for rule in hot])
+        self._sorts = any(rule.top_k or rule.top_p < 1 for rule in hot)
+        self._top_k = column([rule.top_k or vocabulary for rule in hot])
+        self._top_p = column([rule.top_p if rule.top_p < 1 else _OFF for rule in hot])
+        self._min_p = column([rule.min_p for rule in hot]) if any(rule.min_p for rule in hot) else None
+        self._dice = [_generator(rule.seed, device) for rule in hot]
+        self._counts = (
+            torch.zeros_like(scores) if any(r.presence_penalty or r.frequency_penalty for r in rules) else None
+        )
+        self._presence = column([rule.presence_penalty for rule in rules])
+        self._frequency = column([rule.frequency_penalty for rule in rules])
+        self._seen = _seen(self._rows, scores) if any(rule.repetition_penalty != 1 for rule in rules) else None
+        self._repetition = column([rule.repetition_penalty for rule in rules])
+
+    def _remember(self, last: "torch.Tensor") -> None:
+        if self._counts is not None:
+            self._counts.scatter_add_(1, last, self._counts.new_ones(last.shape))
+        if self._seen is not None:
+            self._seen.scatter_(1, last, True)
+
+    def _penalise(self, scores: "torch.Tensor") -> "torch.Tensor":
+        """Repetition over prompt and reply, presence and frequency over the reply alone."""
+        import torch
+
+        if self._seen is not None:
+            weaker = torch.where(scores < 0, scores * self._repetition, scores / self._repetition)
+            scores = torch.where(self._seen, weaker, scores)
+        if self._counts is not None:
+            scores = scores - self._presence * (self._counts > 0) - self._frequency * self._counts
+        return scores
+
+    def _narrow(self, scores: "torch.Tensor") -> "torch.Tensor":
+        """Rule out all but top_k, then top_p of what is left, then what min_p allows."""
+        import torch
+
+        if self._sorts:
+            ordered, order = scores.sort(dim=-1, descending=True)
+            rank = torch.arange(scores.shape[-1], device=scores.device)
+            out = rank >= self._top_k
+            share = ordered.masked_fill(out, -torch.inf).softmax(dim=-1)
+            out = out | (share.cumsum(dim=-1) - share >= self._top_p)
+            scores = scores.masked_fill(torch.zeros_like(out).scatter(1, order, out), -torch.inf)
+        if self._min_p is not None:
+            floor = scores.amax(dim=-1, keepdim=True) + self._min_p.log()
+            scores = scores.masked_fill(scores < floor, -torch.inf)
+        return scores
+
+    def _noise(self, scores: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        waits = torch.empty_like(scores)
+        for row, dice in zip(waits, self._dice, strict=True):
+            row.exponential_(generator=dice)
+        # An exponential draw can be 0, and infinite noise would beat every rule.
+        return -waits.clamp_min_(torch.finfo(waits.dtype).tiny).log_()
+
+
+def _generator(seed: int | None, device: "torch.device") -> "torch.Generator":
+    import torch
+
+    generator = torch.Generator(device=device)
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator
+
+
+def _seen(rows: Sequence[Row], scores: "torch.Tensor") -> "torch.Tensor":
+    """Which tokens stand in each row's own prompt; its padding is none of it."""
+    import torch
+
+    seen = torch.zeros_like(scores, dtype=torch.bool)
+    for flags, row in zip(seen, rows, strict=True):
+        flags[torch.tensor(row.ids, device=scores.device)] = True
+    return seen

@@ -1,0 +1,118 @@
+"""How the runner reaches QQ: sending, typing, and the names of groups.
+
+Knows OneBot v11's calls and how they fail. Doesn't know when to speak, nor what.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from weakref import WeakValueDictionary
+
+from nonebot.adapters.onebot.v11 import Bot, Message as Content, MessageSegment
+from nonebot.exception import AdapterException, WebSocketClosed
+
+from bot.runner import Unsent
+
+FAULTS = (AdapterException, WebSocketClosed, OSError, asyncio.TimeoutError)
+"""How a call fails: refused, no answer, no connection."""
+ASKING = 3.0
+"""Seconds that the first message of a group waits for the group's name."""
+ASK_AGAIN = 600.0
+"""Seconds after which a name that could not be had is asked for again."""
+REMEMBERED = 2048
+"""Sent messages whose echo is known as our own."""
+
+
+class OneBotPort:
+    """The runner's port to the accounts that are connected."""
+
+    def __init__(self, bots: Callable[[], Mapping[str, object]]) -> None:
+        self._bots = bots
+        self._home: dict[str, str] = {}
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._sent: deque[str] = deque(maxlen=REMEMBERED)
+        self._mute_typists: set[str] = set()
+        self._names: dict[str, tuple[float, asyncio.Future[str]]] = {}
+
+    def now(self) -> float:
+        return time.time()
+
+    def meet(self, chat: str, account: str) -> None:
+        """A chat is answered from the account that heard it last."""
+        self._home[chat] = account
+
+    async def send(self, chat: str, text: str, quote: str | None) -> str:
+        """Send a bubble as plain text, never as CQ code. Raises Unsent."""
+        content = Content([MessageSegment("reply", {"id": quote})] if quote else [])
+        content.append(MessageSegment.text(text))
+        _, kind, peer = chat.split(":", 2)
+        where = {"group_id": int(peer)} if kind == "group" else {"user_id": int(peer)}
+        async with self._lock(chat):
+            try:
+                answer = await self._bot(chat).call_api(f"send_{kind}_msg", message=content, **where)
+            except FAULTS as error:
+                raise Unsent(_why(error)) from None
+            id_ = str((answer or {}).get("message_id", ""))
+            self._sent.append(id_)
+        return id_
+
+    async def is_echo(self, chat: str, id_: str) -> bool:
+        """Whether a message of our own account is one that we have just sent.
+
+        The echo may come before the answer to the call, so a bubble on its way is waited for.
+        """
+        async with self._lock(chat):
+            return id_ in self._sent
+
+    async def typing(self, chat: str) -> None:
+        """Show "typing" in a private chat, where the QQ side can (NapCat's own call)."""
+        _, kind, peer = chat.split(":", 2)
+        try:
+            bot = self._bot(chat)
+            if kind == "private" and bot.self_id not in self._mute_typists:
+                await bot.call_api("set_input_status", user_id=int(peer), event_type=1)
+        except Unsent:
+            return
+        except FAULTS:
+            self._mute_typists.add(bot.self_id)
+
+    async def group_name(self, bot: Bot, chat: str, known: str = "") -> str:
+        """A group's name: from the event, else asked for once and kept; "" if it can't be had."""
+        if known:
+            return known
+        asked, answer = self._names.get(chat, (0.0, None))
+        stale = answer is not None and answer.done() and not answer.result() and self.now() - asked > ASK_AGAIN
+        if answer is None or stale:
+            answer = asyncio.ensure_future(_ask_name(bot, chat))
+            self._names[chat] = (self.now(), answer)
+        return await asyncio.shield(answer)
+
+    def _bot(self, chat: str) -> Bot:
+        bots = {id_: bot for id_, bot in self._bots().items() if isinstance(bot, Bot)}
+        home = self._home.get(chat)
+        bot = bots.get(home) if home else next(iter(bots.values()), None)
+        if bot is None:
+            raise Unsent("the QQ side is not connected")
+        return bot
+
+    def _lock(self, chat: str) -> asyncio.Lock:
+        lock = self._sending.get(chat)
+        if lock is None:
+            lock = self._sending[chat] = asyncio.Lock()
+        return lock
+
+
+async def _ask_name(bot: Bot, chat: str) -> str:
+    group = int(chat.rsplit(":", 1)[1])
+    try:
+        answer = await asyncio.wait_for(bot.call_api("get_group_info", group_id=group), ASKING)
+    except FAULTS:
+        return ""
+    return str((answer or {}).get("group_name") or "")
+
+
+def _why(error: BaseException) -> str:
+    """A fault in words, without the text that could not be sent."""
+    code = getattr(error, "info", {}).get("retcode", "")
+    return f"{type(error).__name__} {code}".strip()
