@@ -51,15 +51,16 @@ _WHOLE_TYPES = {"文件": "file", "QQ红包": "redpacket", "QQ小程序": "card"
 
 _Speaker = tuple[str, str, tuple[str, ...]]
 _Make = Callable[[int, str, str, int], Message]
+_Entry = tuple[Section, int | None, str, str, int]
 
 
 def sniff(source: Source) -> float:
-    """Sure with a section head, fairly sure with headers after blank lines."""
-    text = decode_head(source.head)
+    """Sure with a title or section head, fairly sure with headers after blank lines."""
+    text = decode_head(source.head).removeprefix("\ufeff")
     eol = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n" if "\n" in text else "\r"
     found = [match for _, match in candidates([text], eol, structure(eol, "both")) if match]
     headers = [m for m in found if m[1] and wall_time(m[1], m[3], m[4], m[2] or m[5]) is not None]
-    if len(headers) < len(found) or text.lstrip(DAMAGED + "\ufeff").startswith(TITLE[:4]):
+    if text.startswith(TITLE[:4]) or any(match[1] is None for match in found):
         return 0.98
     if any(split_who(match[6]) for match in headers):
         return 0.9
@@ -70,41 +71,201 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
     """The messages of all sections, in the file's order."""
     shape = survey(source.file)
     notes.warnings += [f"{source.name}: two chats are called {name}; they are kept apart" for name in shape.parted]
-    if any(section.heads for section in shape.sections):
-        notes.assumed_zone = True
+    current: Section | None = None
+    make: _Make | None = None
+    for section, time, who, body, line in _entries(source, shape):
+        if time is None:
+            _account(body, notes, source, line)
+            continue
+        if make is None or section is not current:
+            current, make = section, _maker(section, source, zone)
+            notes.assumed_zone = True
+        if len(body) > LONGEST_BODY:
+            body = body[:LONGEST_BODY]
+            notes.damage("cut_off", source, line, body)
+        if DAMAGED in body or DAMAGED in who:
+            notes.damage("undecodable_bytes", source, line, body)
+        yield make(time, who, body, line)
+
+
+def _entries(source: Source, shape: Survey) -> Iterator[_Entry]:
+    """Section, time, speaker, body and line of each message; text that belongs to none has no time."""
+    eol = shape.eol
+    step = len(eol)
     walk = Walk(ordered=shape.ordered, liars=shape.liars)
     sections = iter(shape.sections)
-    make = _maker(next(sections), source, zone)
-    pending: tuple[int, str, int] | None = None
-    held, line, step = "", -1, len(shape.eol)
+    section, time, who, at = next(sections), None, "", 1
+    held, line = "", -1
     texts = blocks(source.file, shape.encoding)
-    for number, (between, match) in enumerate(candidates(texts, shape.eol, shape.pattern())):
-        line += between.count(shape.eol[-1])
+    for number, (between, match) in enumerate(candidates(texts, eol, shape.pattern())):
+        line += between.count(eol[-1])
         body = held + between if held else between
         if match is None:
-            held = _capped(body, notes, source, line)
+            held = body[: LONGEST_BODY + step + 1]
             continue
-        day, mark, hour, minutes, mark_after, who, _, _ = match.groups()
-        if day:
-            time = wall_time(day, hour, minutes, mark or mark_after)
-            if time is None or not walk.accepts(time, number):
-                held = body + match.group()
-                line += 2
-                continue
-        if pending is not None:
-            yield _damage_noted(make(*pending[:2], body[step:], pending[2]), notes, source)
-        else:
-            _stray(body, notes, source, line)
-        held = ""
         line += 2
-        if day:
-            pending = time, who, line
-        else:
-            make, pending = _maker(next(sections), source, zone), None
+        day, mark, hour, minutes, late_mark, name, _, _ = match.groups()
+        stamp = wall_time(day, hour, minutes, mark or late_mark) if day else None
+        if day and (stamp is None or not walk.accepts(stamp, number)):
+            held = (body + match.group())[: LONGEST_BODY + step + 1]
+            continue
+        yield section, time, who, body[step:], at
+        held = ""
+        if day is None:
+            section = next(sections)
             walk.restart()
             line += 4
-    held = _without_last_blank(held, shape.eol)
-    if pending is not None:
-        yield _damage_noted(make(*pending[:2], held[step:], pending[2]), notes, source)
-    else:
-        _stray(held, notes, source, line)
+        time, who, at = stamp, name or "", line
+    yield section, time, who, _without_last_blank(held, eol)[step:], at
+
+
+def _without_last_blank(body: str, eol: str) -> str:
+    """The last body of a file, without its line end and the blank line after it."""
+    return body.removesuffix(eol).removesuffix(eol)
+
+
+def _account(body: str, notes: Notes, source: Source, line: int) -> None:
+    """Text that belongs to no message: the title and blank lines are structure."""
+    for number, text in enumerate(re.split(r"\r\n|[\r\n]", body), max(1, line)):
+        if text.strip() and not text.startswith(TITLE[:4]):
+            notes.drop("outside_messages", source, number, text)
+
+
+def _maker(section: Section, source: Source, zone: Zone) -> _Make:
+    """Builds the messages of one chat."""
+    kind: Kind = "group" if section.is_group else "private"
+    chat_name = section.name or PurePath(source.name).stem
+    chat = f"qq:{kind}:{chat_name}" + (f"@{section.label}" if section.label else "")
+    file, utc, identify = source.name, zone.utc, fingerprint(chat)
+    speakers: dict[str, _Speaker] = {}
+    last_names: dict[str, str] = {}
+
+    def make(wall: int, who: str, body: str, line: int) -> Message:
+        speaker = speakers.get(who)
+        if speaker is None:
+            speaker = speakers[who] = _speaker(who, is_group=section.is_group)
+        sender, name, flags = speaker
+        if name == sender:
+            # A number instead of a name: QQ didn't know it that day.
+            name = last_names.get(sender, name)
+        elif name:
+            last_names[sender] = name
+        if "\r" in body:
+            body = body.replace("\r\n", "\n").replace("\r", "\n")
+        time = utc(wall)
+        segments = _segments(body) if not body or "[" in body else [Segment("text", body)]
+        return Message(
+            identify(time, sender, body),
+            chat,
+            kind,
+            time,
+            sender,
+            name,
+            segments,
+            flags=flags,
+            source=f"{file}:{line}",
+            chat_name=chat_name,
+        )
+
+    return make
+
+
+def _speaker(who: str, *, is_group: bool) -> _Speaker:
+    known = split_who(who)
+    if known is None or not (is_group or known[0] in SYSTEM):
+        name = who.strip()
+        return name, name, ()
+    sender, name = known
+    if sender in SYSTEM:
+        return sender, name, ("system",)
+    return sender, name, ("anonymous",) if sender == ANONYMOUS else ()
+
+
+def _segments(body: str) -> list[Segment]:
+    """Media marks become media; one that was typed by hand looks the same and becomes one too."""
+    if whole := _WHOLE.fullmatch(body):
+        return [Segment(_WHOLE_TYPES[whole[1]], whole[2])]
+    segments: list[Segment] = []
+    for place, part in enumerate(_MEDIUM.split(body)):
+        if place % 2:
+            segments.append(Segment(_MEDIA[part]))
+        elif part:
+            segments.append(Segment("text", part))
+    return segments
+
+
+def _maker(section: Section, source: Source, zone: Zone) -> _Make:
+    """Builds the messages of one section, which share a chat and remember names by id."""
+    kind: Kind = "group" if section.is_group else "private"
+    name = section.name or PurePath(source.name).stem
+    key = f"{section.label}/{name}" if section.label else name
+    chat = f"qq:{kind}:{key}"
+    identify = fingerprint(chat)
+    names: dict[str, str] = {}
+
+    def speaker(who: str) -> _Speaker:
+        known = split_who(who) if kind == "group" or who.endswith(("(10000)", "(1000000)")) else None
+        if known is None:
+            return who, who, ()
+        number, called = known
+        if called and called != number:
+            names[number] = called
+        called = names.get(number, number)
+        if number in SYSTEM:
+            return number, called, ("system",)
+        return number, called, ("anonymous",) if number == ANONYMOUS else ()
+
+    def make(time: int, who: str, body: str, line: int) -> Message:
+        text = body.replace("\r\n", "\n").replace("\r", "\n") if "\r" in body else body
+        sender, called, flags = speaker(who)
+        utc = zone.utc(time)
+        return Message(
+            id=identify(utc, sender, text),
+            chat=chat,
+            kind=kind,
+            time=utc,
+            sender=sender,
+            name=called,
+            segments=_segments(text),
+            flags=flags,
+            source=f"{source.name}:{line}",
+            chat_name=name,
+        )
+
+    return make
+
+
+def _segments(text: str) -> list[Segment]:
+    """Media marks as what they stand for, the rest as text."""
+    if "[" not in text:
+        return [Segment("text", text)]
+    if whole := _WHOLE.fullmatch(text):
+        return [Segment(_WHOLE_TYPES[whole[1]]), Segment("text", whole[2])]
+    parts = _MEDIUM.split(text)
+    pieces = [Segment("text", part) if place % 2 == 0 else Segment(_MEDIA[part]) for place, part in enumerate(parts)]
+    return [piece for piece in pieces if piece.type != "text" or piece.text] or [Segment("text", "")]
+
+
+def _capped(body: str, notes: Notes, source: Source, line: int) -> str:
+    if len(body) <= LONGEST_BODY:
+        return body
+    notes.damage("message cut off", source, max(0, line))
+    return body[:LONGEST_BODY]
+
+
+def _without_last_blank(body: str, eol: str) -> str:
+    """The last body without its own line end and the blank line after it."""
+    return body.removesuffix(eol).removesuffix(eol)
+
+
+def _stray(body: str, notes: Notes, source: Source, line: int) -> None:
+    """Account for text that stands before the first header of a section."""
+    text = body.strip("\r\n\ufeff ")
+    if text and text != TITLE:
+        notes.drop("text before the first message", source, max(0, line), text)
+
+
+def _damage_noted(message: Message, notes: Notes, source: Source) -> Message:
+    if any(DAMAGED in segment.text for segment in message.segments):
+        notes.damage("undecodable bytes", source, int(message.source.rsplit(":", 1)[1]))
+    return message

@@ -15,6 +15,7 @@ message is decided in qq_txt_survey.py.
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 TITLE = "消息记录（此消息记录为文本格式，不支持重新导入）"
@@ -38,7 +39,6 @@ _WHO = re.compile(
     re.DOTALL,
 )
 
-_DAYS: dict[str, int | None] = {}
 _MINUTES = {f"{m:02}:{s:02}": m * 60 + s for m in range(60) for s in range(60)}
 _HOURS = {text: hour for hour in range(24) for text in (str(hour), f"{hour:02}")}
 
@@ -95,9 +95,7 @@ def _ended(texts: Iterable[str], eol: str) -> Iterator[str]:
 
 def wall_time(day: str, hour: str, minutes: str, mark: str | None) -> int | None:
     """Seconds since 1970-01-01 00:00 on the wall clock; None for a day or time there never was."""
-    start = _DAYS.get(day, -1)
-    if start == -1:
-        start = _DAYS[day] = _day(day)
+    start = _day(day)
     h = _HOURS.get(hour)
     rest = _MINUTES.get(minutes)
     if start is None or h is None or rest is None:
@@ -107,6 +105,7 @@ def wall_time(day: str, hour: str, minutes: str, mark: str | None) -> int | None
     return start + h * 3600 + rest
 
 
+@lru_cache(maxsize=4096)
 def _day(text: str) -> int | None:
     try:
         return (date(int(text[:4]), int(text[5:7]), int(text[8:])) - date(1970, 1, 1)).days * 86400
