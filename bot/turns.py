@@ -143,9 +143,9 @@ def _remember(at: _Step, message: str, time: float) -> None:
 
 
 def _restarted(at: _Step, event: Heard) -> bool:
-    """The asker goes on while nothing of the answer is out: listen on, then draft anew."""
+    """The asker goes on, and nothing of the answer is out (else it was dropped): listen on, then draft anew."""
     turn = at.chat.turn
-    if turn is None or turn.begun or turn.call.sender != event.sender or turn.call.restarts >= at.pace.restarts:
+    if turn is None or turn.call.sender != event.sender or turn.call.restarts >= at.pace.restarts:
         return False
     at.drop_turn()
     turn.call.restarts += 1
