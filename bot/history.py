@@ -15,6 +15,7 @@ statements here; `VERSION` names the layout of the tables.
 import asyncio
 import json
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -67,7 +68,7 @@ class History:
         settings: dict[str, dict[str, str]] = {}
         for row in rows:
             settings.setdefault(row.chat, {})[row.name] = row.value
-        return cls(engine, float("-inf") if newest is None else newest, settings)
+        return cls(engine, -math.inf if newest is None else newest, settings)
 
     async def close(self) -> None:
         """Write what has gathered and let go of the database."""
@@ -87,8 +88,10 @@ class History:
         key = (message.chat, message.id)
         if key in self._known:
             return False
-        # Older than that, its id may be in the database; newer, it can't.
-        if message.time <= self._unsure and await self.author(message.chat, message.id):
+        # Newer than all that is only in the database, it isn't there. Where an answer hangs on it,
+        # not even a copy with another time may pass.
+        unsure = message.time <= self._unsure or (turn == OPEN and self._unsure > -math.inf)
+        if unsure and await self.author(message.chat, message.id):
             return False
         if key in self._known:
             return False
@@ -122,7 +125,7 @@ class History:
         await self.flush()
 
     def settle(self, chat: str, ids: Iterable[str], outcome: str) -> None:
-        """Note how these messages ended."""
+        """Note how these messages ended; what was answered stays answered."""
         self._gather(_SETTLE, [{"in_chat": chat, "of_id": message_id, "to": outcome} for message_id in ids])
 
     def recall(self, chat: str, message_id: str) -> None:
@@ -218,7 +221,7 @@ def _one(table: Any) -> Any:
     return (table.chat == bindparam("in_chat")) & (table.id == bindparam("of_id"))
 
 
-_SETTLE = update(messages).where(_one(messages.c)).values(turn=bindparam("to"))
+_SETTLE = update(messages).where(_one(messages.c) & (messages.c.turn != ANSWERED)).values(turn=bindparam("to"))
 _RECALL = update(messages).where(_one(messages.c)).values(recalled=True)
 _CHANGE = (
     update(chat_settings)
