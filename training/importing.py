@@ -1,127 +1,227 @@
-"""`mybot import`: export files → data/messages.jsonl, added to what is there, with a report.
+"""`mybot import`: chat exports → data/messages.jsonl, adding to what is there.
 
-Knows whose records they are (given, or suggested and confirmed) and how progress is shown; the
-formats are in training/importers, sorting and de-duplication in training/store.py.
+    exports ─ sniff, read ─▶ sorted runs ─ who is me? ─▶ merge ─▶ data/messages.jsonl, data/me.json
+
+Knows the order of things and what to tell; formats are in importers/, the file in store.py, the
+question who the owner is in owner.py. Nothing is written before all of it is known.
 """
 
-import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.prompt import Confirm
 
-from bot.persona.manifest import write_atomically
-from bot.persona.message import Message
 from config.errors import InputError, UsageError
 from config.settings import Import
-from training.importers import importer_for
+from training.importers import Importer, importer_for
 from training.importers.source import Notes, Zone, opened
+from training.owner import Owner, Tally, remember, remembered, resolve, suggest
 from training.report import show
-from training.store import ME, Store, opened_store
+from training.store import Merged, Row, Store
 
-_EVERY = 2000
-"""Messages between two movements of the progress line."""
+_STEP = 2000
+"""Messages between two looks at the clock."""
+
+_SILENCE = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read from the exports."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def messages(self) -> int:
+        return sum(file["messages"] for file in self.files.values())
 
 
 def main(knobs: Import) -> None:
-    if not knobs.exports:
-        raise UsageError("no export named", hint="mybot import MY_EXPORT.txt --me MY_QQ_NUMBER")
-    zone, notes = Zone(knobs.tz), Notes()
-    files: dict[str, str] = {}
-    with opened_store(knobs.data) as store:
-        new = known = 0
-        for path in knobs.exports:
-            added = _read(path, knobs, zone, notes, store, files)
-            new, known = new + added[0], known + added[1]
-        me = _whose(knobs, notes, store)
-        mine = store.write(me)
-        write_atomically(knobs.data / ME, json.dumps(sorted(me), ensure_ascii=False) + "\n")
-    _report(knobs, notes, files, {"new": new, "already_there": known, "mine": mine, "me": ", ".join(sorted(me))})
+    try:
+        run(knobs)
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        hint = "is the disk full, or the file on a drive that was taken out?"
+        raise InputError(f"{error.filename or knobs.data}: {what}", hint=hint) from error
 
 
-def _read(path: Path, knobs: Import, zone: Zone, notes: Notes, store: Store, files: dict[str, str]) -> tuple[int, int]:
-    with opened(path) as source:
-        name, importer = importer_for(source, knobs.format)
-        files[str(path)] = name
-        new, known = store.add(_shown(importer.read(source, notes, zone), f"{source.name} ({name})"))
-        if not new + known:
-            raise InputError(f"{path}: no message in it", hint="is it the right file? export the chat again")
-        return new, known
-
-
-def _shown(messages: Iterator[Message], title: str) -> Iterator[Message]:
-    """The same messages, with a progress line on standard error."""
+def run(knobs: Import) -> None:
+    """The whole command."""
+    zone = Zone(knobs.tz)
+    plan = _plan(knobs)
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    number = 0
-    with Progress(*columns, TextColumn("{task.fields[rate]}"), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None, rate="")
-        for number, message in enumerate(messages, 1):
-            if number % _EVERY == 0:
-                elapsed = bar.tasks[task].elapsed or 1
-                bar.update(task, completed=number, rate=f"{number / elapsed:,.0f}/s")
-            yield message
-        bar.update(task, completed=number)
-    if not console.is_terminal:
-        console.print(f"{title}: {number:,} messages", highlight=False)
+    with Store(knobs.data) as store:
+        read = Read()
+        for path, name, importer in plan:
+            _read(path, name, importer, store, read, zone, console)
+        everybody = _with_stored(store, read.tally)
+        new = read.tally if plan else everybody
+        me, owner = _decide(knobs, everybody, new, read.notes)
+        with _meter(console, "writing", None) as tick:
+            merged = store.merge(lambda row: _is_mine(row, owner), tick)
+        remember(knobs.data, me)
+    show("import", _report(knobs, read, merged, me, _silent(owner, new)), as_json=knobs.as_json)
 
 
-def _whose(knobs: Import, notes: Notes, store: Store) -> set[str]:
-    """The owner's ids and names: given, kept from an earlier import, or suggested and confirmed."""
+def _plan(knobs: Import) -> list[tuple[Path, str, Importer]]:
+    """Every export with its format, before anything is read or written."""
+    if not knobs.exports and not (knobs.me and (knobs.data / "messages.jsonl").is_file()):
+        raise UsageError("no export to import", hint="mybot import YOUR_EXPORT.txt --me YOUR_QQ_NUMBER")
+    plan: list[tuple[Path, str, Importer]] = []
+    for path in knobs.exports:
+        with opened(path) as source:
+            plan.append((path, *importer_for(source, knobs.format)))
+    return plan
+
+
+def _read(path: Path, name: str, importer: Importer, store: Store, read: Read, zone: Zone, console: Console) -> None:
+    """One export into the store's runs."""
+    messages = 0
+    with opened(path) as source, _meter(console, source.name, source.size) as tick:
+        for message in importer.read(source, read.notes, zone):
+            store.add(message)
+            read.tally.count(message.chat, message.kind, message.chat_name, message.sender, message.name, message.flags)
+            messages += 1
+            if messages % _STEP == 0:
+                tick(messages, source.file.tell())
+        tick(messages, source.size)
+        if not messages:
+            raise InputError(f"{source.name}: no messages in it", hint=f"read as {name}; --format NAME forces another")
+        known = read.files.setdefault(source.name, {"format": name, "messages": 0})
+        known["messages"] += messages
+
+
+def _with_stored(store: Store, new: Tally) -> Tally:
+    """The speakers of what is there already and of the exports."""
+    everybody = Tally()
+    for row in store.rows():
+        name = row.get("chat_name", "")
+        everybody.count(row["chat"], row["kind"], name, row["sender"], row["name"], row.get("flags", ()))
+    everybody.add(new)
+    return everybody
+
+
+def _decide(knobs: Import, everybody: Tally, new: Tally, notes: Notes) -> tuple[list[str], Owner]:
+    """Who the owner is: as said, as before, or as suggested and confirmed."""
     if knobs.me:
-        return set(knobs.me)
-    path = knobs.data / ME
-    if path.is_file():
-        return set(json.loads(path.read_bytes()))
-    suggested = suggest(notes, store)
-    people = store.people()
-    if suggested is None:
-        busiest = ", ".join(f"{name} ({sender})" for (sender, name), _ in people.most_common(10))
-        raise InputError("who are you in these records?", hint=f"--me one of: {busiest}")
-    if not knobs.yes and not _confirmed(suggested):
-        raise InputError(
-            f"you seem to be {', '.join(sorted(suggested))}", hint="--yes takes that, --me NUMBER says otherwise"
-        )
-    return suggested
+        owner = resolve(knobs.me, everybody)
+        if not _speaks(owner, new):
+            raise InputError(f"nobody is called {' or '.join(knobs.me)} in it", hint=f"the busiest: {new.busiest()}")
+        notes.warnings += [f"nobody is called {entry}" for entry in owner.unmatched]
+        return knobs.me, owner
+    before = remembered(knobs.data)
+    owner = resolve(before, everybody)
+    if before and _speaks(owner, new):
+        return before, owner
+    suggested = suggest(new, notes.owners)
+    if not suggested:
+        hint = "say who you are: --me NUMBER_OR_NAME; if both sides have one name, only an mht export tells them apart"
+        raise InputError(f"not clear who you are; the busiest: {new.busiest()}", hint=hint)
+    _confirm(suggested, new, yes=knobs.yes)
+    me = list(dict.fromkeys([*before, *suggested]))
+    return me, resolve(me, everybody)
 
 
-def suggest(notes: Notes, store: Store) -> set[str] | None:
-    """Who the owner seems to be; None when that isn't clear. Never by who speaks first."""
-    if notes.owners:
-        return set(notes.owners)
-    spoken = store.chats_of()
-    partners = store.partners()
-    others = set(partners.values())
-    everywhere = [key for key, chats in spoken.items() if key not in others and partners and set(partners) <= chats]
-    if not everywhere:
-        return None
-    most = max(len(spoken[key]) for key in everywhere)
-    best = [key for key in everywhere if len(spoken[key]) == most]
-    if len(best) != 1:
-        return None
-    # The name that speaks in every private chat; in groups the same name goes with an id.
-    ids = {sender for (sender, name), _ in store.people().items() if name == best[0]}
-    return {best[0], *ids}
+def _confirm(suggested: list[str], tally: Tally, *, yes: bool) -> None:
+    """Ask on a terminal whether the suggestion is right; elsewhere it must have been accepted with --yes."""
+    if yes:
+        return
+    name = " and ".join(suggested)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        hint = f"add --yes if you are {name}, else say who: --me NUMBER_OR_NAME"
+        raise InputError(f"not told who you are; the busiest: {tally.busiest()}", hint=hint)
+    try:
+        right = Confirm.ask(f"Are you {escape(name)}?", console=Console(stderr=True))
+    except EOFError:
+        right = False
+    if not right:
+        raise InputError(f"you are not {name}; the busiest: {tally.busiest()}", hint="say who: --me NUMBER_OR_NAME")
 
 
-def _confirmed(suggested: set[str]) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    Console(stderr=True).print(f"You seem to be {', '.join(sorted(suggested))}. Right? [y/n] ", end="")
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "是", "对")
+def _speaks(owner: Owner, tally: Tally) -> bool:
+    return any(owner.is_me(sender) for sender, _ in tally.people())
 
 
-def _report(knobs: Import, notes: Notes, files: dict[str, str], numbers: dict[str, Any]) -> None:
-    details: dict[str, Any] = {"messages": numbers, "formats": files}
-    if notes.dropped or notes.damaged:
-        details["not_taken"] = dict(notes.dropped) or 0
-        details["taken_damaged"] = dict(notes.damaged) or 0
-        details["where"] = {code: " ".join(places) for code, places in notes.places.items()}
-    if notes.assumed_zone:
-        details["clock"] = f"wall-clock times read as {knobs.tz}"
-    for number, warning in enumerate(notes.warnings):
-        details[f"warning_{number + 1}"] = warning
-    show(f"import → {knobs.data / 'messages.jsonl'}", details, as_json=knobs.as_json)
+def _is_mine(row: Row, owner: Owner) -> bool:
+    return owner.is_me(row["sender"]) and "system" not in row.get("flags", ())
+
+
+def _silent(owner: Owner, tally: Tally) -> list[str]:
+    """Chats of the exports in which the owner says nothing: perhaps under another name."""
+    return [
+        f"no message of yours in {chat}: another name of yours? add it with --me"
+        for chat, known in tally.chats.items()
+        if known.speakers and not any(owner.is_me(sender) for sender, _ in known.speakers)
+    ]
+
+
+@contextmanager
+def _meter(console: Console, what: str, size: int | None) -> Iterator[Callable[..., None]]:
+    """Shows how many messages are done and how fast: a bar on a terminal, plain lines elsewhere."""
+    begun = spoken = time.monotonic()
+    done = 0
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[messages]:,} messages, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(escape(what), total=size, messages=0, rate=0.0)
+
+        def tick(messages: int, position: int | None = None) -> None:
+            nonlocal spoken, done
+            done, now = messages, time.monotonic()
+            rate = messages / max(now - begun, 1e-3)
+            if console.is_terminal:
+                bar.update(task, completed=position, messages=messages, rate=rate)
+            elif now - spoken >= _SILENCE:
+                spoken = now
+                console.print(f"{what}: {messages:,} messages, {rate:,.0f}/s", highlight=False, markup=False)
+
+        yield tick
+    seconds = time.monotonic() - begun
+    console.print(f"{what}: {done:,} messages in {seconds:.1f} s", highlight=False, markup=False)
+
+
+def _report(knobs: Import, read: Read, merged: Merged, me: list[str], silent: list[str]) -> dict[str, Any]:
+    """What was read, kept and dropped, and why; lines by number, never by their text."""
+    notes = read.notes
+    warnings = notes.warnings + silent
+    numbers: dict[str, Any] = {
+        "files": read.files,
+        "read": read.messages,
+        "added": merged.added,
+        "duplicates": merged.duplicates,
+        "total": merged.total,
+        "mine": merged.mine,
+        "me": me,
+        "chats": len(read.tally.chats),
+        "dropped": {code: {"count": n, "places": notes.places[code]} for code, n in notes.dropped.items()},
+        "damaged": {code: {"count": n, "places": notes.places[code]} for code, n in notes.damaged.items()},
+        "zone": f"{knobs.tz} for times without a zone" if notes.assumed_zone else "as in the exports",
+        "warnings": warnings,
+    }
+    if knobs.as_json:
+        return numbers
+    for what in ("dropped", "damaged"):
+        numbers[what] = {
+            code: f"{n['count']:,}: {', '.join(n['places'][:5])}" for code, n in numbers[what].items()
+        } or 0
+    numbers["files"] = {name: f"{file['messages']:,} ({file['format']})" for name, file in read.files.items()} or 0
+    numbers["me"] = ", ".join(me)
+    numbers["warnings"] = {str(place): text for place, text in enumerate(warnings[:10], 1)} or 0
+    return numbers

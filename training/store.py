@@ -1,139 +1,216 @@
-"""data/messages.jsonl: everything imported so far, sorted by chat and time, each message once.
+"""messages.jsonl: all messages of all chats, sorted by chat then time, each once.
 
-Sorting and de-duplication happen in a temporary SQLite file beside it, so memory stays flat; the
-result replaces the old file in one move. Importing the same export twice changes no byte.
+    what is there ─┐
+    sorted runs ───┴─ merge ─▶ a scratch file ─▶ renamed over messages.jsonl
+
+New messages are kept in sorted runs on disk until it is known who the owner is; then they are
+merged with what is there in one pass. At no time are more than RUN messages in memory. Nothing is
+changed before the last step, and the scratch folder goes whatever happens.
 """
 
+import heapq
 import json
 import os
-import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
+
+from typing_extensions import Self
 
 from bot.persona.message import Message
 from config.errors import InputError
+from training.importers.source import is_hashed
 
-MESSAGES = "messages.jsonl"
-ME = "me.json"
-_BATCH = 2000
-_NOT_MINE, _MINE = '"mine":false,"segments"', '"mine":true,"segments"'
+RUN = 30_000
+"""Messages sorted in memory at once."""
+
+FAN_IN = 64
+"""Runs that are merged at once: each needs an open file."""
+
+_STEP = 2000
+"""Messages between two reports of a merge."""
+
+_SCRATCH = ".importing-"
+_ABANDONED = 24 * 3600
+"""Seconds after which a scratch folder is one that a killed process left behind."""
+
+Row = dict[str, Any]
+_Record = tuple[str, int, Row, bytes]
+"""Chat, time, the parsed row and the line it came from."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a merge came to."""
+
+    total: int = 0
+    mine: int = 0
+    added: int = 0
+    duplicates: int = 0
 
 
 class Store:
-    """A pile of messages that is sorted when it is written. One use: add, ask, write."""
+    """The messages of a data folder, and a scratch folder for those to come."""
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "messages.jsonl"
         self._folder = folder
-        self._db = sqlite3.connect(scratch, isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
-            "CREATE TABLE m (chat TEXT, id TEXT, time INTEGER, kind TEXT, sender TEXT, name TEXT, line TEXT,"
-            " PRIMARY KEY (chat, id));"
-            "BEGIN"
-        )
+        self._made_folder = not folder.exists()
+        self._scratch = Path()
+        self._runs: list[Path] = []
+        self._numbered = 0
+        self._waiting: list[tuple[str, int, str]] = []
 
-    def add(self, messages: Iterable[Message]) -> tuple[int, int]:
-        """Add messages; returns how many were new and how many were there already."""
-        seen = new = 0
-        batch: list[tuple[str, str, int, str, str, str, str]] = []
-        for message in messages:
-            seen += 1
-            message.mine = False
-            row = (message.chat, message.id, message.time, message.kind, message.sender, message.name)
-            batch.append((*row, message.to_json()))
-            if len(batch) >= _BATCH:
-                new += self._insert(batch)
-                batch = []
-        return (new := new + self._insert(batch)), seen - new
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(f"{_SCRATCH}*"):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+        self._scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self._folder))
+        return self
 
-    def people(self) -> Counter[tuple[str, str]]:
-        """(sender, name) → messages, over all chats; the name is the one used most."""
-        rows = self._db.execute(
-            "SELECT sender, name, count(*) AS n FROM m GROUP BY sender, name ORDER BY n DESC, sender, name"
-        )
-        totals: Counter[str] = Counter()
-        names: dict[str, str] = {}
-        for sender, name, number in rows:
-            totals[sender] += number
-            names.setdefault(sender, name)
-        return Counter({(sender, names[sender]): number for sender, number in totals.items()})
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._made_folder and not any(self._folder.iterdir()):
+            self._folder.rmdir()
 
-    def chats_of(self) -> dict[str, set[str]]:
-        """Name or id → the chats it speaks in."""
-        found: dict[str, set[str]] = {}
-        for chat, sender, name in self._db.execute("SELECT DISTINCT chat, sender, name FROM m"):
-            for key in {sender, name}:
-                found.setdefault(key, set()).add(chat)
-        return found
+    def rows(self) -> Iterator[Row]:
+        """What is there already."""
+        return (row for _, _, row, _ in self._stored())
 
-    def partners(self) -> dict[str, str]:
-        """Private chats by the name in their key."""
-        rows = self._db.execute("SELECT DISTINCT chat FROM m WHERE kind = 'private'")
-        return {chat: chat.rsplit(":", 1)[-1] for (chat,) in rows}
+    def add(self, message: Message) -> None:
+        """Keep a new message for the merge."""
+        self._waiting.append((message.chat, message.time, message.to_json()))
+        if len(self._waiting) >= RUN:
+            self._spill()
 
-    def write(self, me: Iterable[str]) -> int:
-        """Write everything with `mine` set for these ids and names; returns how many are mine."""
-        known = set(me)
-        # A nickname may be somebody else's too: where an id of mine is known, only ids count.
-        by_name = known if not any(key.isdigit() for key in known) else set()
-        total = 0
-        with _replaced(self._folder / MESSAGES) as path, path.open("w", encoding="utf-8", newline="\n") as file:
-            rows = self._db.execute("SELECT sender, name, line FROM m ORDER BY chat, time, rowid")
-            for sender, name, line in rows:
-                mine = sender in known or name in by_name
-                total += mine
-                file.write((line.replace(_NOT_MINE, _MINE, 1) if mine else line) + "\n")
-            if not total:
-                busiest = ", ".join(f"{n or s} ({s})" if n != s else s for (s, n), _ in self.people().most_common(10))
-                raise InputError(
-                    f"nobody called {' or '.join(sorted(known))} speaks here", hint=f"the busiest: {busiest}"
-                )
-        return total
+    def merge(self, is_mine: Callable[[Row], bool], seen: Callable[[int], None] = lambda _: None) -> Merged:
+        """Write everything anew, each message once, marked as mine or not. `seen` hears the count."""
+        self._spill()
+        while len(self._runs) > FAN_IN:
+            self._compact()
+        done, due = Merged(), _STEP
+        scratch = self._scratch / "messages.jsonl"
+        stored = ((chat, at, row, line, False) for chat, at, row, line in self._stored())
+        runs = [((c, at, row, line, True) for c, at, row, line in _read(run)) for run in self._runs]
+        records = heapq.merge(stored, *runs, key=itemgetter(0, 1))
+        with scratch.open("wb") as file:
+            for _, second in groupby(records, key=itemgetter(0, 1)):
+                together = list(second)
+                kept = _distinct(together) if len(together) > 1 else together
+                done.duplicates += len(together) - len(kept)
+                for _, _, row, line, new in kept:
+                    mine = is_mine(row)
+                    same = mine == row.get("mine")
+                    file.write(line if same else _line({**row, "mine": mine}))
+                    done.total += 1
+                    done.mine += mine
+                    done.added += new
+                if done.total >= due:
+                    due = done.total + _STEP
+                    seen(done.total)
+            seen(done.total)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self.path)
+        return done
 
-    def close(self) -> None:
-        self._db.close()
-
-    def _insert(self, batch: list[tuple[str, str, int, str, str, str, str]]) -> int:
-        before = self._db.total_changes
-        self._db.executemany("INSERT OR IGNORE INTO m VALUES (?, ?, ?, ?, ?, ?, ?)", batch)
-        return self._db.total_changes - before
-
-
-@contextmanager
-def opened_store(folder: Path) -> Iterator[Store]:
-    """A store with what the folder holds already; its temporary file is gone afterwards, whatever happens."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with _replaced(folder / "import.sqlite", keep=False) as scratch:
-        store = Store(folder, scratch)
-        try:
-            store.add(stored(folder))
-            yield store
-        finally:
-            store.close()
-
-
-def stored(folder: Path) -> Iterator[Message]:
-    """The messages that are there already."""
-    path = folder / MESSAGES
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
+    def _stored(self) -> Iterator[_Record]:
+        if not self.path.exists():
+            return
+        records = _read(self.path)
+        before: tuple[str, int] | None = None
+        for number in count(1):
             try:
-                yield Message.from_row(json.loads(line))
-            except ValueError:
-                raise InputError(f"{path}:{number}: not a message", hint="move the file away and import anew") from None
+                record = next(records, None)
+                unsorted = record is not None and before is not None and record[:2] < before
+            except (ValueError, KeyError, TypeError, RecursionError):
+                hint = "mend or delete that line, then import again"
+                raise InputError(f"{self.path}:{number} is not a message", hint=hint) from None
+            if record is None:
+                return
+            if unsorted:
+                hint = "move the file elsewhere and import it like an export"
+                raise InputError(f"{self.path}:{number} is out of order", hint=hint)
+            before = record[:2]
+            yield record
+
+    def _spill(self) -> None:
+        if not self._waiting:
+            return
+        self._waiting.sort(key=itemgetter(0, 1))
+        with self._next_run().open("wb") as file:
+            for _, _, line in self._waiting:
+                file.write(line.encode("utf-8", "replace") + b"\n")
+        self._waiting.clear()
+
+    def _compact(self) -> None:
+        first, self._runs = self._runs[:FAN_IN], self._runs[FAN_IN:]
+        target = self._next_run()
+        # Equal times keep the order of the runs: the merged one goes where its first was.
+        self._runs.insert(0, self._runs.pop())
+        with target.open("wb") as file:
+            file.writelines(record[3] for record in heapq.merge(*map(_read, first), key=itemgetter(0, 1)))
+        for run in first:
+            run.unlink()
+
+    def _next_run(self) -> Path:
+        self._numbered += 1
+        path = self._scratch / f"run-{self._numbered}"
+        self._runs.append(path)
+        return path
 
 
-@contextmanager
-def _replaced(path: Path, *, keep: bool = True) -> Iterator[Path]:
-    """A scratch path beside `path` that takes its place at the end, or goes without a trace."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield scratch
-        if keep:
-            scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def _read(path: Path) -> Iterator[_Record]:
+    with path.open("rb") as file:
+        for line in file:
+            row = json.loads(line)
+            if not isinstance(row["id"] + row["chat"] + row["sender"] + row["name"], str):
+                raise TypeError("not a message")
+            yield row["chat"], row["time"] + 0, row, line if line.endswith(b"\n") else line + b"\n"
+
+
+def _line(row: Row) -> bytes:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+_Marked = tuple[str, int, Row, bytes, bool]
+
+
+def _distinct(second: list[_Marked]) -> list[_Marked]:
+    """The messages of one second of one chat, each once; what was there first stays.
+
+    By id; then across formats: a message without an id of its own platform goes where one with
+    such an id says the same.
+    """
+    ids: set[str] = set()
+    kept: list[_Marked] = []
+    for record in second:
+        if record[2]["id"] not in ids:
+            ids.add(record[2]["id"])
+            kept.append(record)
+    native = [Message.from_row(record[2]) for record in kept if not is_hashed(record[2]["id"])]
+    if not native or len(native) == len(kept):
+        return kept
+    return [record for record in kept if not is_hashed(record[2]["id"]) or not _take(native, record[2])]
+
+
+def _take(native: list[Message], row: Row) -> bool:
+    """Whether one of these is the same message; it is used up by that."""
+    poorer = Message.from_row(row)
+    for place, richer in enumerate(native):
+        same_speaker = poorer.sender == richer.sender or poorer.name == richer.name
+        if same_speaker and _folded(poorer) == _folded(richer):
+            del native[place]
+            return True
+    return False
+
+
+def _folded(message: Message) -> str:
+    return " ".join(message.text.split())

@@ -81,11 +81,10 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
             current, make = section, _maker(section, source, zone)
             notes.assumed_zone = True
         if len(body) > LONGEST_BODY:
-            body = body[:LONGEST_BODY]
             notes.damage("cut_off", source, line, body)
         if DAMAGED in body or DAMAGED in who:
             notes.damage("undecodable_bytes", source, line, body)
-        yield make(time, who, body, line)
+        yield make(time, who, body[:LONGEST_BODY], line)
 
 
 def _entries(source: Source, shape: Survey) -> Iterator[_Entry]:
@@ -192,80 +191,3 @@ def _segments(body: str) -> list[Segment]:
         elif part:
             segments.append(Segment("text", part))
     return segments
-
-
-def _maker(section: Section, source: Source, zone: Zone) -> _Make:
-    """Builds the messages of one section, which share a chat and remember names by id."""
-    kind: Kind = "group" if section.is_group else "private"
-    name = section.name or PurePath(source.name).stem
-    key = f"{section.label}/{name}" if section.label else name
-    chat = f"qq:{kind}:{key}"
-    identify = fingerprint(chat)
-    names: dict[str, str] = {}
-
-    def speaker(who: str) -> _Speaker:
-        known = split_who(who) if kind == "group" or who.endswith(("(10000)", "(1000000)")) else None
-        if known is None:
-            return who, who, ()
-        number, called = known
-        if called and called != number:
-            names[number] = called
-        called = names.get(number, number)
-        if number in SYSTEM:
-            return number, called, ("system",)
-        return number, called, ("anonymous",) if number == ANONYMOUS else ()
-
-    def make(time: int, who: str, body: str, line: int) -> Message:
-        text = body.replace("\r\n", "\n").replace("\r", "\n") if "\r" in body else body
-        sender, called, flags = speaker(who)
-        utc = zone.utc(time)
-        return Message(
-            id=identify(utc, sender, text),
-            chat=chat,
-            kind=kind,
-            time=utc,
-            sender=sender,
-            name=called,
-            segments=_segments(text),
-            flags=flags,
-            source=f"{source.name}:{line}",
-            chat_name=name,
-        )
-
-    return make
-
-
-def _segments(text: str) -> list[Segment]:
-    """Media marks as what they stand for, the rest as text."""
-    if "[" not in text:
-        return [Segment("text", text)]
-    if whole := _WHOLE.fullmatch(text):
-        return [Segment(_WHOLE_TYPES[whole[1]]), Segment("text", whole[2])]
-    parts = _MEDIUM.split(text)
-    pieces = [Segment("text", part) if place % 2 == 0 else Segment(_MEDIA[part]) for place, part in enumerate(parts)]
-    return [piece for piece in pieces if piece.type != "text" or piece.text] or [Segment("text", "")]
-
-
-def _capped(body: str, notes: Notes, source: Source, line: int) -> str:
-    if len(body) <= LONGEST_BODY:
-        return body
-    notes.damage("message cut off", source, max(0, line))
-    return body[:LONGEST_BODY]
-
-
-def _without_last_blank(body: str, eol: str) -> str:
-    """The last body without its own line end and the blank line after it."""
-    return body.removesuffix(eol).removesuffix(eol)
-
-
-def _stray(body: str, notes: Notes, source: Source, line: int) -> None:
-    """Account for text that stands before the first header of a section."""
-    text = body.strip("\r\n\ufeff ")
-    if text and text != TITLE:
-        notes.drop("text before the first message", source, max(0, line), text)
-
-
-def _damage_noted(message: Message, notes: Notes, source: Source) -> Message:
-    if any(DAMAGED in segment.text for segment in message.segments):
-        notes.damage("undecodable bytes", source, int(message.source.rsplit(":", 1)[1]))
-    return message

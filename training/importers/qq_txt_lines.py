@@ -67,10 +67,8 @@ def candidates(texts: Iterable[str], eol: str, pattern: re.Pattern[str]) -> Iter
     """
     buffer = eol + eol
     for text in _ended(texts, eol):
-        if eol == "\n" and "\r\n" in text:
-            text = text.replace("\r\n", "\n")
         look_from = max(0, len(buffer) - _REACH)
-        buffer += text
+        buffer += text.replace("\r\n", "\n") if eol == "\n" else text
         done = 0
         for match in pattern.finditer(buffer, look_from):
             yield buffer[done : match.start()], match

@@ -39,6 +39,8 @@ class Section:
     without_id: int = 0
     heads: set[tuple[int, str]] = field(default_factory=set)
     """Some times and speakers, to see whether another section has the same messages."""
+    undecided: bool = True
+    """Whether more headers must be looked at."""
     label: str = ""
     """What sets its chat apart from another of the same name; mostly empty."""
 
@@ -48,9 +50,8 @@ class Section:
         return self.with_id > self.without_id
 
     def look_at(self, time: int, who: str) -> None:
-        if len(self.heads) >= _SAMPLE:
-            return
         self.heads.add((time, who))
+        self.undecided = len(self.heads) < _SAMPLE
         known = None if who == self.name else split_who(who)
         if known is None:
             self.without_id += 1
@@ -82,7 +83,8 @@ def survey(file: BinaryIO) -> Survey:
     encoding = encoding_of(file)
     eol = _line_end(file, encoding)
     clock = _clock(file, encoding, eol)
-    found = Survey(encoding, eol, clock, [Section()], True, set(), [])
+    section = Section()
+    found = Survey(encoding, eol, clock, [section], True, set(), [])
     walk = Walk(ordered=True)
     turned_down = total = 0
     for number, (_, match) in enumerate(candidates(blocks(file, encoding), eol, found.pattern())):
@@ -90,7 +92,8 @@ def survey(file: BinaryIO) -> Survey:
             continue
         day, mark, hour, minutes, mark_after, who, group, name = match.groups()
         if day is None:
-            found.sections.append(Section(group.strip(), name.strip()))
+            section = Section(group.strip(), name.strip())
+            found.sections.append(section)
             walk.restart()
             continue
         time = wall_time(day, hour, minutes, mark or mark_after)
@@ -98,7 +101,8 @@ def survey(file: BinaryIO) -> Survey:
             continue
         total += 1
         if walk.accepts(time, number):
-            found.sections[-1].look_at(time, who)
+            if section.undecided:
+                section.look_at(time, who)
         else:
             turned_down += 1
     found.liars = walk.liars

@@ -127,13 +127,11 @@ def fingerprint(chat: str) -> Callable[[int, str, str], str]:
 
     def identify(time: int, sender: str, text: str) -> str:
         nonlocal second
-        number = 0
-        if time == second:
-            number = seen.get((sender, text), -1) + 1
-        else:
+        if time != second:
             second = time
             seen.clear()
-        seen[sender, text] = number
+        key = (sender, text)
+        seen[key] = number = seen.get(key, -1) + 1
         content = f"{chat}\0{time}\0{sender}\0{text}\0{number}".encode("utf-8", "replace")
         return "~" + sha1(content, usedforsecurity=False).hexdigest()[:20]
 

@@ -1,0 +1,113 @@
+"""The objects of one array in a JSON file, one at a time: the file is never in memory as a whole.
+
+A broken object costs itself and not the rest: reading goes on where the next one begins.
+(A parser that stops at the first error would lose all that follows, and one that names every
+value's path costs the square of the depth of a file that is nested on purpose.)
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from training.importers.text import blocks
+
+LONGEST = 32 << 20
+"""Characters of one object; a longer one counts as broken."""
+
+_SPACE = re.compile(r"[\s,]*")
+_RAW = json.JSONDecoder()
+
+
+class Broken(str):
+    """Stands in the place of an object that could not be read: its beginning."""
+
+    __slots__ = ()
+
+
+class Window:
+    """A part of a file's text that can grow at its end and be cut at its beginning."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._texts = blocks(file, "utf-8-sig")
+        self.text = ""
+        self.ended = False
+
+    def grow(self) -> bool:
+        """Read at least as much as there is; False at the end of the file."""
+        wanted = max(1, len(self.text))
+        parts = [self.text]
+        while wanted > 0 and not self.ended:
+            part = next(self._texts, None)
+            if part is None:
+                self.ended = True
+            else:
+                parts.append(part)
+                wanted -= len(part)
+        grown = len(parts) > 1
+        self.text = "".join(parts)
+        return grown
+
+    def seek(self, pattern: re.Pattern[str], start: int = 0) -> bool:
+        """Cut everything before the end of the first match; False if there is none."""
+        while True:
+            if match := pattern.search(self.text, start):
+                self.text = self.text[match.end() :]
+                return True
+            self.text, start = self.text[-256:], 0
+            if not self.grow():
+                return False
+
+    def value(self, start: int) -> tuple[Any, int] | None:
+        """The JSON value at a place and where it ends; None if there is no whole one."""
+        while True:
+            try:
+                return _RAW.raw_decode(self.text, start)
+            except json.JSONDecodeError as error:
+                unfinished = error.pos + 64 >= len(self.text) or error.msg.startswith("Unterminated string")
+                if not unfinished or len(self.text) - start > LONGEST:
+                    return None
+            except (RecursionError, ValueError):
+                return None
+            if not self.grow():
+                return None
+
+
+def member(file: BinaryIO, name: str) -> Any:
+    """The first value of this name in a file, None if there is none."""
+    window = Window(file)
+    return (window.value(0) or (None, 0))[0] if window.seek(_key(name, r"(?=[\[{])")) else None
+
+
+def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[str, Any] | Broken]:
+    """The objects of the array called `name`; `begins` is what an object looks like at its beginning."""
+    window = Window(file)
+    if not window.seek(_key(name, r"\[")):
+        return
+    place = 0
+    while True:
+        space = _SPACE.match(window.text, place)
+        place = space.end() if space else place
+        if place >= len(window.text):
+            window.text, place = "", 0
+            if not window.grow():
+                yield Broken("")
+                return
+            continue
+        if window.text[place] == "]":
+            return
+        window.text, place = (window.text[place:], 0) if place > 1 << 18 else (window.text, place)
+        found = window.value(place)
+        if found is not None and isinstance(found[0], dict):
+            yield found[0]
+            place = found[1]
+            continue
+        yield Broken(window.text[place : place + 200])
+        if not window.seek(re.compile(f"(?={begins.pattern})"), place + 1):
+            return
+        place = 0
+
+
+def _key(name: str, value: str) -> re.Pattern[str]:
+    # Inside a string the closing quote of the name would have a backslash before it.
+    return re.compile(rf'"{re.escape(name)}"\s*:\s*{value}')
