@@ -48,7 +48,7 @@ def main(knobs: Demo) -> None:
     stamp = _stamp(knobs.seed)
     path = folder / "stamp"
     if knobs.fresh or not path.is_file() or path.read_text() != stamp:
-        _build(folder, knobs.seed)
+        build(folder, knobs.seed)
         write_atomically(path, stamp)
     version, persona = open_persona(folder / "personas" / "xiaobei")
     _explain(persona, time.monotonic() - begun)
@@ -78,7 +78,8 @@ def _stamp(seed: int) -> str:
     return digest.hexdigest()
 
 
-def _build(folder: Path, seed: int) -> None:
+def build(folder: Path, seed: int) -> None:
+    """Make the toy persona of the sample, stage by stage, in an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     data, base, runs = folder / "data", folder / "base", folder / "runs"

@@ -31,6 +31,7 @@ CHECKED = 32
 
 
 def main(knobs: Train) -> None:
+    base.quiet()
     knobs = recipe.resolve(knobs)
     run = knobs.runs / knobs.name
     spec = _spec(knobs.data)

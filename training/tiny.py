@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.base import quiet
 from training.templates import dress
 from training.windows import IGNORE, Window
 
@@ -88,6 +89,7 @@ def make_model(
 
 def save(folder: Path, tokenizer: Any, model: Any) -> None:
     """Write a base model as a hub would deliver it; the folder is there whole or not at all."""
+    quiet()
     scratch = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
