@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.counting import token_counter
+from bot.engine.echo import Echo
 from bot.engine.wire import Piece, Sampling
 from bot.history import OWNER, History
 from bot.persona.manifest import Model, Persona, Provenance
@@ -544,6 +545,15 @@ async def test_the_talker_may_be_replaced(house):
     await house.say("在吗", FRIEND)
     await house.quiet()
     assert house.port.texts(FRIEND) == ["新的我"]
+
+
+async def test_the_echo_engine_answers_too(house):
+    echo = Echo()
+    house.runner.talker = echo
+    await house.say("回声在吗", FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND) == ["回声在吗"]
+    assert await house.history.author(FRIEND, "s1") == f"persona:{echo.persona.hash}"
 
 
 async def test_the_prompt_is_kept_within_the_context(house):
