@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from bot.engine.batches import Batches
+from bot.engine.batches import STOPPED, Batches
 from bot.engine.model import Loaded
 from bot.engine.prompt_ids import prompt_ids
 from bot.engine.protocol import STATUS, ChatRequest, Refused, Reply, error_body, read_request
@@ -166,4 +166,6 @@ async def _event(response: web.StreamResponse, body: dict[str, Any]) -> None:
 
 def _failed(piece: Piece) -> web.Response:
     finish = piece.finish or "error"
+    if piece.why == STOPPED:
+        return web.json_response(error_body(STOPPED, "stopped"), status=503)
     return web.json_response(error_body(piece.why or finish, finish), status=STATUS[finish])

@@ -15,6 +15,8 @@ from bot.engine.rows import Row, choose
 from config.errors import MyBotError
 from config.settings import Engine
 
+STOPPED = "the engine stopped"
+"""Why a row ended that may be asked again elsewhere."""
 _LULL = 0.004
 """Seconds without a newcomer after which a batch leaves."""
 _PATIENCE = 0.05
@@ -94,7 +96,7 @@ class Batches(threading.Thread):
         finally:
             self.crashed = not done
             self.close()
-            self._end([*self._running, *self._waiting], "the engine stopped")
+            self._end([*self._running, *self._waiting], STOPPED)
             self._on_end()
 
     def _take(self) -> list[Row]:
@@ -137,7 +139,7 @@ class Batches(threading.Thread):
 
     def _step(self, now: float) -> None:
         if self._closed:
-            self._end(self._running, "the engine stopped")
+            self._end(self._running, STOPPED)
         if self._waiting:
             with self._changed:
                 self._sweep(now)

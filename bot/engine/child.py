@@ -5,11 +5,13 @@ end of a pipe from us and leaves when it closes, so it never outlives the bot, n
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
 import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from bot.engine.client import Client
@@ -19,6 +21,9 @@ from config.settings import ROOT, Engine
 
 log = logging.getLogger("bot.engine.worker")
 
+_HEALTH_EVERY = 5.0
+_HEALTH_MISSES = 6
+"""Unanswered health checks in a row after which a child counts as hung."""
 _STOP_GRACE = 8.0
 """Seconds a child gets to end by itself."""
 
@@ -32,9 +37,13 @@ class Child:
         self.folder = folder
         self.persona = persona
         self.process = process
-        self.client = Client("", api_key=key, timeout=knobs.timeout)
+        self.client = Client("", api_key=key, timeout=knobs.timeout, ours=True)
         self.running = 0
         """Requests in flight."""
+        self.idle = asyncio.Event()
+        """Set while there are none."""
+        self.idle.set()
+        self._exit = asyncio.create_task(process.wait())
         self._last: deque[str] = deque(maxlen=40)
         self._ready = asyncio.Event()
         self._readers = [
@@ -55,8 +64,9 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "MYBOT_SUPERVISED": "1", "MYBOT_ENGINE_API_KEY": key},
+            env={**os.environ, "MYBOT_SUPERVISED": "1", "MYBOT_ENGINE_API_KEY": key, "PYTHONUTF8": "1"},
             start_new_session=True,
+            limit=2**20,
         )
         child = cls(folder, persona, process, key, knobs)
         try:
@@ -70,35 +80,56 @@ class Child:
     def alive(self) -> bool:
         return self.process.returncode is None
 
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """One request more in flight."""
+        self.running += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if not self.running:
+                self.idle.set()
+
+    async def gone(self, within: float) -> bool:
+        """Whether the process has ended, or does so within some seconds."""
+        await asyncio.wait({self._exit}, timeout=within)
+        return self._exit.done()
+
+    async def end(self) -> None:
+        """Return once the process has ended; one that answers no health check for long is killed."""
+        misses = 0
+        while not await self.gone(_HEALTH_EVERY):
+            misses = 0 if await self.client.health() is not None else misses + 1
+            if misses >= _HEALTH_MISSES and self.alive:
+                log.warning("the engine hangs; killing it")
+                self.process.kill()
+
     async def stop(self) -> None:
         """End the process, gently first; all of it is gone afterwards."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         if self.alive:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()
-                await asyncio.wait_for(self.process.wait(), _STOP_GRACE)
-            except asyncio.TimeoutError:
-                self.process.kill()
-            except ProcessLookupError:
-                pass
-        await self.process.wait()
-        await asyncio.gather(*self._readers)
+                if not await self.gone(_STOP_GRACE):
+                    self.process.kill()
+        # Waiting, unlike awaiting, leaves the tasks alone when we are cancelled: stop can be called again.
+        await asyncio.wait({self._exit, *self._readers})
         await self.client.close()
 
     async def _until_ready(self, timeout: float) -> None:
         ready = asyncio.create_task(self._ready.wait())
-        ended = asyncio.create_task(self.process.wait())
         try:
-            await asyncio.wait({ready, ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ready, self._exit}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (ready, ended):
-                task.cancel()
+            ready.cancel()
         if self._ready.is_set() and self.alive:
             return
         if self.alive:
             raise EngineError(f"the engine was not ready after {timeout:.0f} s", hint="raise [engine] start_timeout")
-        await asyncio.gather(*self._readers)
+        await asyncio.wait(self._readers)
         raise self._why()
 
     def _why(self) -> EngineError:
@@ -121,12 +152,19 @@ class Child:
                 self.client.url = line.removeprefix("listening on ")
             elif line.startswith("ready"):
                 self._ready.set()
-            log.debug("engine %d: %s", self.process.pid, line)
+            log.log(_level(line), "engine %d: %s", self.process.pid, line)
+
+
+def _level(line: str) -> int:
+    """How loud a line of the child's log is in ours."""
+    word = line.split(" ", 1)[0]
+    return {"ERROR": logging.ERROR, "WARNING": logging.WARNING}.get(word, logging.INFO)
 
 
 def _flags(folder: Path, knobs: Engine) -> list[str]:
     flags = ["--persona", str(folder), "--host", "127.0.0.1", "--port", "0"]
     for name in ("device", "dtype", "max_batch", "max_queue", "max_new_tokens", "timeout"):
         flags += [f"--{name.replace('_', '-')}", str(getattr(knobs, name))]
-    flags += [f"--{name.replace('_', '-')}" for name in ("load_in_8bit", "load_in_4bit") if getattr(knobs, name)]
+    for name, on in (("load-in-8bit", knobs.load_in_8bit), ("load-in-4bit", knobs.load_in_4bit)):
+        flags.append(f"--{name}" if on else f"--no-{name}")
     return flags

@@ -7,7 +7,8 @@ terminal piece; knows nothing of processes, chats or retries.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from typing import Any
 
 import aiohttp
@@ -28,39 +29,65 @@ _STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
 _HEALTH_TIMEOUT = 5.0
 
 
-class Client:
-    """One server. `url` ends in /v1; `timeout` is the longest a reply may take, in seconds."""
+class Lost(EngineError):
+    """The server went away under a request; it may be asked again."""
 
-    def __init__(self, url: str, *, api_key: str = "", model: str = "", timeout: float = 120.0) -> None:
+
+class Client:
+    """One server. `url` ends in /v1; `timeout` is the longest a reply may take, in seconds.
+
+    With `ours` every rule of sampling is sent; other servers get only those that are on, because
+    not every server knows them all.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str = "", model: str = "", timeout: float = 120.0, ours: bool = False
+    ) -> None:
         self.url = url.rstrip("/")
         self.model = model
         self._timeout = timeout
+        self._ours = ours
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._session: aiohttp.ClientSession | None = None
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Piece, None]:
         """The reply, piece by piece; the last has `finish`. Closing the iterator cancels the request."""
+        try:
+            async with contextlib.aclosing(self.pieces(messages, sampling)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Lost as lost:
+            yield Piece(finish="error", why=str(lost))
+
+    async def pieces(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Piece, None]:
+        """The same, but raises Lost where the server went away before the end."""
         last: Piece | None = None
         try:
             async with self._open().post(
                 f"{self.url}/chat/completions",
-                json=_body(messages, sampling, self.model),
+                json=_body(messages, sampling, self.model, self._ours),
                 # A little later than the server's own deadline, whose answer says more.
                 timeout=aiohttp.ClientTimeout(total=self._timeout + 5, sock_connect=10),
             ) as response:
                 if response.status != 200:
                     last = await _refusal(response)
                 else:
-                    async for piece in _events(response):
-                        if piece.finish:
-                            last = piece
-                            break
-                        yield piece
+                    async with contextlib.aclosing(_events(response)) as events:
+                        async for piece in events:
+                            if piece.finish:
+                                last = piece
+                                break
+                            yield piece
         except asyncio.TimeoutError:
             last = Piece(finish="timeout", why=f"no end within {self._timeout:.0f} s")
-        except (aiohttp.ClientError, ConnectionError, ValueError) as error:
-            last = Piece(finish="error", why=f"{type(error).__name__}: {error}")
-        yield last or Piece(finish="error", why="the reply broke off")
+        except (aiohttp.ClientError, OSError) as error:
+            raise Lost(f"{self.url}: {type(error).__name__}: {error}") from None
+        except ValueError as error:
+            last = Piece(finish="error", why=f"not the OpenAI protocol: {error}")
+        if last is None:
+            raise Lost(f"{self.url}: the reply broke off")
+        # The connection is free again before anybody sees the end.
+        yield last
 
     async def models(self) -> list[str]:
         """Names of the models there. Raises EngineError when the server can't be reached."""
@@ -95,7 +122,10 @@ class Client:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(headers=self._headers, read_bufsize=2**20)
+            # No limit on connections: how many wait is the server's to say.
+            self._session = aiohttp.ClientSession(
+                headers=self._headers, read_bufsize=2**20, connector=aiohttp.TCPConnector(limit=0)
+            )
         return self._session
 
 
@@ -124,43 +154,36 @@ class Remote:
         client.model = client.model or (names[0] if names else "")
         return cls(client, persona)
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
-        async for piece in self._client.stream(messages, sampling):
-            yield Piece(piece.text, piece.finish, piece.persona or self._persona.hash, piece.why)
+    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Piece, None]:
+        async with contextlib.aclosing(self._client.stream(messages, sampling)) as pieces:
+            async for piece in pieces:
+                yield Piece(piece.text, piece.finish, piece.persona or self._persona.hash, piece.why)
 
     async def close(self) -> None:
         await self._client.close()
 
 
-def _body(messages: list[dict[str, str]], sampling: Sampling, model: str) -> dict[str, Any]:
-    """The request; what is off is left out, because not every server knows it."""
-    body: dict[str, Any] = {"messages": messages, "stream": True, "temperature": sampling.temperature}
-    body |= {"top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
-    extras = {
-        "model": model,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-        "presence_penalty": sampling.presence_penalty,
-        "frequency_penalty": sampling.frequency_penalty,
-        "stop": list(sampling.stop),
-    }
-    body |= {name: value for name, value in extras.items() if value}
-    if sampling.repetition_penalty != 1.0:
-        body["repetition_penalty"] = sampling.repetition_penalty
-    if sampling.seed is not None:
-        body["seed"] = sampling.seed
-    return body
+def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, ours: bool) -> dict[str, Any]:
+    """The request; at another's server, what is off is left out."""
+    rules = asdict(sampling)
+    off = asdict(Sampling())
+    always = ("temperature", "top_p", "max_tokens")
+    body = {name: value for name, value in rules.items() if ours or name in always or value != off[name]}
+    body |= {"messages": messages, "stream": True}
+    return body | {"model": model} if model else body
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> Piece:
     why = (await response.text())[:300]
     with contextlib.suppress(ValueError, KeyError, TypeError):
         why = str(json.loads(why)["error"]["message"])
+    if response.status == 503:
+        raise Lost(f"{response.url.origin()}: {why}")
     return Piece(finish=_STATUS.get(response.status, "error"), why=f"{response.status}: {why}")
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Piece]:
-    """The pieces of a server-sent event stream."""
+async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, None]:
+    """The pieces of a server-sent event stream. ValueError: that's none."""
     async for raw in response.content:
         line = raw.decode("utf-8", "replace").strip()
         if not line.startswith("data:"):
@@ -169,13 +192,23 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Piece]:
         if data == "[DONE]":
             return
         event = json.loads(data)
-        if "error" in event:
-            error = event["error"]
-            yield Piece(finish=_ENDS.get(str(error.get("code")), "error"), why=str(error.get("message")))
+        if not isinstance(event, dict):
+            raise ValueError("an event is not an object")
+        if error := event.get("error"):
+            said = error if isinstance(error, dict) else {"message": error}
+            yield Piece(finish=_ENDS.get(str(said.get("code")), "error"), why=str(said.get("message")))
             return
-        for choice in event.get("choices", ()):
-            persona = str(event.get("persona", ""))
-            if text := choice.get("delta", {}).get("content"):
-                yield Piece(text, persona=persona)
-            if finish := choice.get("finish_reason"):
-                yield Piece(finish=_ENDS.get(finish, "error"), persona=persona, why="" if finish in _ENDS else finish)
+        for choice in event.get("choices") or ():
+            for piece in _choice(choice, str(event.get("persona") or "")):
+                yield piece
+
+
+def _choice(choice: dict[str, Any], persona: str) -> list[Piece]:
+    text = (choice.get("delta") or {}).get("content")
+    finish = choice.get("finish_reason")
+    pieces = [Piece(text, persona=persona)] if text else []
+    if finish:
+        pieces.append(
+            Piece(finish=_ENDS.get(finish, "error"), persona=persona, why="" if finish in _ENDS else str(finish))
+        )
+    return pieces

@@ -3,11 +3,11 @@
 What isn't supported is refused by name, never ignored. Knows no HTTP library and no model.
 """
 
-import json
 import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from bot.engine.wire import Finish, Sampling
 from bot.persona.manifest import Generation
@@ -100,7 +100,8 @@ class ChatRequest(_Part):
 def read_request(body: bytes) -> ChatRequest:
     """The request of a body; Refused names what is wrong or not supported."""
     try:
-        values = json.loads(body)
+        # Stricter than json.loads: half a surrogate pair is no text, NaN no number.
+        values = from_json(body, allow_inf_nan=False)
     except ValueError:
         raise Refused("the body is not JSON") from None
     if not isinstance(values, dict):

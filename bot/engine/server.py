@@ -26,7 +26,6 @@ from config.errors import EngineError
 from config.settings import Engine
 
 SUPERVISED = "MYBOT_SUPERVISED"
-_BODY_LIMIT = 4 * 2**20
 _GRACE = 5.0
 """Seconds that the model's thread gets to end its step."""
 
@@ -34,18 +33,27 @@ _GRACE = 5.0
 def main(knobs: Engine) -> None:
     """Serve until SIGTERM, Ctrl-C, or the end of a supervisor."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    alive = asyncio.run(_until_stopped(knobs))
-    if alive:
+    caught: list[int] = []
+    loading = asyncio.run(_until_stopped(knobs, caught))
+    if loading:
         # A thread deep in a library's loading code can be neither stopped nor waited for.
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(128 + signal.SIGINT if signal.SIGINT in caught else 0)
+    if signal.SIGINT in caught:
+        raise KeyboardInterrupt
 
 
-async def _until_stopped(knobs: Engine) -> bool:
+async def _until_stopped(knobs: Engine, caught: list[int]) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+    def catch(number: int, _: object) -> None:
+        caught.append(number)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, catch)
     if os.environ.get(SUPERVISED) == "1":
         threading.Thread(target=_wait_for_end, args=(loop, stop), name="supervisor", daemon=True).start()
     return await serve(knobs, stop, _say)

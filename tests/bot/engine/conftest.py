@@ -40,8 +40,13 @@ def byte_tokenizer() -> Any:
     return fast
 
 
-def make_persona(folder: Path, *, seed: int = 0, context: int = 512, name: str = "toy", **knobs: Any) -> Path:
-    """A sealed version folder with a random Llama of about 100,000 parameters."""
+def make_persona(
+    folder: Path, *, seed: int = 0, context: int = 512, name: str = "toy", spoil: str = "", **knobs: Any
+) -> Path:
+    """A sealed version folder with a random Llama of about 100,000 parameters.
+
+    Spoiled, it is "endless" (the likeliest token is never an end) or "nan" (its scores are no numbers).
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -64,6 +69,10 @@ def make_persona(folder: Path, *, seed: int = 0, context: int = 512, name: str =
                 bos_token_id=None,
             )
         )
+        if spoil == "endless":
+            model.lm_head.weight.data[tokenizer.all_special_ids] = 0.0
+        elif spoil == "nan":
+            model.model.norm.weight.data[:] = float("nan")
     folder.mkdir(parents=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -79,9 +88,21 @@ def make_persona(folder: Path, *, seed: int = 0, context: int = 512, name: str =
 
 
 @pytest.fixture(scope="session")
-def personas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One sealed version."""
+    return make_persona(tmp_path_factory.mktemp("toy") / "v1", seed=1)
+
+
+@pytest.fixture(scope="session")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A persona that never stops by itself, with room for 2,000 tokens."""
+    return make_persona(tmp_path_factory.mktemp("endless") / "v1", seed=1, context=2000, spoil="endless")
+
+
+@pytest.fixture
+def personas(tmp_path: Path) -> Path:
     """Two versions of one persona; the first is current."""
-    folder = tmp_path_factory.mktemp("personas") / "toy"
+    folder = tmp_path / "toy"
     make_persona(folder / "v1", seed=1)
     make_persona(folder / "v2", seed=2)
     (folder / "current").write_text("v1\n", encoding="utf-8")

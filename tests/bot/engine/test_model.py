@@ -1,0 +1,317 @@
+"""The model itself, in this process: rows of a batch say what they say alone."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.engine import model
+from bot.engine.model import Loaded, choose_device, generate, load
+from bot.engine.rows import Row
+from bot.engine.wire import Piece, Sampling
+from bot.persona.manifest import Model, Persona, open_persona
+from config.errors import EngineError
+from config.settings import Engine
+
+
+def open_model(path: Path, **knobs: Any) -> Loaded:
+    folder, persona = open_persona(path)
+    return load(folder, persona, Engine(device="cpu", **knobs))
+
+
+@pytest.fixture(scope="module")
+def loaded(toy: Path) -> Loaded:
+    return open_model(toy)
+
+
+@pytest.fixture(scope="module")
+def prompts(loaded: Loaded) -> list[list[int]]:
+    texts = ["hi", "the cat sat on the mat, and then it went away", "你好", "周四来吗 周四来吗 周四来吗", "a" * 90]
+    return [loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+
+
+def run(loaded: Loaded, prompts: list[list[int]], samplings: list[Sampling]) -> list[list[Piece]]:
+    """The pieces of each row of one batch."""
+    deadline = time.monotonic() + 60
+    said: list[list[Piece]] = [[] for _ in prompts]
+    rows = [
+        Row(ids, sampling, deadline, pieces.append, loaded.text_stream)
+        for ids, sampling, pieces in zip(prompts, samplings, said, strict=True)
+    ]
+    assert generate(loaded, rows, lambda _: None)
+    assert all(row.finish for row in rows)
+    return said
+
+
+def text(pieces: list[Piece]) -> str:
+    assert [bool(piece.finish) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    return "".join(piece.text for piece in pieces)
+
+
+def reference(loaded: Loaded, ids: list[int], max_tokens: int, **rules: Any) -> str:
+    """What transformers' own generate() says to a single prompt, greedily."""
+    import torch
+    from transformers import GenerationConfig
+
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=max_tokens, pad_token_id=0, eos_token_id=sorted(loaded.ends), **rules
+    )
+    out = loaded.model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), generation_config=config)
+    return loaded.tokenizer.decode(out[0, len(ids) :], skip_special_tokens=True).rstrip("\ufffd")
+
+
+def test_greedy_rows_equal_single_generate(loaded: Loaded, prompts: list[list[int]]) -> None:
+    limits = [24, 3, 40, 1, 12]
+    said = run(loaded, prompts, [Sampling(temperature=0, max_tokens=n) for n in limits])
+    assert [text(pieces) for pieces in said] == [reference(loaded, p, n) for p, n in zip(prompts, limits, strict=True)]
+    assert len({text(pieces) for pieces in said}) > 2
+
+
+def test_the_end_token_ends_a_row(loaded: Loaded) -> None:
+    found = 0
+    for seed in range(20):
+        [pieces] = run(loaded, [[5 + seed, 7]], [Sampling(temperature=1.5, max_tokens=200, seed=seed)])
+        found += pieces[-1].finish == "stop"
+        assert "<|" not in text(pieces)
+        if found:
+            return
+    pytest.fail("no row ended by itself")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Sampling(temperature=1.0, max_tokens=20),
+        Sampling(temperature=0.7, top_p=0.9, max_tokens=20),
+        Sampling(temperature=1.3, top_k=20, min_p=0.02, max_tokens=20),
+        Sampling(temperature=0.9, repetition_penalty=1.3, presence_penalty=0.5, frequency_penalty=0.2, max_tokens=20),
+    ],
+)
+def test_a_seeded_row_is_the_same_alone_and_in_a_batch(
+    loaded: Loaded, prompts: list[list[int]], rules: Sampling
+) -> None:
+    from dataclasses import replace
+
+    samplings = [replace(rules, seed=n) for n in range(len(prompts))]
+    together = [text(pieces) for pieces in run(loaded, prompts, samplings)]
+    alone = [text(run(loaded, [p], [s])[0]) for p, s in zip(prompts, samplings, strict=True)]
+    assert together == alone
+    other = [text(p) for p in run(loaded, prompts, [replace(s, seed=99 + n) for n, s in enumerate(samplings)])]
+    assert other != together
+
+
+def test_every_row_keeps_its_own_rules(loaded: Loaded, prompts: list[list[int]]) -> None:
+    p = prompts[1]
+    greedy, hot, only = (
+        Sampling(temperature=0, max_tokens=16),
+        Sampling(temperature=5.0, max_tokens=16, seed=1),
+        Sampling(temperature=5.0, top_k=1, max_tokens=16, seed=1),
+    )
+    said = [text(pieces) for pieces in run(loaded, [p] * 3, [greedy, hot, only])]
+    assert said[0] == said[2] == reference(loaded, p, 16)
+    assert said[1] != said[0]
+
+
+def test_the_repetition_penalty_is_that_of_transformers(loaded: Loaded, prompts: list[list[int]]) -> None:
+    rules = Sampling(temperature=0, repetition_penalty=1.5, max_tokens=24)
+    said = [text(pieces) for pieces in run(loaded, prompts, [rules] * len(prompts))]
+    assert said == [reference(loaded, p, 24, repetition_penalty=1.5) for p in prompts]
+    assert said != [reference(loaded, p, 24) for p in prompts]
+
+
+def test_presence_and_frequency_keep_from_repeating(loaded: Loaded, prompts: list[list[int]]) -> None:
+    import torch
+
+    from bot.engine.sampling import Draw
+
+    rows = [
+        Row([0], Sampling(temperature=0, presence_penalty=1.0), 0.0, print, loaded.text_stream),
+        Row([0], Sampling(temperature=0, frequency_penalty=0.5), 0.0, print, loaded.text_stream),
+        Row([0], Sampling(temperature=0), 0.0, print, loaded.text_stream),
+    ]
+    draw = Draw(rows)
+    ids = torch.zeros(3, 1, dtype=torch.long)
+    assert draw(ids, torch.zeros(3, 3)).tolist() == [[0.0] * 3] * 3
+    for token in (2, 2, 1):
+        ids = torch.cat([ids, torch.full((3, 1), token)], dim=1)
+        scores = draw(ids, torch.zeros(3, 3))
+    assert scores.tolist() == [[0.0, -1.0, -1.0], [0.0, -0.5, -1.0], [0.0, 0.0, 0.0]]
+
+
+def test_draws_follow_the_narrowed_probabilities(loaded: Loaded) -> None:
+    import torch
+
+    from bot.engine.sampling import Draw
+
+    probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    rules = Sampling(temperature=1.0, top_p=0.7, seed=3)
+    draw = Draw([Row([0], rules, 0.0, print, loaded.text_stream)])
+    counts = torch.zeros(4)
+    for _ in range(3000):
+        counts[draw(torch.zeros(1, 1, dtype=torch.long), probabilities.log()[None]).argmax()] += 1
+    assert counts[2] == counts[3] == 0
+    assert abs(counts[0] / 3000 - 0.625) < 0.04
+
+
+def test_a_stop_string_ends_its_row_only(loaded: Loaded, prompts: list[list[int]]) -> None:
+    whole = reference(loaded, prompts[1], 30)
+    stop = whole[3:5]
+    said = run(
+        loaded,
+        [prompts[1], prompts[1]],
+        [Sampling(temperature=0, max_tokens=30, stop=(stop,)), Sampling(temperature=0, max_tokens=30)],
+    )
+    assert text(said[0]) == whole[: whole.index(stop)]
+    assert said[0][-1].finish == "stop"
+    assert text(said[1]) == whole
+
+
+def test_cancel_and_deadline_end_one_row_within_a_step(loaded: Loaded, prompts: list[list[int]]) -> None:
+    pieces: list[list[Piece]] = [[], [], []]
+    rows = [
+        Row(prompts[1], Sampling(temperature=0, max_tokens=20), time.monotonic() + 60, p.append, loaded.text_stream)
+        for p in pieces
+    ]
+    steps = 0
+
+    def sweep(now: float) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            rows[0].cancelled = True
+            rows[1].deadline = 0.0
+
+    assert generate(loaded, rows, sweep)
+    assert [row.finish for row in rows[:2]] == ["cancelled", "timeout"]
+    assert [row.produced for row in rows[:2]] == [5, 5]
+    assert text(pieces[2]) == reference(loaded, prompts[1], 20)
+
+
+def test_scores_that_are_no_numbers_end_only_their_row(
+    loaded: Loaded, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = loaded.model.forward
+
+    def poisoned(*args: Any, **kwargs: Any) -> Any:
+        out = forward(*args, **kwargs)
+        out.logits[0] = float("nan")
+        return out
+
+    alone = text(run(loaded, prompts[1:2], [Sampling(temperature=0, max_tokens=9)])[0])
+    monkeypatch.setattr(loaded.model, "forward", poisoned)
+    said = run(loaded, prompts[:2], [Sampling(temperature=0.9, max_tokens=9), Sampling(temperature=0, max_tokens=9)])
+    assert [piece.finish for piece in said[0]] == ["error"]
+    assert text(said[1]) == alone
+
+
+def test_out_of_memory_halves_the_budget(
+    loaded: Loaded, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(loaded.model, "forward", full)
+    monkeypatch.setattr(loaded, "budget", 1000)
+    pieces: list[Piece] = []
+    row = Row(prompts[0], Sampling(max_tokens=3), time.monotonic() + 60, pieces.append, loaded.text_stream)
+    assert not generate(loaded, [row], lambda _: None)
+    assert loaded.budget == 500
+    assert not pieces
+
+
+def test_the_models_own_generation_config_does_not_leak_in(toy: Path, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    folder = tmp_path / "v1"
+    shutil.copytree(toy, folder)
+    path = folder / "generation_config.json"
+    own = json.loads(path.read_text())
+    path.write_text(json.dumps({**own, "repetition_penalty": 1.8, "eos_token_id": [2, 77], "do_sample": True}))
+    _, persona = open_persona(toy)
+    changed = load(folder, persona, Engine(device="cpu"))
+    assert changed.ends == {2, 77}
+    ids = [60, 61, 62]
+    [pieces] = run(changed, [ids], [Sampling(temperature=0, max_tokens=20)])
+    assert text(pieces) == reference(changed, ids, 20, repetition_penalty=1.0)
+
+
+@pytest.mark.parametrize("bits", ["load_in_8bit", "load_in_4bit"])
+def test_fewer_bits_take_less_memory_and_still_speak(loaded: Loaded, toy: Path, bits: str) -> None:
+    small = open_model(toy, **{bits: True})
+    assert small.model.get_memory_footprint() < 0.75 * loaded.model.get_memory_footprint()
+    [pieces] = run(small, [[60, 61, 62]], [Sampling(temperature=0, max_tokens=8)])
+    assert pieces[-1].finish in ("stop", "length")
+
+
+# PEFT still reads a property that transformers has renamed.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_an_adapter_speaks_on_its_base(toy: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    plain = open_model(toy)
+    torch.manual_seed(0)
+    tuned = get_peft_model(open_model(toy).model, LoraConfig(target_modules="all-linear", init_lora_weights=False))
+    folder = tmp_path / "v1"
+    shutil.copytree(toy, folder, ignore=shutil.ignore_patterns("model.safetensors", "persona.json"))
+    tuned.save_pretrained(folder / "adapter")
+    _, persona = open_persona(toy)
+    base = Model(base=str(toy), weights="adapter", dtype="float32", parameters=100_000, context=512)
+    persona.model_copy(update={"model": base}).seal(folder)
+    adapted = open_model(folder)
+    ids = torch.tensor([[60, 61, 62, 70]])
+    wanted = tuned(ids).logits
+    assert torch.allclose(adapted.model(ids).logits, wanted, atol=1e-4)
+    assert not torch.allclose(plain.model(ids).logits, wanted, atol=1e-2)
+
+
+def real(persona: Persona) -> Persona:
+    return persona.model_copy(update={"model": persona.model.model_copy(update={"parameters": 8_000_000_000})})
+
+
+def test_a_real_model_is_refused_on_the_cpu_unless_asked_for(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    _, persona = open_persona(toy)
+    assert choose_device(persona, "auto") == "cpu"
+    assert choose_device(real(persona), "cpu") == "cpu"
+    with pytest.raises(EngineError) as refused:
+        choose_device(real(persona), "auto")
+    assert "--device cpu" in refused.value.hint
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:63"])
+def test_a_device_that_is_not_there_is_named(toy: Path, device: str) -> None:
+    with pytest.raises(EngineError, match=device):
+        choose_device(open_persona(toy)[1], device)
+
+
+def test_eight_and_four_bit_at_once_are_refused(toy: Path) -> None:
+    with pytest.raises(EngineError, match="at once"):
+        open_model(toy, load_in_8bit=True, load_in_4bit=True)
+
+
+def test_weights_that_are_no_weights_are_named(toy: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "v1"
+    shutil.copytree(toy, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(b"\0" * weights.stat().st_size)
+    with pytest.raises(EngineError, match="can't load"):
+        open_model(folder)
+
+
+def test_importing_the_engine_loads_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = f"import sys, {model.__name__}, bot.engine.server, bot.engine.worker; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
