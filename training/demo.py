@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bot.engine.worker import open_talker
 from rich.console import Console
 from rich.progress import Progress
 
 from bot.console import Conversation, converse
+from bot.engine.worker import open_talker
 from bot.persona.manifest import Persona, open_persona, write_atomically
 from bot.persona.prompt import PromptSpec
 from config.errors import MyBotError

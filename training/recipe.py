@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
 PRESETS = ROOT / "config" / "presets"
 
@@ -93,7 +93,7 @@ def lora(knobs: Train) -> "LoraConfig":
 def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig":
     """The trainer's arguments. Windows are cut and labelled already, so TRL prepares nothing."""
     import torch
-    from trl import SFTConfig
+    from trl.trainer.sft_config import SFTConfig
 
     cuda = torch.cuda.is_available()
     dtype = compute_dtype(knobs)

@@ -23,7 +23,7 @@ from training.report import show
 from training.windows import IGNORE, Cutter, Window, check_parity, label
 
 if TYPE_CHECKING:
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
 RUN = "run.json"
 CHECKED = 32
@@ -103,7 +103,8 @@ def _train(knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window
             losses["heldout_loss"] = round(trainer.evaluate()["eval_loss"], 4)
         if losses["loss"] != losses["loss"]:
             raise TrainingError("the loss is not a number", hint="lower the learning rate")
-        trainer.model.save_pretrained(scratch / "adapter")
+        model: Any = trainer.model
+        model.save_pretrained(scratch / "adapter")
         tokenizer.save_pretrained(scratch / "adapter")
         (scratch / "adapter" / "README.md").unlink(missing_ok=True)
         shutil.rmtree(run, ignore_errors=True)
@@ -119,7 +120,7 @@ def _trainer(
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     from training.progress import Bar
 
@@ -142,7 +143,8 @@ def _trainer(
         callbacks=[bar],
     )
     trainer.remove_callback(PrinterCallback)
-    for parameter in trainer.model.parameters():
+    tuned: Any = trainer.model
+    for parameter in tuned.parameters():
         # SFTTrainer casts the adapters of quantised models to bfloat16, whatever the compute dtype;
         # in 32 bit they train on every card, and GradScaler accepts them.
         if parameter.requires_grad:
