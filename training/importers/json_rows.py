@@ -8,6 +8,7 @@ value's path costs the square of the depth of a file that is nested on purpose.)
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from training.importers.text import blocks
@@ -19,10 +20,13 @@ _SPACE = re.compile(r"[\s,]*")
 _RAW = json.JSONDecoder()
 
 
-class Broken(str):
-    """Stands in the place of an object that could not be read: its beginning."""
+@dataclass(slots=True, frozen=True)
+class Broken:
+    """Stands in the place of an object that could not be read."""
 
-    __slots__ = ()
+    begins: str
+    truncated: bool = False
+    """Whether the file ended in the middle of it."""
 
 
 class Window:
@@ -32,6 +36,8 @@ class Window:
         self._texts = blocks(file, "utf-8-sig")
         self.text = ""
         self.ended = False
+        self.unfinished = False
+        """Whether the last value that failed did so for want of more text."""
 
     def grow(self) -> bool:
         """Read at least as much as there is; False at the end of the file."""
@@ -64,10 +70,11 @@ class Window:
             try:
                 return _RAW.raw_decode(self.text, start)
             except json.JSONDecodeError as error:
-                unfinished = error.pos + 64 >= len(self.text) or error.msg.startswith("Unterminated string")
-                if not unfinished or len(self.text) - start > LONGEST:
+                self.unfinished = error.pos + 64 >= len(self.text) or error.msg.startswith("Unterminated string")
+                if not self.unfinished or len(self.text) - start > LONGEST:
                     return None
             except (RecursionError, ValueError):
+                self.unfinished = False
                 return None
             if not self.grow():
                 return None
@@ -91,7 +98,7 @@ def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[st
         if place >= len(window.text):
             window.text, place = "", 0
             if not window.grow():
-                yield Broken("")
+                yield Broken("", truncated=True)
                 return
             continue
         if window.text[place] == "]":
@@ -102,7 +109,7 @@ def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[st
             yield found[0]
             place = found[1]
             continue
-        yield Broken(window.text[place : place + 200])
+        yield Broken(window.text[place : place + 200], truncated=window.ended and window.unfinished)
         if not window.seek(re.compile(f"(?={begins.pattern})"), place + 1):
             return
         place = 0

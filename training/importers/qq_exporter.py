@@ -53,7 +53,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
     reader = _Reader(source, info, zone, notes)
     for number, row in enumerate(rows(source.file, "messages", _BEGINS), 1):
         if isinstance(row, Broken):
-            notes.drop("broken_row" if row else "truncated", source, number, row)
+            notes.drop("truncated" if row.truncated else "broken_row", source, number, row.begins)
             continue
         message = reader.message(row, number)
         if message is not None:

@@ -93,7 +93,7 @@ def _entries(source: Source, shape: Survey) -> Iterator[_Entry]:
     step = len(eol)
     walk = Walk(ordered=shape.ordered, liars=shape.liars)
     sections = iter(shape.sections)
-    section, time, who, at = next(sections), None, "", 1
+    section, time, who, at = next(sections), None, "", -1
     held, line = "", -1
     texts = blocks(source.file, shape.encoding)
     for number, (between, match) in enumerate(candidates(texts, eol, shape.pattern())):
@@ -125,7 +125,7 @@ def _without_last_blank(body: str, eol: str) -> str:
 
 def _account(body: str, notes: Notes, source: Source, line: int) -> None:
     """Text that belongs to no message: the title and blank lines are structure."""
-    for number, text in enumerate(re.split(r"\r\n|[\r\n]", body), max(1, line)):
+    for number, text in enumerate(re.split(r"\r\n|[\r\n]", body), line + 1):
         if text.strip() and not text.startswith(TITLE[:4]):
             notes.drop("outside_messages", source, number, text)
 

@@ -26,7 +26,10 @@ _SAMPLE = 64
 """Headers of a section that decide what it is."""
 
 _STREAK = 5
-_FEW = 3
+"""Candidates turned down in a row that speak against the one before them."""
+
+_FEW = 8
+"""So many quoted headers prove nothing about the order of a small file."""
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class Section:
     @property
     def is_group(self) -> bool:
         """A friend's export has bare names, a group's has ids."""
-        return self.with_id > self.without_id
+        return self.with_id > 0 and self.with_id >= self.without_id
 
     def look_at(self, time: int, who: str) -> None:
         self.heads.add((time, who))

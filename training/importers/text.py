@@ -8,8 +8,6 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from config.errors import InputError
-
 BLOCK = 256 * 1024
 DAMAGED = "\ufffd"
 """What stands for bytes that could not be decoded."""
@@ -58,9 +56,7 @@ def _least_damaged(file: BinaryIO) -> str:
     broken, sound = _damage(file, "utf-8")
     if broken * 4 <= sound:
         return "utf-8"
-    gbk, readable = _damage(file, "gb18030")
-    if min(broken, gbk) * 2 > max(sound, readable) + 100:
-        raise InputError("the text can't be decoded", hint="is it encrypted or packed? Export it again as plain text")
+    gbk, _ = _damage(file, "gb18030")
     return "gb18030" if gbk < broken else "utf-8"
 
 
