@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test check bench
+.PHONY: help demo test fuzz check bench
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -13,6 +13,9 @@ demo: $(VENV)/.train ## from a chat export to a reply, on a toy model, then a ch
 
 test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.dev ## the property tests once more, on examples never drawn before
+	@MYBOT_HYPOTHESIS=new $(BIN)/python -m pytest -k "$$(grep -rl hypothesis tests --include='test_*.py' | xargs -n1 basename | sed 's/.py//' | paste -sd'|' | sed 's/|/ or /g')"
 
 check: $(VENV)/.dev ## ruff, pyright, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports

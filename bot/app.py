@@ -107,8 +107,7 @@ def may_be_logged(record: "Record") -> bool:
         return False
     if least <= logging.DEBUG:
         return True
-    of_an_event = record["module"] == "message" and record["function"] in ("handle_event", "_run_matcher")
-    if of_an_event and number < logging.WARNING:
+    if record["name"] == "nonebot" and record["module"] in ("message", "matcher") and number < logging.WARNING:
         return False
     closed = record["exception"] is not None and isinstance(record["exception"].value, WebSocketClosed)
     return not closed and "message reply info" not in text

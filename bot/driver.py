@@ -13,10 +13,10 @@ import asyncio
 import hmac
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import anyio
@@ -27,7 +27,9 @@ from nonebot.drivers import ASGIMixin, HTTPServerSetup, Request, WebSocket, WebS
 from nonebot.drivers.aiohttp import Mixin as HTTPClient
 from nonebot.drivers.none import Driver as NoneDriver
 from nonebot.exception import WebSocketClosed
+from nonebot.internal.driver._lifespan import LIFESPAN_FUNC
 from nonebot.log import logger
+from nonebot.utils import is_coroutine_callable
 from typing_extensions import override
 
 from bot.frames import TOKEN, Sieve, handshake, refuses
@@ -41,8 +43,6 @@ FIRST_FRAME = 15.0
 """Seconds the QQ side has to say something after we dialled: its greeting, or a refusal."""
 BACKOFF = (3.0, 6.0, 15.0, 30.0, 60.0)
 """Seconds before the next attempts to dial."""
-SHUTDOWN = 15.0
-"""Seconds the shutdown hooks have."""
 
 _GONE = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _TOKENS = ("onebot_v11_access_token", "onebot_access_token")
@@ -135,7 +135,6 @@ class Forward(HTTPClient, NoneDriver):
     def __init__(self, env: Env, config: Config) -> None:
         super().__init__(env, config)
         self.failure: MyBotError | None = None
-        self._starting = True
         self._said: dict[str, str] = {}
 
     @property
@@ -151,6 +150,25 @@ class Forward(HTTPClient, NoneDriver):
             raise self.failure
 
     @override
+    def on_startup(self, func: LIFESPAN_FUNC) -> LIFESPAN_FUNC:
+        """A hook that goes on for minutes (a model loads) is broken off by the first signal."""
+
+        async def unless_stopped() -> None:
+            hook = asyncio.ensure_future(cast("Callable[[], Coroutine[Any, Any, None]]", func)())
+            stop = asyncio.ensure_future(self.should_exit.wait())
+            try:
+                await asyncio.wait({hook, stop}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
+                hook.cancel()
+            await asyncio.wait({hook})
+            if not hook.cancelled():
+                hook.result()
+
+        self._lifespan.on_startup(unless_stopped if is_coroutine_callable(func) else func)
+        return func
+
+    @override
     async def _startup(self) -> None:
         """NoneBot's own logs whatever goes wrong here and exits 0."""
         try:
@@ -158,7 +176,6 @@ class Forward(HTTPClient, NoneDriver):
         except MyBotError as error:
             self.failure = error
             self.should_exit.set()
-        self._starting = False
 
     @override
     async def _handle_lifespan(self, tg: TaskGroup) -> None:
@@ -167,14 +184,8 @@ class Forward(HTTPClient, NoneDriver):
             await self._startup()
             await self._listen_exit()
         finally:
-            with anyio.move_on_after(SHUTDOWN, shield=True):
-                await self._shutdown()
+            await self._shutdown()
             tg.cancel_scope.cancel()
-
-    @override
-    def exit(self, force: bool = False) -> None:
-        """Stop; a start that is still going on (a model loads for minutes) is broken off."""
-        super().exit(force=force or self._starting)
 
     def say(self, place: str, cause: str, level: str = "WARNING") -> None:
         """Log what is wrong at a place, unless that was the last thing said about it."""
@@ -197,7 +208,8 @@ class Forward(HTTPClient, NoneDriver):
                         yield link
                     finally:
                         await link.close()
-                        self.say(place, "the connection is closed; trying again")
+                        if not self.should_exit.is_set():
+                            self.say(place, "the connection is closed; trying again")
                     return
             await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
             attempt += 1
@@ -337,17 +349,19 @@ async def _connect(session: aiohttp.ClientSession, setup: Request) -> Link:
         max_msg_size=MAX_FRAME,
         timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=2),  # pyright: ignore[reportCallIssue]
     )
-    link = Link(setup, raw)
+    link, first = Link(setup, raw), ""
     try:
-        first = await asyncio.wait_for(link.receive(), FIRST_FRAME)
+        # Not asyncio.wait_for: before Python 3.12 it may swallow being cancelled.
+        with anyio.move_on_after(FIRST_FRAME):
+            first = await link.receive()
     except WebSocketClosed:
         raise Refused("it closed the connection at once; is the token right? trying again") from None
-    except asyncio.TimeoutError:
-        # Some implementations greet late; a quiet link is one too.
-        return link
     except BaseException:
         await link.close()
         raise
+    if not first:
+        # Some implementations greet late; a quiet link is one too.
+        return link
     if refuses(first):
         await link.close()
         raise Refused(TOKEN)

@@ -12,6 +12,9 @@ TOKEN = "it refused the token; set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env to the 
 _REFUSED = frozenset({1401, 1403})
 """`retcode` of the frame by which a OneBot side refuses a token after the handshake."""
 
+_MESSAGE = ("message_type", "sub_type", "message_id", "user_id", "message", "raw_message", "font", "sender")
+"""What OneBot v11 says every message has."""
+
 
 class Sieve:
     """The frames of one link, in order."""
@@ -30,7 +33,9 @@ class Sieve:
         if "post_type" not in content:
             return self._answered(content)
         shaped = isinstance(content["post_type"], str) and all(_number(content.get(key)) for key in ("time", "self_id"))
-        return "" if shaped else "the event has no time or no account"
+        if not shaped:
+            return "the event has no time or no account"
+        return _lacks(content) if content["post_type"] == "message" else ""
 
     def _answered(self, answer: dict[str, Any]) -> str:
         """A second answer to one call breaks the adapter's future for it."""
@@ -53,6 +58,13 @@ def handshake(status: int) -> str:
     if status in (401, 403):
         return TOKEN
     return f"it answered {status} instead of a WebSocket; is the address right?"
+
+
+def _lacks(message: dict[str, Any]) -> str:
+    """NoneBot takes a message without these for an event without text, and every rule fails on it."""
+    needed = [*_MESSAGE, "group_id"] if message.get("message_type") == "group" else _MESSAGE
+    missing = [key for key in needed if key not in message]
+    return f"the message has no {', '.join(missing)}" if missing else ""
 
 
 def _number(value: object) -> bool:

@@ -60,7 +60,9 @@ def build(talker: Talker, knobs: Web) -> Any:
     me = talker.persona.prompt.me
     engine_loop = asyncio.get_running_loop()
 
-    async def answer(text: str, shown: list[dict[str, str]], talk: Conversation | None) -> AsyncIterator[tuple[Any, ...]]:
+    async def answer(
+        text: str, shown: list[dict[str, str]], talk: Conversation | None
+    ) -> AsyncIterator[tuple[Any, ...]]:
         talk = talk or Conversation(talker, knobs)
         if not text.strip():
             yield "", shown, talk

@@ -81,16 +81,18 @@ def resolve(me: Iterable[str], tally: Tally) -> Owner:
     """The owner's ids, from numbers and names.
 
     Where chats have ids, a name stands for the account that bears it, under whatever name it
-    speaks elsewhere. Two accounts of one name are only told apart by their numbers.
+    speaks elsewhere; but where a number was given that speaks, other accounts of the name are
+    somebody else's.
     """
     entries = list(dict.fromkeys(me))
     people = tally.people()
-    numbers = {entry for entry in entries if _NUMBER.fullmatch(entry)}
+    speakers = {sender for sender, _ in people}
+    numbers = {entry for entry in entries if _NUMBER.fullmatch(entry) and entry in speakers}
     senders: set[str] = set(entries)
     matched: set[str] = set()
     for entry in entries:
         bearers = {sender for sender, name in people if name == entry}
-        if bearers or any(sender == entry for sender, _ in people):
+        if bearers or entry in speakers:
             matched.add(entry)
         accounts = {sender for sender in bearers if _NUMBER.fullmatch(sender)}
         if len(accounts) > 1 and not accounts & numbers:

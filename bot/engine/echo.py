@@ -27,6 +27,8 @@ class Echo:
     async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
         said = [message["content"] for message in messages if message["role"] == "user"]
         line = said[-1].split("\n")[-1] if said else ""
+        for stop in sampling.stop:
+            line = line.split(stop, 1)[0]
         for character in line[: sampling.max_tokens]:
             await asyncio.sleep(0)
             yield Piece(character, persona=self._persona.hash)

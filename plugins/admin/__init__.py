@@ -14,12 +14,12 @@ from pydantic import BaseModel
 require("nonebot_plugin_alconna")
 require("plugins.chat")
 
-from arclet.alconna import Alconna, CommandMeta, Namespace, config
-from nonebot_plugin_alconna import AlconnaMatches, Arparma, on_alconna
+from arclet.alconna import Alconna, CommandMeta, Namespace, config  # noqa: E402
+from nonebot_plugin_alconna import AlconnaMatches, Arparma, on_alconna  # noqa: E402
 
-from plugins.admin.commands import COMMANDS, Command, run
-from plugins.chat import bridge
-from plugins.chat.onebot import chat_of
+from plugins.admin.commands import COMMANDS, Command, run  # noqa: E402
+from plugins.chat import bridge  # noqa: E402
+from plugins.chat.onebot import chat_of  # noqa: E402
 
 
 class Config(BaseModel):
@@ -46,7 +46,8 @@ QUIET = config.namespaces["mybot"] = Namespace(
 async def prefixed(event: Event) -> bool:
     """Whether a line can be a command at all: most can't, and need no parsing."""
     starts = tuple(get_driver().config.command_start)
-    return event.get_type() == "message" and event.get_plaintext().lstrip().startswith(starts)
+    # A message that couldn't be read is an event of type "message" too, and has no text.
+    return isinstance(event, MessageEvent) and event.get_plaintext().lstrip().startswith(starts)
 
 
 def register(command: Command) -> None:

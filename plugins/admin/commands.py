@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.runner import Unsent
+from bot.port import Unsent
 from config.errors import MyBotError
 from plugins.chat.bridge import Bridge
 
@@ -49,12 +49,12 @@ async def status(bridge: Bridge, chat: str) -> str:
     )
 
 
-async def reload(bridge: Bridge, chat: str) -> str:
+async def reload(bridge: Bridge, _chat: str) -> str:
     persona = await bridge.reload()
     return f"换好了：{persona.name}（{persona.hash}）"
 
 
-async def rollback(bridge: Bridge, chat: str) -> str:
+async def rollback(bridge: Bridge, _chat: str) -> str:
     persona = await bridge.rollback()
     return f"退回去了：{persona.name}（{persona.hash}）"
 

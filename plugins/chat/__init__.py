@@ -33,8 +33,13 @@ notice = on_notice(priority=50, block=False)
 @driver.on_startup
 async def start() -> None:
     """`mybot run` hands its flags over in NoneBot's config; elsewhere our own settings are read."""
-    settings = getattr(driver.config, "mybot", None)
-    await bridge.open(settings if isinstance(settings, Bot) else load(Bot), load(Engine))
+    given = getattr(driver.config, "mybot", None)
+    settings = given if isinstance(given, Bot) else load(Bot)
+    theirs = {
+        "superusers": sorted({*settings.superusers, *driver.config.superusers}),
+        "nickname": sorted({*settings.nickname, *driver.config.nickname}),
+    }
+    await bridge.open(settings.model_copy(update=theirs), load(Engine))
 
 
 @driver.on_shutdown
@@ -43,7 +48,7 @@ async def stop() -> None:
 
 
 @driver.on_bot_connect
-async def connected(account: Account) -> None:
+async def connected() -> None:
     await bridge.connected()
 
 

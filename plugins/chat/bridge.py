@@ -6,16 +6,17 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 
 import logging
 from collections import OrderedDict
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
 from bot.counting import token_counter
-from bot.engine.wire import Talker
-from bot.engine.worker import open_talker
+from bot.engine.worker import Worker, open_talker
 from bot.history import History
-from bot.persona.manifest import version_folder
+from bot.persona.manifest import Persona, version_folder
 from bot.runner import Runner
+from config.errors import EngineError
 from config.settings import Bot, Engine
 from plugins.chat import onebot
 from plugins.chat.port import OneBotPort
@@ -31,7 +32,7 @@ class Bridge:
 
     def __init__(self, port: OneBotPort) -> None:
         self.port = port
-        self.runner: Runner | None = None
+        self._runner: Runner | None = None
         self._nicknames: tuple[str, ...] = ()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._open = AsyncExitStack()
@@ -45,56 +46,83 @@ class Bridge:
         talker = await open_talker(engine)
         self._open.push_async_callback(talker.close)
         counter = token_counter(version_folder(engine.persona))
-        self.runner = Runner(talker, history, settings=settings, port=self.port, count=counter)
-        self._open.push_async_callback(self.runner.close)
+        self._runner = Runner(talker, history, settings=settings, port=self.port, count=counter)
+        self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", talker.persona.name, talker.persona.hash)
 
     async def close(self) -> None:
         """Let go of everything, last opened first; after a start that broke off too."""
-        self.runner = None
+        self._runner = None
         await self._open.aclose()
 
     @property
-    def talker(self) -> Talker:
-        """The engine that speaks; only while the bridge is open."""
-        assert self.runner is not None, "the chat plugin has not started"
-        return self.runner.talker
+    def runner(self) -> Runner:
+        """What decides about speaking; only between `open` and `close`."""
+        if self._runner is None:
+            raise EngineError("the persona is not up", hint="wait for the start, or see the log")
+        return self._runner
+
+    async def reload(self) -> Persona:
+        """Take what `current` names now; on failure the old persona serves on."""
+        return await self._exchange(self._worker().reload())
+
+    async def rollback(self) -> Persona:
+        """Back to the persona before."""
+        return await self._exchange(self._worker().rollback())
+
+    def _worker(self) -> Worker:
+        talker = self.runner.talker
+        if not isinstance(talker, Worker):
+            raise EngineError(
+                "this engine has no personas to exchange", hint="only an own worker has: set [engine] persona, no url"
+            )
+        return talker
+
+    async def _exchange(self, exchange: Awaitable[Persona]) -> Persona:
+        persona = await exchange
+        folder = self._worker().folder
+        if folder is not None:
+            self.runner.count = token_counter(folder)
+        log.info("%s speaks now (%s)", persona.name, persona.hash)
+        return persona
 
     async def connected(self) -> None:
         """The QQ side is there: answer what a restart left unanswered."""
-        if self.runner is not None and not self._resumed:
+        if self._runner is not None and not self._resumed:
             self._resumed = True
-            await self.runner.resume()
+            await self._runner.resume()
 
     async def hear(self, account: Account, event: Event) -> None:
         """Tell the runner of a message, in order; our own echo is none."""
-        if self.runner is None:
+        runner = self._runner
+        if runner is None:
             return
-        heard = onebot.read(event, me=self.talker.persona.prompt.me, nicknames=self._nicknames, names=self._names)
+        me = runner.talker.persona.prompt.me
+        heard = onebot.read(event, me=me, nicknames=self._nicknames, names=self._names)
         if heard is None:
             return
         message = heard.message
         if message.mine:
-            message.name = self.talker.persona.prompt.me
+            message.name = me
             if await self.port.is_echo(message.chat, message.id):
                 return
         name = heard.group_name
-        if self.runner.is_on(message.chat, message.sender):
+        if runner.is_on(message.chat, message.sender):
             self.port.meet(message.chat, account.self_id)
             self._remember(message.sender, message.name)
             if message.kind == "group":
                 name = await self.port.group_name(account, message.chat, name)
-        await self.runner.hear(message, addressed=heard.addressed, chat_name=name)
+        await runner.hear(message, addressed=heard.addressed, chat_name=name)
 
     async def note(self, event: NoticeEvent) -> None:
         """Tell the runner of a recall or a ban."""
         happened = onebot.notice(event)
-        if self.runner is None or happened is None:
+        if self._runner is None or happened is None:
             return
         if isinstance(happened, onebot.Recalled):
-            await self.runner.recall(happened.chat, happened.id)
+            await self._runner.recall(happened.chat, happened.id)
         else:
-            await self.runner.mute(happened.chat, happened.until)
+            await self._runner.mute(happened.chat, happened.until)
 
     def _remember(self, sender: str, name: str) -> None:
         self._names[sender] = name

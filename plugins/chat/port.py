@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from nonebot.adapters.onebot.v11 import Bot, Message as Content, MessageSegment
 from nonebot.exception import AdapterException, WebSocketClosed
 
-from bot.runner import Unsent
+from bot.port import Unsent
 
 FAULTS = (AdapterException, WebSocketClosed, OSError, asyncio.TimeoutError)
 """How a call fails: refused, no answer, no connection."""
@@ -49,8 +49,11 @@ class OneBotPort:
         _, kind, peer = chat.split(":", 2)
         where = {"group_id": int(peer)} if kind == "group" else {"user_id": int(peer)}
         async with self._lock(chat):
+            bot = self._account(chat)
+            if bot is None:
+                raise Unsent("the QQ side is not connected")
             try:
-                answer = await self._bot(chat).call_api(f"send_{kind}_msg", message=content, **where)
+                answer = await bot.call_api(f"send_{kind}_msg", message=content, **where)
             except FAULTS as error:
                 raise Unsent(_why(error)) from None
             id_ = str((answer or {}).get("message_id", ""))
@@ -68,12 +71,11 @@ class OneBotPort:
     async def typing(self, chat: str) -> None:
         """Show "typing" in a private chat, where the QQ side can (NapCat's own call)."""
         _, kind, peer = chat.split(":", 2)
-        try:
-            bot = self._bot(chat)
-            if kind == "private" and bot.self_id not in self._mute_typists:
-                await bot.call_api("set_input_status", user_id=int(peer), event_type=1)
-        except Unsent:
+        bot = self._account(chat)
+        if bot is None or kind != "private" or bot.self_id in self._mute_typists:
             return
+        try:
+            await asyncio.wait_for(bot.call_api("set_input_status", user_id=int(peer), event_type=1), ASKING)
         except FAULTS:
             self._mute_typists.add(bot.self_id)
 
@@ -88,13 +90,10 @@ class OneBotPort:
             self._names[chat] = (self.now(), answer)
         return await asyncio.shield(answer)
 
-    def _bot(self, chat: str) -> Bot:
+    def _account(self, chat: str) -> Bot | None:
         bots = {id_: bot for id_, bot in self._bots().items() if isinstance(bot, Bot)}
         home = self._home.get(chat)
-        bot = bots.get(home) if home else next(iter(bots.values()), None)
-        if bot is None:
-            raise Unsent("the QQ side is not connected")
-        return bot
+        return bots.get(home) if home else next(iter(bots.values()), None)
 
     def _lock(self, chat: str) -> asyncio.Lock:
         lock = self._sending.get(chat)

@@ -1,6 +1,7 @@
 """The turn engine under random orders of events: every invariant is checked after each step."""
 
 import json
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -44,7 +45,8 @@ class Watch:
     senders: dict[str, str] = field(default_factory=dict)
     mine: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
-    recalled: set[str] = field(default_factory=set)
+    recalled: dict[str, float] = field(default_factory=dict)
+    """With when."""
     owed: set[str] = field(default_factory=set)
     """Called or private, fresh, while the chat was on."""
     answered: Counter[str] = field(default_factory=Counter)
@@ -62,7 +64,7 @@ class Watch:
         if isinstance(event, Heard):
             self._heard(event, now)
         elif isinstance(event, Recalled):
-            self.recalled.add(event.id)
+            self.recalled[event.id] = now
             self.dead.update(turn for turn, ids in self.turns.items() if event.id in ids)
         elif isinstance(event, Switched | Muted | Cleared):
             if isinstance(event, Switched):
@@ -81,9 +83,12 @@ class Watch:
     def _heard(self, event: Heard, now: float) -> None:
         if event.mine:
             self.mine.add(event.id)
-        elif event.id not in self.heard and event.id not in self.recalled:
+        elif event.id not in self.heard and now - self.recalled.get(event.id, -math.inf) > PACE.stale:
             self.heard[event.id] = now
             self.senders[event.id] = event.sender
+            if self.recalled.pop(event.id, None) is not None:
+                # A recall that came so long before its message may be forgotten, or not yet.
+                return
             if now - event.time > PACE.stale:
                 self.stale.add(event.id)
                 return
@@ -141,7 +146,7 @@ class Watch:
         self.answered.update(action.answers)
         assert not action.answers or max(self.answered[message] for message in action.answers) == 1, "T1"
         if first:
-            assert set(action.answers) == set(self.turns[action.turn]) - self.recalled
+            assert set(action.answers) == set(self.turns[action.turn]) - self.recalled.keys()
         if action.quote is not None:
             assert first, "T18"
             assert action.quote == action.answers[-1]

@@ -89,7 +89,14 @@ def test_an_at_of_others_and_of_all_does_not_address_me(onebot: ModuleType) -> N
 
 @pytest.mark.parametrize(
     ("text", "called"),
-    [("小北在吗", True), ("这个问小北吧", True), ("北边", False), ("Bei, come", True), ("beijing", False), ("问bei啊", True)],
+    [
+        ("小北在吗", True),
+        ("这个问小北吧", True),
+        ("北边", False),
+        ("Bei, come", True),
+        ("beijing", False),
+        ("问bei啊", True),
+    ],
 )
 def test_a_nickname_addresses_me(onebot: ModuleType, text: str, called: bool) -> None:
     assert onebot.read(event(seg("text", text=text)), nicknames=("小北", "bei")).addressed is called
@@ -126,7 +133,9 @@ def test_media_become_the_placeholders_of_training(onebot: ModuleType, part: dic
 
 
 def test_cq_strings_say_the_same(onebot: ModuleType) -> None:
-    heard = onebot.read(event(f"[CQ:reply,id=9][CQ:at,qq={ME}] 你好&#91;世界&#93;[CQ:face,id=63]", message_format="string"))
+    heard = onebot.read(
+        event(f"[CQ:reply,id=9][CQ:at,qq={ME}] 你好&#91;世界&#93;[CQ:face,id=63]", message_format="string")
+    )
     assert heard.addressed
     assert heard.message.reply_to == "9"
     assert [s.type for s in heard.message.segments] == ["at", "text", "face"]

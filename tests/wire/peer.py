@@ -145,7 +145,9 @@ class Peer:
         return id_
 
     async def _knock(self, request: web.Request) -> web.StreamResponse:
-        self.knocks += 1
+        async with self._change:
+            self.knocks += 1
+            self._change.notify_all()
         self.headers.append(request.headers.get("Authorization", ""))
         right = not self.token or self.headers[-1] == f"Bearer {self.token}"
         if not right and self.refuse == "403":
@@ -153,7 +155,9 @@ class Peer:
         ws = web.WebSocketResponse(max_msg_size=0)
         await ws.prepare(request)
         if not right:
-            await ws.send_json({"status": "failed", "retcode": 1403, "data": None, "message": "token验证失败", "echo": None})
+            await ws.send_json(
+                {"status": "failed", "retcode": 1403, "data": None, "message": "token验证失败", "echo": None}
+            )
             await ws.close()
             return ws
         await self._talk(ws)

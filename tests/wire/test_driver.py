@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from aiohttp import web
 from nonebot.config import Config, Env
 from nonebot.drivers import Request, WebSocket, WebSocketServerSetup
 from nonebot.exception import WebSocketClosed
@@ -40,11 +41,11 @@ def free_port() -> int:
 
 
 def config(**values: object) -> Config:
-    return Config(_env_file=None, **values)  # pyright: ignore[reportArgumentType]
+    return Config(**{"_env_file": None, **values})  # pyright: ignore[reportArgumentType]
 
 
 def forward() -> edge.Forward:
-    return edge.Forward(Env(_env_file=None), config())
+    return edge.Forward(Env(), config())
 
 
 def asking(url: str, token: str = "") -> Request:
@@ -95,18 +96,18 @@ async def test_a_side_that_no_longer_answers_pings_is_given_up(monkeypatch: pyte
     monkeypatch.setattr(edge, "PING", 0.2)
     stopped = asyncio.Event()
 
-    async def deaf(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
-        ws = aiohttp.web.WebSocketResponse(autoping=False)
+    async def deaf(request: web.Request) -> web.StreamResponse:
+        ws = web.WebSocketResponse(autoping=False)
         await ws.prepare(request)
         await ws.send_str('{"post_type": "meta_event", "time": 1, "self_id": 1}')
         await stopped.wait()
         return ws
 
-    app = aiohttp.web.Application()
+    app = web.Application()
     app.router.add_get("/", deaf)
-    runner = aiohttp.web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with forward().websocket(asking(f"ws://127.0.0.1:{runner.addresses[0][1]}")) as link:
         await link.receive()
         with pytest.raises(WebSocketClosed):
@@ -125,8 +126,7 @@ async def test_a_wrong_token_is_said_once(refuse: str, log: list[str], quick: No
             raise AssertionError("nobody should be let in")
 
     dialling = asyncio.create_task(dial())
-    while peer.knocks < 4:
-        await asyncio.sleep(0.01)
+    await peer.until(lambda: peer.knocks >= 4)
     dialling.cancel()
     await asyncio.gather(dialling, return_exceptions=True)
     await peer.close()
@@ -145,12 +145,12 @@ async def test_a_side_that_is_down_is_said_once_and_found_when_it_comes(log: lis
     dialling = asyncio.create_task(dial())
     await asyncio.sleep(0.2)
     assert len([line for line in log if "refused the connection" in line]) == 1
-    app = aiohttp.web.Application()
+    app = web.Application()
     peer = Peer()
     app.router.add_get("/", peer._knock)
-    runner = aiohttp.web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     await asyncio.wait_for(came.wait(), 5)
     await dialling
     await runner.cleanup()
@@ -183,7 +183,7 @@ class Adapter:
 
 @asynccontextmanager
 async def listening(**values: object) -> AsyncIterator[tuple[str, Adapter, edge.Driver]]:
-    driver = edge.Driver(Env(_env_file=None), config(port=free_port(), **values))
+    driver = edge.Driver(Env(), config(port=free_port(), **values))
     adapter = Adapter()
     driver.setup_websocket_server(WebSocketServerSetup(URL("/onebot/v11/ws"), "test", adapter.handle))
     await driver._lifespan.startup()
@@ -246,7 +246,7 @@ async def test_a_used_port_is_an_error_with_a_hint() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        driver = edge.Driver(Env(_env_file=None), config(port=other.getsockname()[1]))
+        driver = edge.Driver(Env(), config(port=other.getsockname()[1]))
         with pytest.raises(EngineError, match="in use") as error:
             await driver._lifespan.startup()
         assert error.value.hint
@@ -254,7 +254,7 @@ async def test_a_used_port_is_an_error_with_a_hint() -> None:
 
 
 async def test_the_world_is_not_listened_to_without_a_token() -> None:
-    driver = edge.Driver(Env(_env_file=None), config(port=free_port(), host="0.0.0.0"))
+    driver = edge.Driver(Env(), config(port=free_port(), host="0.0.0.0"))
     with pytest.raises(SettingsError, match="without a token"):
         await driver._lifespan.startup()
     await driver._lifespan.shutdown()

@@ -64,6 +64,14 @@ class Window:
             if not self.grow():
                 return False
 
+    def at_end_of_array(self, place: int) -> bool:
+        """Whether a bracket here closes the array, and doesn't stand where an object was damaged."""
+        if self.text[place] != "]":
+            return False
+        while not (after := self.text[place + 1 : place + 200].lstrip()) and self.grow():
+            pass
+        return after[:1] in ("", ",", "}")
+
     def value(self, start: int) -> tuple[Any, int] | None:
         """The JSON value at a place and where it ends; None if there is no whole one."""
         while True:
@@ -101,7 +109,7 @@ def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[st
                 yield Broken("", truncated=True)
                 return
             continue
-        if window.text[place] == "]":
+        if window.at_end_of_array(place):
             return
         window.text, place = (window.text[place:], 0) if place > 1 << 18 else (window.text, place)
         found = window.value(place)

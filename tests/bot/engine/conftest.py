@@ -61,7 +61,7 @@ def make_persona(
                 num_hidden_layers=2,
                 num_attention_heads=4,
                 num_key_value_heads=2,
-                max_position_embeddings=2048,
+                max_position_embeddings=max(2048, context),
                 # Random weights of the usual size hardly tell one history from another.
                 initializer_range=0.2,
                 eos_token_id=tokenizer.eos_token_id,
@@ -95,16 +95,16 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A persona that never stops by itself, with room for 2,000 tokens."""
-    return make_persona(tmp_path_factory.mktemp("endless") / "v1", seed=1, context=2000, spoil="endless")
+    """A persona that never stops by itself, with room for 16,000 tokens."""
+    return make_persona(tmp_path_factory.mktemp("endless") / "v1", seed=1, context=16_000, spoil="endless")
 
 
-@pytest.fixture
-def personas(tmp_path: Path) -> Path:
-    """Two versions of one persona; the first is current."""
-    folder = tmp_path / "toy"
-    make_persona(folder / "v1", seed=1)
-    make_persona(folder / "v2", seed=2)
+@pytest.fixture(scope="session")
+def personas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions of one persona that never stops by itself; the first is current."""
+    folder = tmp_path_factory.mktemp("personas") / "toy"
+    for seed, version in enumerate(("v1", "v2")):
+        make_persona(folder / version, seed=seed, context=16_000, spoil="endless")
     (folder / "current").write_text("v1\n", encoding="utf-8")
     return folder
 

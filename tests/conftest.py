@@ -1,0 +1,9 @@
+"""What all tests share: the property tests draw the same examples each time; `make fuzz` draws new ones."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("new", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("MYBOT_HYPOTHESIS", "same"))
