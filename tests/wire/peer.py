@@ -56,7 +56,7 @@ class Peer:
         self.knocks = 0
         self.headers: list[str] = []
         self._said: dict[int, dict[str, Any]] = {}
-        self._ids = count(5000)
+        self._ids = count(int(time.time() * 100) % 2**31)
         self._change = asyncio.Condition()
         self._ws: web.WebSocketResponse | aiohttp.ClientWebSocketResponse | None = None
         self._runner: web.AppRunner | None = None
