@@ -8,21 +8,19 @@ import importlib
 import logging
 import signal
 import sys
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import nonebot
 from nonebot.exception import WebSocketClosed
 from nonebot.log import LoguruHandler, default_format, logger
 
-from config.errors import MyBotError, SettingsError
+from bot.whereabouts import check, host_of
+from config.errors import MyBotError
 from config.settings import ROOT, Bot
 
 if TYPE_CHECKING:
     from loguru import Record
 
-ONEBOT = "nonebot.adapters.onebot.v11"
 PLUGINS = ("plugins.chat", "plugins.admin")
 
 
@@ -38,35 +36,6 @@ def main(knobs: Bot) -> None:
         if nonebot.load_plugin(name) is None:
             raise RuntimeError(f"{name} did not load; the log above says why")
     nonebot.run()
-
-
-def check(knobs: Bot) -> None:
-    """Raise SettingsError where the table can't work."""
-    if ONEBOT in knobs.adapters and not knobs.onebot_v11_ws_urls and not knobs.port:
-        raise SettingsError(
-            "the bot does not know where QQ is",
-            hint="in NapCat turn on a WebSocket 服务端 and put its address into [bot] onebot_v11_ws_urls, "
-            "or set [bot] port and let a WebSocket 客户端 dial ws://127.0.0.1:<port>/onebot/v11/ws",
-        )
-    for url in knobs.onebot_v11_ws_urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise SettingsError(
-                f"[bot] onebot_v11_ws_urls: {url!r} is no WebSocket address", hint="such as ws://127.0.0.1:3001"
-            )
-    if not (host_of(knobs).is_loopback or knobs.onebot_access_token):
-        raise SettingsError(
-            f"listening on {knobs.host} without a token lets anybody command the bot",
-            hint="set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env, or listen on 127.0.0.1",
-        )
-
-
-def host_of(knobs: Bot) -> Any:
-    """The address to listen on."""
-    try:
-        return ip_address("127.0.0.1" if knobs.host == "localhost" else knobs.host)
-    except ValueError:
-        raise SettingsError(f"[bot] host = {knobs.host!r} is no IP address", hint="127.0.0.1 or 0.0.0.0") from None
 
 
 def for_nonebot(knobs: Bot) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def choose_device(persona: Persona, asked: str) -> str:
     if asked == "auto":
         if torch.cuda.is_available():
             return "cuda:0"
-        if _size(persona) > REAL:
+        if size_of(persona) > REAL:
             raise EngineError(
-                f"no GPU was found, and {persona.name} has {_size(persona) / 1e9:.1f} billion parameters",
+                f"no GPU was found, and {persona.name} has {size_of(persona) / 1e9:.1f} billion parameters",
                 hint="`mybot doctor` says why; --device cpu runs it on the CPU all the same, slowly",
             )
         return "cpu"
@@ -187,7 +187,7 @@ def _dtype(persona: Persona, knobs: Engine, device: str) -> "torch.dtype":
     return wanted
 
 
-def _size(persona: Persona) -> float:
+def size_of(persona: Persona) -> float:
     """Parameters, by the manifest; unknown ones are reckoned from the size of the weights."""
     weights = sum(file.size for name, file in persona.files.items() if name.endswith(".safetensors"))
     return persona.model.parameters or weights / (4 if persona.model.dtype == "float32" else 2)
