@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from bot.console import Conversation, converse
@@ -147,7 +148,8 @@ def _explain(persona: Persona, seconds: float) -> None:
         "  mybot dataset\n"
         "  mybot train --preset 8b-24g\n"
         "  mybot merge runs/me\n"
-        "  mybot chat\n"
+        "  mybot chat\n",
+        soft_wrap=True,
     )
 
 
@@ -160,9 +162,9 @@ async def _talk(version: Path, persona: Persona, *, chat: bool) -> None:
         for question in questions()[::5]:
             talk = Conversation(talker, knobs)
             answer = [bubble async for bubble in talk.say(question["ask"])]
-            console.print(f"  [cyan]{PARTNER}:[/cyan] {question['ask']}")
+            console.print(f"  [cyan]{PARTNER}:[/cyan] {escape(question['ask'])}")
             for bubble in answer or ["……"]:
-                console.print(f"  [green]{persona.prompt.me}:[/green] {bubble}", markup=True)
+                console.print(f"  [green]{persona.prompt.me}:[/green] {escape(bubble)}")
         if chat:
             await converse(talker, knobs)
     except MyBotError as error:
