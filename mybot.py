@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 an error in two lines, 2 wrong usage, 130 stopped by Ctrl-
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     if command not in COMMANDS:
         sys.stderr.write(f"error: no command {command!r}\n hint: one of {', '.join(COMMANDS)}\n")
         return 2
+
+    # Threads of torch that spin while they wait make a CPU that is shared ten times slower; OpenMP
+    # reads this once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from config import settings
     from config.errors import MyBotError

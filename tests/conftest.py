@@ -4,6 +4,9 @@ import os
 
 from hypothesis import settings
 
+# As in mybot.py, before any test loads torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("new", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("MYBOT_HYPOTHESIS", "same"))

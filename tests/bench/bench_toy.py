@@ -10,6 +10,7 @@ with the guard off.
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -17,6 +18,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+# As in mybot.py, before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from bot.engine.wire import Sampling
 from bot.engine.worker import open_talker
