@@ -7,7 +7,8 @@ A run of one digit, or 2 followed by 3s (666, 2333), is laughter and stays.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 LABELS = {
     "phone": "[电话]",
@@ -148,13 +149,63 @@ def find(text: str) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
-def scrub(text: str, seen: "Counter[str] | None" = None) -> str:
-    """The text with each piece of personal data replaced; `seen` counts the kinds."""
-    found = find(text)
-    for start, end, kind in reversed(found):
-        text = text[:start] + LABELS[kind] + text[end:]
+SAMPLES = 5
+"""Masked samples of a kind that a report shows."""
+
+
+@dataclass(slots=True)
+class Found:
+    """A tally of personal data for a report: how much of each kind, and what a little of it looked like."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """Kind (a key of LABELS) → pieces found."""
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    """Kind → up to SAMPLES different pieces, masked."""
+
+    def note(self, kind: str, piece: str) -> None:
+        """Count a piece of personal data."""
+        self.counts[kind] += 1
+        samples = self.samples.setdefault(kind, [])
+        if len(samples) < SAMPLES and (masked := mask(piece)) not in samples:
+            samples.append(masked)
+
+    def add(self, other: "Found") -> None:
+        """Take another tally in."""
+        self.counts.update(other.counts)
+        for kind, samples in other.samples.items():
+            mine = self.samples.setdefault(kind, [])
+            mine.extend([sample for sample in samples if sample not in mine][: SAMPLES - len(mine)])
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def to_row(self) -> dict[str, dict[str, object]]:
+        """Kind → count and samples, most frequent first; fit for JSON."""
+        return {kind: {"count": n, "samples": self.samples.get(kind, [])} for kind, n in self.counts.most_common()}
+
+
+def report(texts: Iterable[str]) -> Found:
+    """The personal data in some texts, masked."""
+    found = Found()
+    for text in texts:
+        scrub(text, found)
+    return found
+
+
+def mask(piece: str) -> str:
+    """The first and the last character, and stars; a short piece is stars only."""
+    if len(piece) < 4:
+        return "*" * len(piece)
+    return f"{piece[0]}{'*' * (min(len(piece), 26) - 2)}{piece[-1]}"
+
+
+def scrub(text: str, seen: Found | None = None) -> str:
+    """The text with each piece of personal data replaced; `seen` tallies the pieces."""
+    for start, end, kind in reversed(find(text)):
         if seen is not None:
-            seen[kind] += 1
+            seen.note(kind, text[start:end])
+        text = text[:start] + LABELS[kind] + text[end:]
     return text
 
 

@@ -65,3 +65,19 @@ def test_everything_planted_in_the_sample_is_found() -> None:
     assert all(item in text for item in planted)
     scrubbed = "\n".join(map(privacy.scrub, text.split("\n")))
     assert [item for item in planted if item in scrubbed] == []
+
+
+def test_the_report_counts_and_masks() -> None:
+    found = privacy.report(["我电话13912345678，备用13912345679", "邮箱a.b@example.com", "666", "再说一遍 13912345678"])
+    assert found.counts == {"phone": 3, "mail": 1}
+    assert found.total == 4
+    assert found.samples["phone"] == ["1*********9", "1*********8"]
+    assert found.to_row()["mail"] == {"count": 1, "samples": ["a*************m"]}
+    assert privacy.mask("abc") == "***"
+
+
+def test_two_tallies_make_one() -> None:
+    one, other = (privacy.report([f"139{n:08}" for n in range(first, first + 4)]) for first in (1, 5))
+    one.add(other)
+    assert one.counts == {"phone": 8}
+    assert len(one.samples["phone"]) == privacy.SAMPLES
