@@ -1,11 +1,12 @@
 """The command `mybot`: a table from a word to a module, and nothing heavy.
 
 Knows the words, their order and the exit codes; what a word does stands in its module's `main`.
-Exit codes: 0 done, 1 an error in two lines, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 an error in two lines, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     from config import settings
     from config.errors import MyBotError
 
+    # As Ctrl-C does, so that nothing is left half-done; 143 is what shells know an ended process by.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     module, table, _ = COMMANDS[command]
     try:
         knobs = settings.parse(getattr(settings, table), args, command)

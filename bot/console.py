@@ -1,6 +1,7 @@
 """`mybot chat`: talk with a persona in the terminal, bubble by bubble as they are written."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -27,6 +28,7 @@ class Conversation:
         self._talker = talker
         self._knobs = knobs
         self._messages: list[Message] = []
+        self._numbers = itertools.count()
         self._where = Where("private", knobs.name)
         self._count = token_counter(version_folder(knobs.persona))
         self.persona = ""
@@ -63,10 +65,8 @@ class Conversation:
 
     def _keep(self, text: str, *, mine: bool) -> None:
         name = self._talker.persona.prompt.me if mine else self._knobs.name
-        number = str(len(self._messages))
-        message = Message(
-            number, "local:private", "private", int(time.time()), name, name, [Segment("text", text)], mine
-        )
+        number, now = str(next(self._numbers)), int(time.time())
+        message = Message(number, "local:private", "private", now, name, name, [Segment("text", text)], mine)
         self._messages.append(message)
         # The prompt reaches no further back than this anyway.
         del self._messages[: -self._talker.persona.prompt.history_private]

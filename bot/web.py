@@ -1,7 +1,9 @@
 """`mybot web`: talk with a persona in the browser (Gradio), on this machine unless --share says otherwise."""
 
 import asyncio
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from typing import Any
@@ -28,6 +30,7 @@ def main(knobs: Web) -> None:
     _check_port(knobs)
     if knobs.share:
         console.print(SHARE_WARNING, style="yellow")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     asyncio.run(_main(knobs))
 
 
@@ -85,7 +88,8 @@ def build(talker: Talker, knobs: Web) -> Any:
 
     with gr.Blocks(title=f"{me} · mybot", analytics_enabled=False) as page:
         gr.Markdown(f"### {me}\n你在和 {me} 的 AI 分身聊天，不是本人。 You are talking to an AI, not to {me}.")
-        chat = gr.Chatbot(label=me, height=480)
+        # No share button: it posts the conversation to a hub. The page has its own button to clear.
+        chat = gr.Chatbot(label=me, height=480, buttons=[])
         talk = gr.State(None)
         with gr.Row():
             field = gr.Textbox(placeholder=f"{knobs.name}: 说点什么 …", show_label=False, scale=8, autofocus=True)

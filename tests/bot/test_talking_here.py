@@ -1,0 +1,59 @@
+"""`mybot chat` and `mybot web` as processes of their own, on the echo engine."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.settings import ROOT
+from tests.wire.running import free_port, running, write_settings
+
+
+def chat(folder: Path, typed: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "mybot.py"), "chat", "echo", "--name", "小鹿"],
+        env={**os.environ, "MYBOT_CONFIG": str(write_settings(folder)), "PYTHONUTF8": "1"},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_chat_in_the_terminal_until_the_input_ends(tmp_path: Path) -> None:
+    done = chat(tmp_path, "在吗\n\n/clear\n[red]第二句[/red]\n")
+    assert done.returncode == 0, done.stderr
+    assert "AI 分身" in done.stdout
+    assert done.stdout.count("回声: ") == 2
+    assert "[red]第二句[/red]" in done.stdout
+    assert chat(tmp_path, "/quit\n没人听\n").stdout.count("回声: ") == 0
+
+
+async def test_a_chat_in_the_browser_keeps_two_tabs_apart(tmp_path: Path) -> None:
+    pytest.importorskip("gradio")
+    settings = write_settings(tmp_path)
+    command = f"web echo --server-port {free_port()} --name 小鹿"
+    async with running(settings, command, GRADIO_ANALYTICS_ENABLED="False") as page:
+        line = await page.said("open http://127.0.0.1", 60)
+        url = re.search(r"http://\S+", line)
+        assert url is not None
+        visit = await asyncio.create_subprocess_exec(sys.executable, "-c", VISIT, url[0])
+        assert await visit.wait() == 0
+        assert not any("在吗" in line for line in page.log)
+
+
+VISIT = """
+import sys
+from gradio_client import Client
+one, two = (Client(sys.argv[1], verbose=False) for _ in range(2))
+def shown(client, text, before):
+    return [(m["role"], m["content"][0]["text"]) for m in client.predict(text, before, api_name="/answer")[1]]
+assert shown(one, "在吗", []) == [("user", "在吗"), ("assistant", "在吗")], shown(one, "在吗", [])
+assert shown(two, "另一个", []) == [("user", "另一个"), ("assistant", "另一个")]
+assert shown(two, "  ", []) == []
+"""
