@@ -1,4 +1,4 @@
-"""The objects of one array in a JSON file, one at a time: the file is never in memory as a whole.
+"""The objects of an array in a JSON file, one at a time: the file is never in memory as a whole.
 
 A broken object costs itself and not the rest: reading goes on where the next one begins.
 (A parser that stops at the first error would lose all that follows, and one that names every
@@ -15,6 +15,9 @@ from training.importers.text import blocks
 
 LONGEST = 32 << 20
 """Characters of one object; a longer one counts as broken."""
+
+REACH = 4096
+"""Characters before an array in which what is said about it must stand."""
 
 _SPACE = re.compile(r"[\s,]*")
 _RAW = json.JSONDecoder()
@@ -64,6 +67,17 @@ class Window:
             if not self.grow():
                 return False
 
+    def pass_by(self, pattern: re.Pattern[str]) -> str | None:
+        """Cut everything before the end of the first match; what stood right before it, None if there is none."""
+        while True:
+            if match := pattern.search(self.text):
+                before = self.text[max(0, match.start() - REACH) : match.start()]
+                self.text = self.text[match.end() :]
+                return before
+            self.text = self.text[-REACH:]
+            if not self.grow():
+                return None
+
     def at_end_of_array(self, place: int) -> bool:
         """Whether a bracket here closes the array, and doesn't stand where an object was damaged."""
         if self.text[place] != "]":
@@ -97,8 +111,43 @@ def member(file: BinaryIO, name: str) -> Any:
 def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[str, Any] | Broken]:
     """The objects of the array called `name`; `begins` is what an object looks like at its beginning."""
     window = Window(file)
-    if not window.seek(_key(name, r"\[")):
-        return
+    if window.seek(_key(name, r"\[")):
+        yield from _objects(window, begins)
+
+
+def grouped_rows(
+    file: BinaryIO, name: str, begins: re.Pattern[str]
+) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any] | Broken]]]:
+    """The objects of every array called `name`, each with what stands before it in its own object.
+
+    The rows of one group must be read before the next group is asked for.
+    """
+    window = Window(file)
+    key = _key(name, r"\[")
+    while (before := window.pass_by(key)) is not None:
+        yield _head(before), _objects(window, begins, key)
+
+
+def _head(before: str) -> dict[str, Any]:
+    """The members of an unfinished object, of which the text ends before its last one."""
+    text = before.rstrip().removesuffix(",")
+    place = text.rfind("{")
+    while place >= 0:
+        try:
+            found = json.loads(text[place:] + "}")
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            return found
+        place = text.rfind("{", 0, place)
+    return {}
+
+
+def _objects(
+    window: Window, begins: re.Pattern[str], outside: re.Pattern[str] | None = None
+) -> Iterator[dict[str, Any] | Broken]:
+    """The objects of the array in which a window stands; `outside` can only come after its end."""
+    resume = re.compile(f"(?={begins.pattern})" + (f"|(?={outside.pattern})" if outside else ""))
     place = 0
     while True:
         space = _SPACE.match(window.text, place)
@@ -110,6 +159,7 @@ def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[st
                 return
             continue
         if window.at_end_of_array(place):
+            window.text = window.text[place:]
             return
         window.text, place = (window.text[place:], 0) if place > 1 << 18 else (window.text, place)
         found = window.value(place)
@@ -118,7 +168,7 @@ def rows(file: BinaryIO, name: str, begins: re.Pattern[str]) -> Iterator[dict[st
             place = found[1]
             continue
         yield Broken(window.text[place : place + 200], truncated=window.ended and window.unfinished)
-        if not window.seek(re.compile(f"(?={begins.pattern})"), place + 1):
+        if not window.seek(resume, place + 1) or (outside and outside.match(window.text)):
             return
         place = 0
 
