@@ -17,7 +17,7 @@ import json
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -48,6 +48,8 @@ class History:
         self._engine = engine
         self._settings = settings
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Recalled lately: a message may come after its recall."""
         self._unsure = newest
         """Newest time of a message whose id may be in the database but is not in `_known`."""
         self._gathered: list[tuple[Executable, dict[str, Any]]] = []
@@ -96,7 +98,8 @@ class History:
         if key in self._known:
             return False
         self._remember(key, message.time)
-        self._gather(self._insert, [_row(message, author, message.time if at is None else at, turn)])
+        row = _row(message, author, message.time if at is None else at, turn)
+        self._gather(self._insert, [row | {"recalled": key in self._gone}])
         return True
 
     async def recent(self, chat: str, n: int) -> list[Message]:
@@ -106,6 +109,15 @@ class History:
         query = select(messages).where(table.chat == chat, table.at > mark, table.recalled.is_(False))
         rows = await self._read(query.order_by(table.at.desc(), table.seq.desc()).limit(n))
         return [_message(row) for row in reversed(rows)]
+
+    async def some(self, chat: str, ids: Collection[str]) -> list[Message]:
+        """The messages of a chat with these ids, since it was cleared, without recalled ones."""
+        if not ids:
+            return []
+        table = messages.c
+        mark = float(self.setting(chat, "cleared") or "-inf")
+        query = select(messages).where(table.chat == chat, table.id.in_(ids), table.at > mark)
+        return [_message(row) for row in await self._read(query.where(table.recalled.is_(False)))]
 
     async def author(self, chat: str, message_id: str) -> str:
         """Who wrote a message: OWNER, OTHER or `persona:<hash>`; empty when it isn't kept."""
@@ -129,7 +141,10 @@ class History:
         self._gather(_SETTLE, [{"in_chat": chat, "of_id": message_id, "to": outcome} for message_id in ids])
 
     def recall(self, chat: str, message_id: str) -> None:
-        """Keep the message out of every later prompt."""
+        """Keep the message out of every later prompt; it may still be on its way."""
+        self._gone[chat, message_id] = None
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
         self._gather(_RECALL, [{"in_chat": chat, "of_id": message_id}])
 
     async def labels(self, chat: str) -> dict[str, str]:
@@ -246,7 +261,6 @@ def _row(message: Message, author: str, at: float, turn: str) -> dict[str, Any]:
         "segments": json.dumps(segments, ensure_ascii=False, separators=(",", ":")),
         "reply_to": message.reply_to,
         "flags": ",".join(message.flags),
-        "recalled": False,
         "turn": turn,
     }
     return {name: _storable(value) if isinstance(value, str) else value for name, value in row.items()}

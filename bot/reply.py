@@ -4,7 +4,7 @@ Knows the prompt, the engine and the guard; doesn't know when to speak, nor wher
 The chat, the browser, the demo and the platforms all come through here.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.engine.wire import Finish, Sampling, Talker
@@ -42,12 +42,13 @@ async def reply(
     *,
     now: float | None = None,
     answering: str | None = None,
+    quoted: Mapping[str, Message] | None = None,
     guard: bool = True,
     count: Callable[[str], int] | None = None,
 ) -> AsyncIterator[Said]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
-    `count` gives the tokens of a text; with it the prompt is kept within the persona's context.
+    `quoted` are older messages that these quote, by id; `count` gives the tokens of a text; with it the prompt is kept within the persona's context.
     """
     persona = talker.persona
     prompt = to_prompt(
@@ -58,6 +59,7 @@ async def reply(
         name=where.name,
         now=now,
         answering=answering,
+        quoted=quoted,
         count=count,
         budget=persona.model.context - sampling.max_tokens,
     )

@@ -64,6 +64,8 @@ class Voice:
         sampling = Sampling.of(generation, temperature=settings.temperature, max_tokens=settings.max_tokens)
         if todo.short:
             sampling = replace(sampling, max_tokens=min(SHORT, sampling.max_tokens))
+        here = {message.id for message in messages}
+        beyond = {m.reply_to for m in messages if m.reply_to} - here
         steps = reply(
             self.talker,
             messages,
@@ -71,6 +73,7 @@ class Voice:
             sampling,
             now=self.port.now(),
             answering=todo.ids[-1],
+            quoted={message.id: message for message in await self.history.some(chat, beyond)},
             guard=settings.guard,
             count=self.count,
         )

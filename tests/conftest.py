@@ -1,6 +1,7 @@
 """What all tests share: the property tests draw the same examples each time; `make fuzz` draws new ones."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -10,3 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("new", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("MYBOT_HYPOTHESIS", "same"))
+
+# Started in the background of a shell, we would hand down an ignored Ctrl-C to the commands we test it on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -124,6 +124,27 @@ async def test_a_recalled_message_is_in_no_prompt(path):
         assert not await history.add(message(1))
 
 
+async def test_a_recall_that_comes_before_its_message_holds(path):
+    async with opened(path) as history:
+        history.recall(GROUP, "1")
+        await history.add(message(1), turn=OPEN)
+        await history.add(message(2))
+        assert [m.id for m in await history.recent(GROUP, 9)] == ["2"]
+        assert not await history.unanswered(0)
+
+
+async def test_some_messages_by_their_ids(path):
+    async with opened(path) as history:
+        for number in range(1, 5):
+            await history.add(message(number, time=1000 + number))
+        history.recall(GROUP, "3")
+        assert [m.id for m in await history.some(GROUP, {"2", "3", "9"})] == ["2"]
+        assert await history.some(GROUP, set()) == []
+        assert await history.some("qq:group:7002", {"2"}) == []
+        await history.clear(GROUP, 1500.0)
+        assert await history.some(GROUP, {"2"}) == []
+
+
 async def test_what_wants_an_answer_is_known_after_a_restart(path):
     async with opened(path) as history:
         for number in range(1, 6):

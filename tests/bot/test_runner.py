@@ -188,6 +188,17 @@ async def test_a_group_message_is_answered_when_called_and_what_was_said_before_
     assert house.talker.prompts[1].endswith("好呀\n小鹿: 那走")
 
 
+async def test_what_is_quoted_from_long_ago_is_in_the_prompt(house):
+    old = await house.say("钥匙在花盆底下")
+    for number in range(70):
+        await house.say(f"闲话{number}")
+    await house.quiet()
+    await house.say("这个还算数吗", at=True, reply_to=old.id)
+    await house.quiet()
+    assert "钥匙在花盆底下" in house.talker.prompts[0]
+    assert "闲话0\n" not in house.talker.prompts[0]
+
+
 async def test_a_burst_is_one_reply_of_several_bubbles(house):
     house.talker.answer = lambda _: "一\n二\n三"
     for text in "甲乙丙丁戊":
