@@ -16,11 +16,20 @@ GOLDEN = sorted(path.name.removesuffix(".expect.jsonl") for path in EXPORTS.glob
 LOST = {
     "exporter-broken.json": {"broken_row": 1, "not_a_message": 1, "bad_time": 1, "truncated": 1},
     "messages.jsonl": {"broken_row": 1},
+    "wechat-pywxdump.csv": {"short_row": 1, "bad_time": 1, "broken_row": 1},
+    "weflow.json": {"broken_row": 1, "bad_time": 1},
+    "telegram-group.json": {"bad_time": 1},
+    "telegram-account.json": {"broken_row": 1},
+    "discord-guild.json": {"bad_time": 1, "broken_row": 1},
+    "train.json": {"more_markers": 1, "not_a_message": 1, "broken_row": 1},
 }
 DAMAGED = {
     "truncated.txt": {"undecodable_bytes": 1},
     "exporter-now.json": {"unknown_element": 1},
     "exporter-pretty.json": {"unknown_element": 1},
+    "wechat-pywxdump.csv": {"quoted_elsewhere": 1, "unknown_element": 1},
+    "weflow.json": {"unknown_element": 1},
+    "telegram-group.json": {"unknown_element": 1},
 }
 
 

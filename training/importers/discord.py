@@ -9,6 +9,7 @@ Times have a zone. Nothing says whose export it is.
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from bot.persona.message import Kind, Message, Segment
@@ -58,7 +59,7 @@ class _Channel:
         self._source, self._notes, self._zone = source, notes, zone
         kind = as_text(channel.get("type"))
         self._kind: Kind = "private" if kind == "DirectTextChat" else "group"
-        name = as_text(channel.get("name")) or as_text(channel.get("id")) or source.name
+        name = as_text(channel.get("name")) or as_text(channel.get("id")) or PurePath(source.name).stem
         server = "" if kind.startswith("Direct") else as_text(guild.get("name"))
         self._name = f"{server} #{name}" if server else name
         self._key = f"discord:{self._kind}:{as_text(channel.get('id')) or self._name}"

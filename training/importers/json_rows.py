@@ -78,6 +78,23 @@ class Window:
             if not self.grow():
                 return None
 
+    def resume(self, begins: re.Pattern[str], outside: re.Pattern[str] | None, start: int) -> bool:
+        """Cut everything before the next object; False if the array ended before, or the file.
+
+        What stands before `outside` is kept, as far as `pass_by` needs it.
+        """
+        either = re.compile(begins.pattern + (f"|(?P<outside>{outside.pattern})" if outside else ""))
+        while True:
+            if match := either.search(self.text, start):
+                left = outside is not None and match["outside"] is not None
+                self.text = self.text[max(0, match.start() - REACH) if left else match.start() :]
+                return not left
+            cut = max(0, len(self.text) - REACH)
+            start = max(start - cut, len(self.text) - cut - 256, 0)
+            self.text = self.text[cut:]
+            if not self.grow():
+                return False
+
     def at_end_of_array(self, place: int) -> bool:
         """Whether a bracket here closes the array, and doesn't stand where an object was damaged."""
         if self.text[place] != "]":
@@ -147,7 +164,6 @@ def _objects(
     window: Window, begins: re.Pattern[str], outside: re.Pattern[str] | None = None
 ) -> Iterator[dict[str, Any] | Broken]:
     """The objects of the array in which a window stands; `outside` can only come after its end."""
-    resume = re.compile(f"(?={begins.pattern})" + (f"|(?={outside.pattern})" if outside else ""))
     place = 0
     while True:
         space = _SPACE.match(window.text, place)
@@ -168,7 +184,7 @@ def _objects(
             place = found[1]
             continue
         yield Broken(window.text[place : place + 200], truncated=window.ended and window.unfinished)
-        if not window.seek(resume, place + 1) or (outside and outside.match(window.text)):
+        if not window.resume(begins, outside, place + 1):
             return
         place = 0
 

@@ -9,6 +9,7 @@ A forwarded message isn't the speaker's own words, and one sent through a bot is
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from bot.persona.message import Kind, Message, Segment
@@ -89,7 +90,8 @@ class _Chat:
         self._type = as_text(head.get("type"))
         number = as_text(head.get("id"))
         self._kind: Kind = "private" if self._type in _PRIVATE else "group"
-        self._name = as_text(head.get("name")) or {"saved_messages": "收藏夹"}.get(self._type, number or source.name)
+        saved = "收藏夹" if self._type == "saved_messages" else ""
+        self._name = as_text(head.get("name")) or saved or number or PurePath(source.name).stem
         self._key = f"telegram:{self._kind}:{number or self._name}"
         self._peer = f"user{number}" if self._type in ("personal_chat", "bot_chat") and number else ""
 

@@ -94,7 +94,7 @@ class _Chat:
         self._source, self._zone, self._notes = source, zone, notes
         stem = PurePath(source.name).stem
         found = next((match for pattern in _CHAT_IN_NAME if (match := pattern.fullmatch(stem))), None)
-        self._name = found[1].strip() if found else stem
+        self._name = found[1].strip() if found else (stem != "_chat" and stem) or shape.subject or stem
         self._kind: Kind = "group" if len(shape.names) > 2 else "private"
         self._key = f"whatsapp:{self._kind}:{self._name}"
         self._precision = "s" if shape.style[1] else "min"

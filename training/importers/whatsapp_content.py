@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bot.persona.message import Segment
 from training.importers.values import file_segment, text_with_mentions
-from training.importers.whatsapp_lines import INVISIBLE
+from training.importers.whatsapp_lines import BY_WHATSAPP, INVISIBLE
 
 _NOUNS = (
     ("image", "image|photo|图片|图像|照片|圖片|影像|GIF|动态图|動態圖"),
@@ -73,9 +73,6 @@ _EDITED = re.compile(
     re.IGNORECASE,
 )
 _MENTION = re.compile("@\u2068([^\u2068\u2069\n]{1,80})\u2069")
-BY_WHATSAPP = "\u200e"
-"""Begins what an iPhone's WhatsApp itself put where somebody's words would stand."""
-
 _HIDDEN = str.maketrans("", "", INVISIBLE)
 
 

@@ -20,8 +20,11 @@ Style = tuple[bool, bool, bool]
 INVISIBLE = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\ufeff"
 """Marks of writing direction that WhatsApp strews in."""
 
-_AM = "am|a\\.m\\.|a m|上午|凌晨|清晨|早上|午前|오전|ص|π\\.μ\\.|vorm\\."
-_PM = "pm|p\\.m\\.|p m|下午|中午|傍晚|晚上|午後|오후|م|μ\\.μ\\.|nachm\\."
+BY_WHATSAPP = "\u200e"
+"""Begins what an iPhone's WhatsApp itself put where somebody's words would stand."""
+
+_AM = "am|a\\.[ \u00a0\u202f]?m\\.|上午|凌晨|清晨|早上|午前|오전|ص|π\\.μ\\.|vorm\\."
+_PM = "pm|p\\.[ \u00a0\u202f]?m\\.|下午|中午|傍晚|晚上|午後|오후|م|μ\\.μ\\.|nachm\\."
 _MARK = f"(?:{_AM}|{_PM})"
 _SPACE = "[ \u00a0\u202f]"
 

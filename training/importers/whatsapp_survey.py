@@ -13,7 +13,7 @@ from typing import BinaryIO
 from training.importers.lines import lines
 from training.importers.qq_txt_survey import Walk
 from training.importers.text import blocks, encoding_of
-from training.importers.whatsapp_lines import Header, Order, Style, header, speaker, wall_time
+from training.importers.whatsapp_lines import BY_WHATSAPP, Header, Order, Style, header, speaker, wall_time
 
 _GRACE = 3600
 _FEW = 8
@@ -45,6 +45,8 @@ class Survey:
     """Headers, by number, that are quoted ones from the future."""
     names: Counter[str] = field(default_factory=Counter)
     """Who speaks how often."""
+    subject: str = ""
+    """In whose name an iPhone's file begins: the group's, or the friend's."""
 
     def timeline(self) -> Timeline:
         return Timeline(ordered=self.ordered, liars=self.liars)
@@ -60,6 +62,7 @@ class _Dates:
     month_first: int = 0
     unequal: bool = False
     dotted: int = 0
+    first: dict[Order, int] = field(default_factory=dict)
     last: dict[Order, int] = field(default_factory=dict)
     back: Counter[Order] = field(default_factory=Counter)
 
@@ -76,6 +79,7 @@ class _Dates:
             time = wall_time(found, order)
             if time is not None:
                 self.back[order] += time + _GRACE < self.last.get(order, 0)
+                self.first.setdefault(order, time)
                 self.last[order] = time
 
     def order(self, *, half_days: bool) -> tuple[Order, bool]:
@@ -86,8 +90,13 @@ class _Dates:
             return ("dmy" if self.day_first > self.month_first else "mdy"), False
         if self.back["dmy"] != self.back["mdy"]:
             return ("dmy" if self.back["dmy"] < self.back["mdy"] else "mdy"), False
-        guess: Order = "mdy" if half_days and not self.dotted else "dmy"
-        return guess, self.unequal
+        if self.dotted:
+            return "dmy", False
+        spans = {order: self.last[order] - self.first[order] for order in self.last}
+        if len(spans) == 2 and spans["dmy"] != spans["mdy"]:
+            # Neighbouring messages are days apart rather than months.
+            return ("dmy" if spans["dmy"] < spans["mdy"] else "mdy"), self.unequal
+        return "mdy" if half_days else "dmy", self.unequal
 
 
 def survey(file: BinaryIO) -> Survey | None:
@@ -128,6 +137,8 @@ def _follow(file: BinaryIO, shape: Survey) -> None:
             turned_down += 1
             continue
         who = speaker(found.rest)
+        if who and number == 1 and who[1].startswith(BY_WHATSAPP):
+            shape.subject = who[0]
         if who and (who[0] in shape.names or len(shape.names) < _SPEAKERS):
             shape.names[who[0]] += 1
     shape.liars = walk.liars

@@ -1,0 +1,166 @@
+"""The importers of other platforms on damaged, shuffled and foreign bytes: messages and counts, or an error of ours."""
+
+import contextlib
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from bot.persona.message import Message
+from config.errors import MyBotError
+from training.importers import formats
+from training.importers.lines import LONGEST
+from training.importers.source import HEAD, Notes, Source, Zone
+
+EXPORTS = Path(__file__).parents[1] / "exports"
+FORMATS = ("wechat_csv", "weflow_json", "telegram", "discord", "whatsapp", "train_json_rows")
+SAMPLES = {
+    "wechat_csv": ("wechat-pywxdump.csv", "wechat-private-gbk.csv", "wechat-memotrace.csv", "wechat-memotrace-new.csv"),
+    "weflow_json": ("weflow.json", "echotrace.json"),
+    "telegram": ("telegram-group.json", "telegram-account.json"),
+    "discord": ("discord-guild.json", "discord-direct.json"),
+    "whatsapp": ("_chat.txt", "whatsapp-us.txt", "whatsapp-android-zh.txt", "whatsapp-de.txt"),
+    "train_json_rows": ("train.json",),
+}
+NAMES = [(name, sample) for name, samples in SAMPLES.items() for sample in samples]
+
+
+def read(name: str, raw: bytes) -> tuple[list[Message], Notes]:
+    """What comes out; an error of ours counts as nothing."""
+    notes = Notes()
+    source = Source("x", io.BytesIO(raw), raw[:HEAD], len(raw))
+    importer = formats()[name]
+    assert 0 <= importer.sniff(source) <= 1
+    messages: list[Message] = []
+    with contextlib.suppress(MyBotError):
+        messages.extend(importer.read(source, notes, Zone("+08:00")))
+    for message in messages:
+        again = Message.from_row(json.loads(message.to_json().encode("utf-8", "replace")))
+        assert again.chat.count(":") >= 2
+    assert all("#" in place for places in notes.places.values() for place in places)
+    return messages, notes
+
+
+def test_every_format_is_fuzzed() -> None:
+    assert set(SAMPLES) == set(FORMATS)
+    assert set(FORMATS) <= formats().keys()
+
+
+@pytest.mark.parametrize(("name", "sample"), NAMES)
+def test_a_truncated_file_gives_its_beginning(name: str, sample: str) -> None:
+    raw = (EXPORTS / sample).read_bytes()
+    whole, _ = read(name, raw)
+    sizes = []
+    for cut in range(0, len(raw), max(1, len(raw) // 40)):
+        messages, _ = read(name, raw[:cut])
+        sizes.append(len(messages))
+    assert sizes[0] == 0
+    assert sizes[-1] >= len(whole) - 3
+
+
+@pytest.mark.parametrize(("name", "sample"), NAMES)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_flipped_bits_cost_little(name: str, sample: str, data: st.DataObject) -> None:
+    raw = bytearray((EXPORTS / sample).read_bytes())
+    whole, _ = read(name, bytes(raw))
+    place = data.draw(st.integers(0, len(raw) - 1))
+    raw[place] ^= 1 << data.draw(st.integers(0, 7))
+    messages, _ = read(name, bytes(raw))
+    # A flip may hit what the whole file hangs on (the header, the array's name); beyond it, a row or two.
+    if place > len(raw) // 2 and name != "wechat_csv":
+        assert len(messages) >= len(whole) - 4
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=30, deadline=None)
+@given(noise=st.binary(max_size=300), place=st.integers(0, 600))
+def test_binary_in_the_middle(name: str, noise: bytes, place: int) -> None:
+    raw = (EXPORTS / SAMPLES[name][0]).read_bytes()
+    read(name, noise)
+    read(name, raw[:place] + noise + raw[place:])
+
+
+@pytest.mark.parametrize(("name", "sample"), NAMES)
+def test_shuffled_lines(name: str, sample: str) -> None:
+    lines = (EXPORTS / sample).read_bytes().split(b"\n")
+    for seed in range(8):
+        random.Random(seed).shuffle(lines)
+        read(name, b"\n".join(lines))
+
+
+@pytest.mark.parametrize(("name", "sample"), NAMES)
+def test_a_huge_line_costs_itself(name: str, sample: str) -> None:
+    raw = (EXPORTS / sample).read_bytes()
+    whole, _ = read(name, raw)
+    lines = raw.split(b"\n")
+    if len(lines) < 4:
+        pytest.skip("the file is one line")
+    middle = len(lines) // 2
+    lines[middle : middle + 1] = [lines[middle], b"x" * (LONGEST + 100)]
+    messages, notes = read(name, b"\n".join(lines))
+    assert len(messages) >= len(whole) - 3
+    assert notes.dropped or notes.damaged
+    assert max(len(message.text) for message in messages) <= LONGEST
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = {
+    "telegram": (
+        "id type date date_unixtime from from_id actor action text media_type photo file poll forwarded_from"
+        " reply_to_message_id mime_type place_name via_bot"
+    ),
+    "discord": "id type timestamp author content attachments stickers embeds mentions reference forwardedMessage",
+    "weflow_json": "localId createTime formattedTime type content isSend senderUsername senderDisplayName platformMessageId",
+}
+HEADS = {
+    "telegram": {"name": "x", "type": "private_group", "id": 5},
+    "discord": {"guild": {"id": "1", "name": "g"}, "channel": {"id": "2", "type": "GuildTextChat", "name": "c"}},
+    "weflow_json": {"session": {"wxid": "wxid_a", "displayName": "a"}},
+}
+LIKELY = st.sampled_from(
+    ["message", "Default", "Reply", "文本消息", "1700000000", 1700000000, "2024-01-01T00:00:00+00:00"]
+)
+
+
+@pytest.mark.parametrize("name", list(KEYS))
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_row_of_any_shape_is_a_message_or_counted(name: str, data: st.DataObject) -> None:
+    row = st.dictionaries(st.sampled_from(KEYS[name].split()), LIKELY | JSON)
+    rows = data.draw(st.lists(row, max_size=5))
+    messages, notes = read(name, json.dumps({**HEADS[name], "messages": rows}).encode())
+    assert len(messages) + sum(notes.dropped.values()) == len(rows)
+
+
+CELL = st.text(st.characters(exclude_characters="\x00\r", exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(CELL, max_size=9), max_size=6))
+def test_every_row_of_a_csv_is_a_message_or_counted(rows: list[list[str]]) -> None:
+    head = "id,MsgSvrID,type_name,is_sender,talker,room_name,msg,src,CreateTime\n"
+    body = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in rows)
+    _, notes = read("wechat_csv", (head + body).encode())
+    filled = sum(1 for row in rows if row)
+    assert sum(notes.dropped.values()) >= filled
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["", "a", "2024/1/2 08:00 - 小鹿: 在", "2023/9/9 09:09 - 旧: 话", "x: y", "\u2028", " "]))
+)
+def test_every_line_of_a_text_is_in_a_message_or_counted(lines: list[str]) -> None:
+    messages, notes = read("whatsapp", "\n".join(lines).encode())
+    told = sum(message.text.count("\n") + 1 for message in messages)
+    before = int(messages[0].source.rpartition(":")[2]) - 1 if messages else 0
+    whole = "\n".join(lines).rstrip("\n").count("\n") + 1
+    assert told == (whole - before if messages else 0)
+    assert sum(notes.dropped.values()) == sum(1 for line in lines[:before] if line.strip(" "))
