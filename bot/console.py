@@ -2,10 +2,12 @@
 
 import asyncio
 import itertools
+import sys
 import time
 from collections.abc import AsyncIterator
 
 from rich.console import Console
+from rich.markup import escape
 
 from bot.counting import token_counter
 from bot.engine.wire import Sampling, Talker
@@ -98,15 +100,11 @@ async def _main(knobs: Chat) -> None:
 
 
 async def converse(talker: Talker, knobs: Chat) -> None:
-    """The loop of the terminal: a line in, bubbles out, until end of input or /quit."""
+    """The loop of the terminal: a line in, bubbles out, until end of input, /quit or Ctrl-C."""
     me = talker.persona.prompt.me
     talk = Conversation(talker, knobs)
-    console.print(f"[dim]你在和 {me} 的 AI 分身聊天（不是本人）。{HELP}[/dim]")
-    while True:
-        try:
-            line = (await asyncio.to_thread(input, f"{knobs.name}: ")).strip()
-        except EOFError:
-            return
+    console.print(f"[dim]你在和 {escape(me)} 的 AI 分身聊天（不是本人）。{HELP}[/dim]")
+    async for line in _lines(f"{knobs.name}: "):
         if line in ("/quit", "/exit"):
             return
         if line == "/clear":
@@ -115,12 +113,31 @@ async def converse(talker: Talker, knobs: Chat) -> None:
             await _answer(talk, me, line)
 
 
+async def _lines(question: str) -> AsyncIterator[str]:
+    """What is typed, line by line; from a pipe as it comes."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            console.print(question, end="", markup=False)
+            console.print(line.strip(), markup=False)
+            yield line.strip()
+        return
+    from prompt_toolkit import PromptSession
+
+    # Python's own input() can't be broken off while it waits, and deletes half a 汉字.
+    session: PromptSession[str] = PromptSession()
+    while True:
+        try:
+            yield (await session.prompt_async(question)).strip()
+        except EOFError:
+            return
+
+
 async def _answer(talk: Conversation, me: str, line: str) -> None:
     silent = True
     try:
         async for bubble in talk.say(line):
             silent = False
-            console.print(f"[green]{me}:[/green] ", end="")
+            console.print(f"[green]{escape(me)}:[/green] ", end="")
             console.print(bubble, markup=False)
     except EngineError as error:
         console.print(error.lines(), markup=False)
