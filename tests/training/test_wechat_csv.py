@@ -173,7 +173,8 @@ def test_two_pages_of_one_export_agree() -> None:
 def test_older_content_is_an_object() -> None:
     head = "id,MsgSvrID,type_name,is_sender,talker,room_name,content,CreateTime"
     raw = table(
-        list(head.split(",")), [1, 10**18 + 1, "文本", 0, "wxid_lu", "wxid_lu", '{"src": "", "msg": "晚安"}', 1_700_000_000]
+        list(head.split(",")),
+        [1, 10**18 + 1, "文本", 0, "wxid_lu", "wxid_lu", '{"src": "", "msg": "晚安"}', 1_700_000_000],
     )
     assert read(raw)[0].text == "晚安"
 

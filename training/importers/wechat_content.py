@@ -5,6 +5,7 @@
 
 import html
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from bot.persona.message import Segment
@@ -92,6 +93,7 @@ class Quoted(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=1024)
 def type_of(kind: str, sub: str = "") -> str:
     """ "text", "system", or the type of a segment; "unknown" for a kind never seen."""
     if kind.isascii() and kind.isdigit():

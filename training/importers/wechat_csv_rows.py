@@ -51,18 +51,26 @@ _DIALECTS = (
 )
 
 
+_Places = tuple[int, ...]
+
+
 @dataclass(slots=True, frozen=True)
 class Columns:
-    """Where a file has what."""
+    """Where a file has what: the first place that isn't empty counts."""
 
     dialect: str
-    places: dict[str, int]
-
-    @property
-    def least(self) -> int:
-        """So many fields a row must have."""
-        needed = ("content", "time", "time2", "mine", "talker")
-        return 1 + max(place for name, place in self.places.items() if name in needed)
+    least: int
+    """So many fields a row must have."""
+    times: _Places
+    mine: _Places
+    chat: _Places
+    chat_name: _Places
+    sender: _Places
+    name: _Places
+    kind: _Places
+    sub: _Places
+    content: _Places
+    id: _Places
 
 
 class Row(NamedTuple):
@@ -92,7 +100,26 @@ def columns_of(header: list[str]) -> Columns | None:
     if "time" not in places and "time2" not in places:
         return None
     dialect = next((dialect for dialect, needed in _DIALECTS if needed <= places.keys()), None)
-    return Columns(dialect, places) if dialect else None
+    if dialect is None:
+        return None
+
+    def at(*roles: str) -> _Places:
+        return tuple(places[role] for role in roles if role in places)
+
+    return Columns(
+        dialect,
+        1 + max(at("content", "time", "time2", "mine", "talker")),
+        times=at("time", "time2"),
+        mine=at("mine"),
+        chat=at("talker" if dialect == "chatlog" else "room"),
+        chat_name=at("room_name"),
+        sender=at("talker" if dialect == "pywxdump" else "sender"),
+        name=at("name", "nick"),
+        kind=at("kind"),
+        sub=at("sub"),
+        content=at("content"),
+        id=at("id"),
+    )
 
 
 def fields_of(record: str) -> list[str] | None:
@@ -160,35 +187,39 @@ def _row(record: str, line: int, columns: Columns, zone: Zone) -> Row | str:
     if len(fields) < columns.least:
         return "short_row"
 
-    def field(*names: str) -> str:
-        return next((fields[p] for n in names if (p := columns.places.get(n, 1 << 30)) < len(fields) and fields[p]), "")
-
-    when = moment(field("time"), zone) or moment(field("time2"), zone)
+    when = next((when for place in columns.times if (when := _moment(fields, place, zone))), None)
     if when is None:
         return "bad_time"
-    mark = field("mine").strip()
-    if "mine" in columns.places and mark not in ("0", "1"):
+    mark = _pick(fields, columns.mine).strip()
+    if columns.mine and mark not in ("0", "1"):
         return "not_a_message"
-    room, sender = field("room"), field("sender")
+    sender, name, content = (_pick(fields, places) for places in (columns.sender, columns.name, columns.content))
     if columns.dialect == "pywxdump":
-        sender = field("talker")
-    elif columns.dialect == "chatlog":
-        room = field("talker")
-    name = field("name", "nick")
-    content = _content(field("content")) if columns.dialect == "pywxdump" else field("content")
+        content = _content(content)
     return Row(
         line,
         when,
-        room,
-        field("room_name"),
+        _pick(fields, columns.chat),
+        _pick(fields, columns.chat_name),
         mark == "1" if mark else None,
         sender or ("" if mark else name),
         name,
-        field("kind") or "文本",
-        field("sub"),
+        _pick(fields, columns.kind) or "文本",
+        _pick(fields, columns.sub),
         content.replace("\r\n", "\n"),
-        field("id"),
+        _pick(fields, columns.id),
     )
+
+
+def _moment(fields: list[str], place: int, zone: Zone) -> Moment | None:
+    return moment(fields[place], zone) if place < len(fields) else None
+
+
+def _pick(fields: list[str], places: _Places) -> str:
+    for place in places:
+        if place < len(fields) and fields[place]:
+            return fields[place]
+    return ""
 
 
 def _content(text: str) -> str:
