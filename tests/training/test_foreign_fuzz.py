@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from training.importers import formats
 from training.importers.lines import LONGEST
 from training.importers.source import HEAD, Notes, Source, Zone
 
+LRM = "\u200e"
 EXPORTS = Path(__file__).parents[1] / "exports"
 FORMATS = ("wechat_csv", "weflow_json", "telegram", "discord", "whatsapp", "train_json_rows")
 SAMPLES = {
@@ -163,3 +165,26 @@ def test_every_line_of_a_text_is_in_a_message_or_counted(lines: list[str]) -> No
     whole = "\n".join(lines).rstrip("\n").count("\n") + 1
     assert told == (whole - before if messages else 0)
     assert sum(notes.dropped.values()) == sum(1 for line in lines[:before] if line.strip(" "))
+
+
+CSV_HEAD = "id,MsgSvrID,type_name,is_sender,talker,room_name,msg,src,CreateTime\n"
+BEGINNINGS = {
+    "wechat_csv": (CSV_HEAD, CSV_HEAD + "1,,引用回复,0,a,a,", CSV_HEAD + '1,,文本,0,a,a,"'),
+    "whatsapp": ("", "1/20/23, 8:00 - A: ", f"1/20/23, 8:00 - A: {LRM}"),
+    "train_json_rows": ("", '{"text": "### Human: '),
+    **{name: ("", json.dumps({**head, "messages": []})[:-2], json.dumps(head)[:-1]) for name, head in HEADS.items()},
+}
+PIECES = [LRM, " ", '"', ".a", "<title>", "[引用](", "\u2068@", "{", "[", "1/", ": ", "\\", "### Human: "]
+PIECES += ['{"id": 1, "type": "message", "a": [', '"messages": [', "]", "\n", '"\n', "1,2,文本,0,a,b,c,,1700000000\n"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_thing_over_and_over_takes_no_time(name: str, piece: str) -> None:
+    """A pattern that backtracks over such a file would take minutes."""
+    much = (piece * 40_000)[:40_000]
+    began = time.process_time()
+    for head in BEGINNINGS[name]:
+        for tail in ("", ",,1700000000\n", "\n1/21/23, 8:00 - A: ende\n"):
+            read(name, (head + much + tail).encode())
+    assert time.process_time() - began < 5

@@ -77,7 +77,7 @@ _MARK = re.compile(
     r"[ ]?([^\n]*)"
 )
 _MENTION = re.compile("@([^@\n\u2005]{1,40})(?=\u2005)")
-_TITLE = re.compile(r"<title>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?</title>", re.DOTALL)
+_TITLE = re.compile(r"<title>(?:<!\[CDATA\[)?(.{0,2000}?)(?:\]\]>)?</title>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]{1,200}>")
 _QUOTE = re.compile(
     r"\s*\[引用\]\((?P<time>\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}:\d{2})\)(?P<name>[^\n]{0,80}?)[:：](?P<text>.*)\Z",

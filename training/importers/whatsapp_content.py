@@ -69,10 +69,13 @@ _LOCATION = re.compile(
 )
 _POLL = re.compile(r"(?:poll|投票)\s*[:：]\s*\n?[^\n]*\n.*", re.IGNORECASE | re.DOTALL)
 _EDITED = re.compile(
-    rf"[ \n]?[{INVISIBLE}]*<(?:this message was edited|此消息已被?编辑|这条消息已被编辑|已编辑此消息|此訊息已被?編輯)>\s*\Z",
+    rf"[ \n]?[{INVISIBLE}]{{0,8}}<(?:this message was edited|此消息已被?编辑|这条消息已被编辑|已编辑此消息|此訊息已被?編輯)>\s*\Z",
     re.IGNORECASE,
 )
 _MENTION = re.compile("@\u2068([^\u2068\u2069\n]{1,80})\u2069")
+_LONGEST = 400
+"""Characters of a line that may stand for a medium: a file's name is short."""
+
 _HIDDEN = str.maketrans("", "", INVISIBLE)
 
 
@@ -110,6 +113,8 @@ def words(text: str) -> list[Segment]:
 
 def _medium(line: str, *, by_whatsapp: bool) -> Segment | None:
     """What a line stands for if it stands for a medium."""
+    if len(line) > _LONGEST:
+        return None
     clean = line.translate(_HIDDEN)
     if _ANY_OMITTED.fullmatch(clean):
         return Segment("image")

@@ -29,7 +29,7 @@ _MARK = f"(?:{_AM}|{_PM})"
 _SPACE = "[ \u00a0\u202f]"
 
 _HEADER = re.compile(
-    rf"[{INVISIBLE}]*(?P<open>\[)?[{INVISIBLE}]*"
+    rf"[{INVISIBLE}]{{0,8}}(?P<open>\[)?[{INVISIBLE}]{{0,8}}"
     rf"(?P<a>\d{{1,4}})(?:[/-]|(?P<dot>\.)|\.{_SPACE}|[年년]{_SPACE}?)(?P<b>\d{{1,2}})(?:[./-]|\.{_SPACE}|[月월]{_SPACE}?)(?P<c>\d{{1,4}})"
     rf"[.日일]?[,，،]?(?:{_SPACE}(?:à|um|at|kl\.|alle|às){_SPACE}|{_SPACE}*)"
     rf"(?:(?P<before>{_MARK}){_SPACE}?)?(?P<h>\d{{1,2}})[:.](?P<m>\d{{2}})(?:[:.](?P<s>\d{{2}}))?"
@@ -38,7 +38,9 @@ _HEADER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PM_MARK = re.compile(_PM, re.IGNORECASE)
-_SPEAKER = re.compile(rf"[{INVISIBLE}]*(?P<name>[^\n:]{{1,80}}?)[{INVISIBLE}]*:(?: |$)(?P<text>.*)", re.DOTALL)
+_SPEAKER = re.compile(
+    rf"[{INVISIBLE}]{{0,8}}(?P<name>[^\n:]{{1,80}}?)[{INVISIBLE}]{{0,8}}:(?: |$)(?P<text>.*)", re.DOTALL
+)
 
 
 class Header(NamedTuple):
