@@ -210,6 +210,14 @@ def test_ats_are_only_made_where_a_space_follows() -> None:
     assert text("a", {"type": "bold", "text": "b"}, 3, None) == ("ab3", ["text"])
 
 
+def test_a_deleted_account_does_not_pass_for_the_owner() -> None:
+    rows = [tg(1, **{"from": None, "from_id": "user9"})]
+    notes = Notes()
+    (message,) = read(telegram, {**tg_chat(rows, 9, "personal_chat"), "name": None}, notes)
+    assert (message.sender, message.name, message.chat_name) == ("user9", "user9", "user9")
+    assert not notes.owners
+
+
 def test_old_numbers_of_peers() -> None:
     ids = [11, (1 << 32) + 5, (2 << 32) + 6, "user9"]
     messages = read(telegram, tg_chat([tg(n, from_id=number) for n, number in enumerate(ids, 1)]))

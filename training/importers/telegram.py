@@ -91,9 +91,10 @@ class _Chat:
         number = as_text(head.get("id"))
         self._kind: Kind = "private" if self._type in _PRIVATE else "group"
         saved = "收藏夹" if self._type == "saved_messages" else ""
-        self._name = as_text(head.get("name")) or saved or number or PurePath(source.name).stem
-        self._key = f"telegram:{self._kind}:{number or self._name}"
         self._peer = f"user{number}" if self._type in ("personal_chat", "bot_chat") and number else ""
+        # A deleted account has no name: its chat is called as it is, or it might pass for the owner.
+        self._name = as_text(head.get("name")) or saved or self._peer or number or PurePath(source.name).stem
+        self._key = f"telegram:{self._kind}:{number or self._name}"
 
     def message(self, row: dict[str, Any], number: int) -> Message | None:
         """One row as a message; None, and a note, if it is none."""
