@@ -136,6 +136,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Weight decay."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Recompute activations to save memory: auto is on with CUDA."""
+    max_memory: float = Field(default=0.0, ge=0)
+    """GiB of the card that may be used; 0: all of it. `mybot plan` plans for it."""
     eval_strategy: Literal["no", "epoch"] = "epoch"
     """Measure the held-out loss after each epoch; at the end it is measured always."""
     logging_steps: int = Field(default=10, ge=1)

@@ -30,6 +30,13 @@ def locate(name: str) -> str:
     return name
 
 
+def load_config(name: str, revision: str = "") -> Any:
+    """The base model's configuration: the only file `mybot plan` needs."""
+    from transformers import AutoConfig
+
+    return _from_hub(name, lambda: AutoConfig.from_pretrained(locate(name), revision=revision or "main"))
+
+
 def load_tokenizer(name: str, revision: str = "") -> Any:
     """The base model's tokenizer with the plain template that will be sealed."""
     from transformers import AutoTokenizer

@@ -126,6 +126,9 @@ def _trainer(
 
     base.quiet()
     set_seed(knobs.seed)
+    if knobs.max_memory and torch.cuda.is_available():
+        share = knobs.max_memory * 2**30 / torch.cuda.mem_get_info()[1]
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     model = base.load_model(
         knobs.base_model,
         dtype=recipe.compute_dtype(knobs) if torch.cuda.is_available() else torch.float32,
