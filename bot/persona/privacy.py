@@ -1,25 +1,31 @@
 r"""Personal data → typed placeholders, in what is learned from and in what the bot says.
 
-Knows patterns and checksums; doesn't know people's names. `\b` is no border between a 汉字 and
-a digit, so borders are digits' own: `(?<![0-9])…(?![0-9])`. Full-width digits count as digits.
-A run of one digit, or 2 followed by 3s (666, 2333), is laughter and stays.
+Knows how findings become placeholders, tallies and verdicts; what personal data looks like is in
+privacy_rules.py and privacy_address.py, people's names are in pseudonyms.py. A run of one digit, or
+2 followed by 3s (666, 2333), is laughter and stays.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+from bot.persona import privacy_address as address
+from bot.persona.privacy_rule import NEEDS
+from bot.persona.privacy_rules import RULES, SPOKEN_RULES
 
 LABELS = {
     "phone": "[电话]",
     "landline": "[座机]",
     "id_card": "[身份证]",
     "bank_card": "[银行卡]",
+    "document": "[证件]",
     "mail": "[邮箱]",
     "ip": "[IP]",
     "plate": "[车牌]",
     "address": "[地址]",
     "key": "[密钥]",
+    "link": "[私密链接]",
     "wxid": "[微信号]",
     "qq": "[QQ号]",
     "secret": "[口令]",
@@ -28,126 +34,34 @@ LABELS = {
 
 PLACEHOLDER = re.compile("|".join(re.escape(label) for label in LABELS.values()))
 
-_FOLD = str.maketrans("０１２３４５６７８９＠．－＋　", "0123456789@.-+ ")
-_LAUGHTER = re.compile(r"(\d)\1*|23+")
-_WORTH_A_LOOK = re.compile(r"[0-9０-９@＠]|sk-|[密口]码|口令|wxid|[路街巷弄村道]|小区")
+_SAME = str.maketrans(
+    "\u3000\u00a0‐‑‒–—―−﹣•・●﹒⓪①②③④⑤⑥⑦⑧⑨❶❷❸❹❺❻❼❽❾",
+    "  " + "-" * 8 + "···." + "0123456789123456789",
+)
+_FOLD = {
+    **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
+    **{start + digit: 48 + digit for start in (0x660, 0x6F0, *range(0x1D7CE, 0x1D800, 10)) for digit in range(10)},
+    **_SAME,
+}
+"""Characters that are read like another one; always one for one, so that places stay."""
+
+_SPOKEN_DIGITS = "零〇○幺一壹二两贰三叁四肆五伍六陆七柒八捌九玖"
+_SPOKEN = str.maketrans(_SPOKEN_DIGITS, "00011122233445566778899")
+_SPELLED = re.compile(rf"[{_SPOKEN_DIGITS}0-9](?:[ \-,.、]?[{_SPOKEN_DIGITS}0-9]){{10}}")
+
+_DIGIT = "0-9０-９⓪①-⑨❶-❾𝟎-𝟿٠-٩۰-۹十" + _SPOKEN_DIGITS
+_WORTH_A_LOOK = re.compile(
+    rf"[{_DIGIT}](?:[^\w]{{0,3}}[{_DIGIT}]){{3}}|[路街巷弄道同村区园苑邨寓厦场楼馆府邸镇段东西南北] ?[{_DIGIT}百]|[@＠]|://|[密口]|码|[微威薇维]信"
+    r"|[vVwWｖｗ][xXｘ信]|加[vVｖ]|绿泡泡|艾特|[ (（\[]at[ )）\]]|[Pp]ass|pwd|PWD|[A-Za-z0-9_\-]{14}|[:：]{2}|:[0-9A-Fa-f]{1,4}:|钥|暗号|[址证照]"
+    r"|[wW]e[iC][xhX]|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][ ·]?[A-Za-zＡ-Ｚ]"
+)
 """Most messages have none of these and are done in one search."""
 
-_DASH = r"[ \-—·]?"
-_CITY = r"[一-龥]{2,7}?"
+_LOOKS = 50
+"""A text is looked at until nothing new is found; no more often than this, so that time stays linear."""
 
-
-def _not_laughter(digits: str) -> bool:
-    return _LAUGHTER.fullmatch(digits) is None
-
-
-def _is_phone(text: str) -> bool:
-    return _not_laughter(re.sub(r"\D", "", text)[-11:])
-
-
-def _is_id_card(text: str) -> bool:
-    """GB 11643: date of birth and, with 18 places, ISO 7064 MOD 11-2."""
-    digits = re.sub(r"[^0-9Xx]", "", text)
-    born = digits[6:14] if len(digits) == 18 else "19" + digits[6:12]
-    year, month, day = int(born[:4]), int(born[4:6]), int(born[6:])
-    if not (1900 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31):
-        return False
-    if len(digits) == 15:
-        return True
-    total = sum(int(d) * (2 ** (17 - i) % 11) for i, d in enumerate(digits[:17]))
-    return "10X98765432"[total % 11] == digits[17].upper()
-
-
-def _is_bank_card(text: str) -> bool:
-    """ISO/IEC 7812: 16 to 19 digits with a right Luhn sum, and no laughter."""
-    digits = re.sub(r"\D", "", text)
-    if not 16 <= len(digits) <= 19 or not _not_laughter(digits):
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
-
-
-def _is_ip(text: str) -> bool:
-    return all(int(part) <= 255 for part in text.split("."))
-
-
-_RULES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool] | None], ...] = (
-    ("key", re.compile(r"\b(?:sk|ghp|gho|xox[bp]|AKIA)[-_]?[A-Za-z0-9_\-]{16,}"), None),
-    ("mail", re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+\-]*@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}"), None),
-    (
-        "secret",
-        re.compile(
-            r"(?:密码|口令|验证码|取件码|passw(?:or)?d)\s*(?:是|为|:|：|=)?\s*([A-Za-z0-9!#$%&*@._\-]{4,32})",
-            re.IGNORECASE,
-        ),
-        None,
-    ),
-    (
-        "qq",
-        re.compile(
-            r"(?:[Qq]{2}号?|扣扣|企鹅号|加我|加群|群号)\s*(?:[Qq]{2})?\s*(?:是|为|:|：)?\s*([1-9][0-9]{4,10})(?![0-9])"
-        ),
-        None,
-    ),
-    (
-        "wxid",
-        re.compile(r"wxid_[A-Za-z0-9]{6,}|(?:微信号?|[Vv][Xx])\s*(?:是|为|:|：)\s*([A-Za-z][A-Za-z0-9_\-]{5,19})"),
-        None,
-    ),
-    (
-        "id_card",
-        re.compile(
-            r"(?<![0-9])(?:[1-9][0-9]{5} ?(?:19|20)[0-9]{2} ?[0-9]{4} ?[0-9]{3}[0-9Xx]|[1-9][0-9]{14})(?![0-9A-Za-z])"
-        ),
-        _is_id_card,
-    ),
-    ("bank_card", re.compile(r"(?<![0-9])(?:[0-9][ \-]?){15,18}[0-9](?![0-9])"), _is_bank_card),
-    (
-        "phone",
-        re.compile(
-            rf"(?<![0-9])(?:(?:\+|00)?86{_DASH})?1[3-9][0-9]{_DASH}(?:[0-9]{{4}}{_DASH}[0-9]{{4}}|[0-9]{{3}}{_DASH}[0-9]{{5}}|(?:[0-9]{{2}}{_DASH}){{4}}|(?:[0-9]{_DASH}){{7}}[0-9])(?![0-9])"
-        ),
-        _is_phone,
-    ),
-    ("landline", re.compile(r"(?<![0-9])\(?0(?:10|2[0-9]|[3-9][0-9]{2})\)?[ \-][1-9][0-9]{6,7}(?![0-9])"), None),
-    ("ip", re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])"), _is_ip),
-    (
-        "plate",
-        re.compile(
-            r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][ ·]?[A-HJ-NP-Z0-9]{5,6}(?![A-Za-z0-9])"
-        ),
-        None,
-    ),
-    (
-        "address",
-        re.compile(
-            rf"(?:{_CITY}(?:省|自治区))?(?:{_CITY}[市州])?(?:{_CITY}[区县旗])?(?:{_CITY}(?:街道|镇|乡))?"
-            r"[一-龥A-Za-z]{1,12}?(?:路|街|巷|弄|大道|胡同|新村|小区|村|花园|公寓)\s?[0-9一二三四五六七八九十百]{1,5}\s?(?:号|弄|幢|栋|号楼)"
-            r"(?:[一-龥]{0,8}?\s?[0-9一二三四五六七八九十A-Za-z]{1,5}\s?(?:幢|栋|号楼|座|单元|号|楼|层|室|门|\-))*(?:\s?[0-9]{1,5}(?:室|号)?)?"
-        ),
-        None,
-    ),
-)
-
-
-def find(text: str) -> list[tuple[int, int, str]]:
-    """Personal data in a text: start, end, kind; in order, not overlapping."""
-    if _WORTH_A_LOOK.search(text) is None:
-        return []
-    folded = text.translate(_FOLD)
-    found: list[tuple[int, int, str]] = []
-    for kind, pattern, is_real in _RULES:
-        for match in pattern.finditer(folded):
-            start, end = match.span(match.lastindex or 0)
-            if is_real is not None and not is_real(match.group()):
-                continue
-            if all(end <= other or start >= stop for other, stop, _ in found):
-                found.append((start, end, kind))
-    return sorted(found)
-
+_REACH = 200
+"""Characters of earlier bubbles that may belong to what the next one says."""
 
 SAMPLES = 5
 """Masked samples of a kind that a report shows."""
@@ -200,21 +114,93 @@ def mask(piece: str) -> str:
     return f"{piece[0]}{'*' * (min(len(piece), 26) - 2)}{piece[-1]}"
 
 
+def fold(text: str) -> str:
+    """The text with full-width and other look-alike characters as ASCII, of the same length."""
+    return text.translate(_FOLD)
+
+
+def find(text: str) -> list[tuple[int, int, str]]:
+    """Personal data in a text: start, end, kind; in order, not overlapping."""
+    if _WORTH_A_LOOK.search(text) is None:
+        return []
+    left, found = fold(text), []
+    for _ in range(_LOOKS):
+        # What is left may look like something only now that what stood in its way is gone.
+        left, fresh = _look(left)
+        if not fresh:
+            break
+        found += fresh
+    return sorted(found)
+
+
+def _look(text: str) -> tuple[str, list[tuple[int, int, str]]]:
+    """What every rule finds in a folded text, and the text without it."""
+    found: list[tuple[int, int, str]] = []
+    needs = {need: sign.search(text) is not None for need, sign in NEEDS.items()}
+    for rule in RULES:
+        if needs[rule.needs] and (spans := rule.spans(text)):
+            text = _blanked(text, spans)
+            found += [(start, end, rule.kind) for start, end in spans]
+    if _SPELLED.search(text) is not None:
+        for rule in SPOKEN_RULES:
+            spans = rule.spans(text.translate(_SPOKEN))
+            text = _blanked(text, spans)
+            found += [(start, end, rule.kind) for start, end in spans]
+    if address.NEEDED.search(text) is not None:
+        spans = address.spans(text)
+        text = _blanked(text, spans)
+        found += [(start, end, "address") for start, end in spans]
+    return text, found
+
+
+def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with something in place of each span that borders on its neighbours like a placeholder."""
+    parts, done = [], 0
+    for start, end in spans:
+        parts += text[done:start], f"[{'囗' * (end - start - 2)}]"
+        done = end
+    return "".join([*parts, text[done:]])
+
+
 def scrub(text: str, seen: Found | None = None) -> str:
     """The text with each piece of personal data replaced; `seen` tallies the pieces."""
-    for start, end, kind in reversed(find(text)):
+    found = find(text)
+    if not found:
+        return text
+    parts, done = [], 0
+    for start, end, kind in found:
         if seen is not None:
             seen.note(kind, text[start:end])
-        text = text[:start] + LABELS[kind] + text[end:]
-    return text
+        parts += text[done:start], LABELS[kind]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
-def sendable(bubble: str, known: str = "") -> bool:
+def sendable(bubble: str, known: str = "", before: Sequence[str] = ()) -> bool:
     """Whether the bot may say this: no placeholder, no personal data that isn't in `known`.
 
     `known` is what the chat itself has said: repeating a number that somebody has just written
-    there gives nothing away.
+    there gives nothing away. `before` are the bubbles that came right before this one: what is
+    broken over several bubbles is found where it ends.
     """
     if PLACEHOLDER.search(bubble):
         return False
-    return all(bubble[start:end] in known for start, end, _ in find(bubble))
+    said = "".join(before)[-_REACH:]
+    whole = [("", bubble), *(((said, joint + bubble) for joint in ("", " ")) if said else ())]
+    return all(_is_known(piece, known) for head, tail in whole for piece in _ending_in(head, tail))
+
+
+def _ending_in(head: str, tail: str) -> Iterator[str]:
+    """The personal data in head and tail together that reaches into the tail."""
+    text = head + tail
+    return (text[start:end] for start, end, _ in find(text) if end > len(head))
+
+
+def _is_known(piece: str, known: str) -> bool:
+    """Whether the chat has it, written in whatever way; a part of a longer number is something else."""
+    bare = _bare(piece)
+    return re.search(rf"(?<![0-9]){re.escape(bare)}(?![0-9])", _bare(known)) is not None
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[ \-.·_]", "", fold(text))
