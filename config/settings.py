@@ -140,6 +140,12 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """GiB of the card that may be used; 0: all of it. `mybot plan` plans for it."""
     eval_strategy: Literal["no", "epoch"] = "epoch"
     """Measure the held-out loss after each epoch; at the end it is measured always."""
+    early_stopping_patience: int = Field(default=1, ge=0)
+    """Stop after so many measurements in a row in which the held-out loss did not fall; 0: never."""
+    save_steps: float = Field(default=0.1, ge=0)
+    """Optimiser steps between two checkpoints, or a share of all steps when below 1; 0: none."""
+    fresh: bool = False
+    """Throw away an unfinished run of this name and begin anew."""
     logging_steps: int = Field(default=10, ge=1)
     """Optimiser steps between two lines of the log."""
     report_to: Literal["none", "tensorboard", "wandb", "trackio"] = "none"

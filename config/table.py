@@ -117,13 +117,21 @@ def parse(cls: type[T], args: list[str], command: str = "") -> T:
     named = cast("type[T]", type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "__module__": cls.__module__}))
     named.model_config["cli_prog_name"] = f"mybot {command or cls.table}"
     try:
-        return CliApp.run(named, cli_args=args)
+        return CliApp.run(named, cli_args=[word for arg in args for word in _spelt(arg)])
     except ValidationError as error:
         raise _explain(cls, error) from None
     except CliError as error:
         text = str(error).removeprefix("error parsing CLI: ")
         wrong = text.rsplit("unrecognized arguments: ", 1)[-1].split()[0] if "unrecognized" in text else ""
         raise UsageError(text, hint=_nearest(cls, wrong.lstrip("-")) if wrong else "see --help") from None
+
+
+def _spelt(arg: str) -> list[str]:
+    """A knob of one letter is -r to argparse; --r is what the TOML file and PEFT lead one to type."""
+    name, equals, value = arg.partition("=")
+    if len(name) != 3 or not name.startswith("--"):
+        return [arg]
+    return [name[1:], value] if equals else [name[1:]]
 
 
 def load(cls: type[T], **values: Any) -> T:

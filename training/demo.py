@@ -93,7 +93,9 @@ def build(folder: Path, seed: int) -> None:
         lambda: dataset.main(load(Dataset, data=data, history_private=HISTORY, history_group=HISTORY)),
     )
     _step("toy base model: a million parameters, from nothing", lambda: make_base(base, data, seed))
-    recipe = Train(preset="tiny-cpu", base_model=str(base), data=data, runs=runs, name="xiaobei", seed=seed)
+    recipe = Train(
+        preset="tiny-cpu", base_model=str(base), data=data, runs=runs, name="xiaobei", seed=seed, save_steps=0
+    )
     _step("train: a LoRA adapter on my replies", lambda: sft.main(recipe))
     _step(
         "merge: adapter into the base, sealed as a persona",

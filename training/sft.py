@@ -7,10 +7,9 @@ folder has `run.json` written last: without it there is nothing to merge.
 import hashlib
 import importlib.metadata
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import write_atomically
@@ -20,10 +19,8 @@ from config.settings import Train
 from training import base, recipe
 from training.dataset import read_rows, turns_of
 from training.report import show
+from training.running import Outcome, train
 from training.windows import IGNORE, Cutter, Window, check_parity, label
-
-if TYPE_CHECKING:
-    from trl.trainer.sft_trainer import SFTTrainer
 
 RUN = "run.json"
 CHECKED = 32
@@ -43,8 +40,9 @@ def main(knobs: Train) -> None:
         raise InputError(f"nothing to learn in {knobs.data / 'train.jsonl'}", hint="check `mybot dataset`")
     judge = Cutter(tokenizer, spec, knobs.max_length)
     dev = list(cut_rows(judge, (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")))
-    losses = _train(knobs, tokenizer, windows, dev, run)
-    _finish(knobs, run, spec, losses)
+    facts = {"data": _hashes(knobs), "base model": base.locate(knobs.base_model), "recipe": _fixed(knobs)}
+    outcome = train(knobs, tokenizer, windows, dev, run, facts)
+    _finish(knobs, run, spec, outcome)
     tokens = sum(len(window.input_ids) for window in windows)
     trained = sum(window.trained for window in windows)
     show(
@@ -54,7 +52,8 @@ def main(knobs: Train) -> None:
             "tokens": tokens,
             "tokens_with_loss": trained,
             "left_out": dict(cutter.left_out) or 0,
-            **losses,
+            **outcome.losses,
+            **({"went_on_from_steps": ", ".join(map(str, outcome.resumed))} if outcome.resumed else {}),
         },
         as_json=knobs.as_json,
     )
@@ -87,87 +86,30 @@ def _spec(data: Path) -> PromptSpec:
     return PromptSpec.model_validate_json(path.read_bytes())
 
 
-def _train(knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], run: Path) -> dict[str, float]:
-    """Fine-tune and write the adapter; returns the losses. Only a finished adapter is left behind."""
-    scratch = run.with_name(f".{run.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        trainer, bar = _trainer(knobs, tokenizer, windows, dev, scratch)
-        try:
-            outcome = trainer.train()
-        finally:
-            bar.close()
-        losses = {"loss": round(outcome.training_loss, 4)}
-        if dev:
-            losses["heldout_loss"] = round(trainer.evaluate()["eval_loss"], 4)
-        if losses["loss"] != losses["loss"]:
-            raise TrainingError("the loss is not a number", hint="lower the learning rate")
-        model: Any = trainer.model
-        model.save_pretrained(scratch / "adapter")
-        tokenizer.save_pretrained(scratch / "adapter")
-        (scratch / "adapter" / "README.md").unlink(missing_ok=True)
-        shutil.rmtree(run, ignore_errors=True)
-        scratch.replace(run)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return losses
+def _hashes(knobs: Train) -> dict[str, str]:
+    return {name: sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl")}
 
 
-def _trainer(
-    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path
-) -> tuple["SFTTrainer", Any]:
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback, set_seed
-    from trl.trainer.sft_trainer import SFTTrainer
-
-    from training.progress import Bar
-
-    base.quiet()
-    set_seed(knobs.seed)
-    if knobs.max_memory and torch.cuda.is_available():
-        share = knobs.max_memory * 2**30 / torch.cuda.mem_get_info()[1]
-        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
-    model = base.load_model(
-        knobs.base_model,
-        dtype=recipe.compute_dtype(knobs) if torch.cuda.is_available() else torch.float32,
-        revision=knobs.revision,
-        quantization=recipe.quantization(knobs),
-    )
-    bar = Bar(sum(len(window.input_ids) for window in windows))
-    trainer = SFTTrainer(
-        model=model,
-        args=recipe.sft_config(knobs, scratch, evaluate=bool(dev)),
-        train_dataset=Dataset.from_list([_columns(window) for window in windows]),
-        eval_dataset=Dataset.from_list([_columns(window) for window in dev]) if dev else None,
-        processing_class=tokenizer,
-        peft_config=recipe.lora(knobs),
-        callbacks=[bar],
-    )
-    trainer.remove_callback(PrinterCallback)
-    tuned: Any = trainer.model
-    for parameter in tuned.parameters():
-        # SFTTrainer casts the adapters of quantised models to bfloat16, whatever the compute dtype;
-        # in 32 bit they train on every card, and GradScaler accepts them.
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float32)
-    return trainer, bar
+def _fixed(knobs: Train) -> dict[str, Any]:
+    """The knobs that an unfinished run can't be gone on with under another value."""
+    free = {"data", "runs", "name", "base_model", "as_json", "fresh", "report_to", "logging_steps", "max_memory"}
+    split = {"per_device_train_batch_size", "gradient_accumulation_steps"}
+    rows = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps
+    return {**knobs.model_dump(mode="json", exclude=free | split), "rows_a_step": rows}
 
 
-def _columns(window: Window) -> dict[str, list[int]]:
-    return {"input_ids": window.input_ids, "labels": window.labels}
-
-
-def _finish(knobs: Train, run: Path, spec: PromptSpec, losses: dict[str, float]) -> None:
+def _finish(knobs: Train, run: Path, spec: PromptSpec, outcome: Outcome) -> None:
     behaviour = knobs.data / "behaviour.json"
     manifest = {
         "base_model": base.locate(knobs.base_model),
         "recipe": knobs.model_dump(mode="json", exclude={"data", "runs", "as_json"}),
-        "data": {name: sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl")},
+        "data": _hashes(knobs),
         "prompt": spec.model_dump(mode="json"),
         "behaviour": json.loads(behaviour.read_bytes()) if behaviour.is_file() else Behaviour().model_dump(mode="json"),
-        "losses": losses,
+        "losses": outcome.losses,
+        "best_step": outcome.best_step,
+        "resumed": outcome.resumed,
+        "micro_batch": outcome.micro_batch,
         "packages": versions(),
     }
     write_atomically(run / RUN, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")

@@ -55,6 +55,12 @@ def test_a_misspelt_flag_is_wrong_usage(toml) -> None:
     assert "server_port" in caught.value.hint
 
 
+def test_a_knob_of_one_letter_takes_one_dash_or_two(toml) -> None:
+    from config.settings import Train
+
+    assert [parse(Train, args).r for args in (["-r", "4"], ["--r", "4"], ["--r=4"])] == [4, 4, 4]
+
+
 def test_several_me_and_files(toml) -> None:
     knobs = parse(Import, ["a.txt", "b.txt", "--me", "10001", "--me", "昵称", "--json"])
     assert (knobs.exports, knobs.me, knobs.as_json) == ([Path("a.txt"), Path("b.txt")], ["10001", "昵称"], True)

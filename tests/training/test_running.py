@@ -1,0 +1,172 @@
+"""A night is never lost: kill -9, SIGTERM, a card that is too small, a loss that is no number."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import SettingsError, TrainingError
+from config.settings import ROOT, Train
+from training import running, sft
+
+STEPS = 24
+KNOBS: dict[str, Any] = {
+    "max_length": 192, "r": 8, "lora_alpha": 16, "max_steps": STEPS, "learning_rate": 5e-3, "optim": "adamw_torch",
+    "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "save_steps": 4, "eval_strategy": "no",
+    "lora_dropout": 0.1, "logging_steps": 1,
+}  # fmt: skip
+
+
+def command(toy: Path, data: Path, runs: Path, *more: str) -> list[str]:
+    flags = [part for name, value in KNOBS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    where = ["--base-model", str(toy), "--data", str(data), "--runs", str(runs), "--name", "tree"]
+    return [sys.executable, str(ROOT / "mybot.py"), "train", *flags, *where, *more]
+
+
+def report(runs: Path) -> dict[str, Any]:
+    return json.loads((runs / "tree" / "run.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def unbroken(toy: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    runs = tmp_path_factory.mktemp("unbroken")
+    sft.main(Train(**KNOBS, base_model=str(toy), data=data, runs=runs, name="tree", as_json=True))
+    assert report(runs)["resumed"] == []
+    return report(runs)
+
+
+def stopped(process: "subprocess.Popen[str]", part: Path, number: int) -> str:
+    """Let a run make its second checkpoint, then send it a signal; what it said."""
+    deadline = time.monotonic() + 90
+    while not list(part.glob("checkpoint-8/trainer_state.json")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
+def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(
+    toy: Path, data: Path, tmp_path: Path, unbroken: dict[str, Any], number: int
+) -> None:
+    line = command(toy, data, tmp_path)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    said = stopped(process, tmp_path / ".tree.part", number)
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "stopped after step" in said
+        assert "hint: the same command goes on" in said
+    assert not (tmp_path / "tree").exists()
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stderr
+    run = report(tmp_path)
+    assert run["resumed"][0] >= 8
+    assert run["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=2e-3)
+    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_another_recipe_or_data_is_not_gone_on_with(toy: Path, data: Path, tmp_path: Path) -> None:
+    part = tmp_path / ".tree.part"
+    knobs = {**KNOBS, "base_model": str(toy), "data": data, "runs": tmp_path, "name": "tree", "as_json": True}
+    (part / "checkpoint-4").mkdir(parents=True)
+    (part / "checkpoint-4" / "trainer_state.json").write_text("{}")
+    begun = {"data": sft._hashes(Train(**knobs)), "base model": str(toy), "recipe": sft._fixed(Train(**knobs))}
+    (part / "begun.json").write_text(json.dumps({**begun, "recipe": {**begun["recipe"], "r": 4}}))
+    with pytest.raises(SettingsError, match="another recipe"):
+        sft.main(Train(**knobs))
+    (part / "begun.json").write_text(json.dumps({**begun, "data": {}}))
+    with pytest.raises(SettingsError, match="another data"):
+        sft.main(Train(**knobs))
+    assert (part / "checkpoint-4").is_dir()
+    sft.main(Train(**{**knobs, "fresh": True, "max_steps": 2, "save_steps": 0}))
+    assert report(tmp_path)["resumed"] == []
+
+
+def test_half_a_checkpoint_is_none(tmp_path: Path) -> None:
+    from training.checkpoints import newest
+
+    for step, state in ((4, "{}"), (8, '{"half'), (12, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert newest(tmp_path) == tmp_path / "checkpoint-4"
+
+
+def test_a_card_that_is_too_small_gets_smaller_batches(
+    toy: Path, data: Path, tmp_path: Path, unbroken: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    import torch
+
+    whole = running.base.load_model
+
+    def small_card(name: str, **options: Any) -> Any:
+        model = whole(name, **options)
+
+        def refuse(_module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+            if kwargs["input_ids"].shape[0] > 1 and model.training:
+                raise torch.OutOfMemoryError("CUDA out of memory (as this test's card says)")
+
+        model.register_forward_pre_hook(refuse, with_kwargs=True)
+        return model
+
+    monkeypatch.setattr(running.base, "load_model", small_card)
+    sft.main(Train(**KNOBS, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
+    assert report(tmp_path)["micro_batch"] == 1
+    assert report(tmp_path)["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=0.05)
+    said = capsys.readouterr().err
+    assert "going on with 2 windows at once, 2 steps an update" in " ".join(said.split())
+    assert "going on with 1 windows at once, 4 steps an update" in " ".join(said.split())
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
+    toy: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = running.base.load_model
+    calls = 0
+
+    def spoilt(name: str, **options: Any) -> Any:
+        model = whole(name, **options)
+
+        def to_nan(_module: Any, _args: Any, output: Any) -> None:
+            nonlocal calls
+            calls += model.training
+            if calls > 6:
+                output.mul_(float("nan"))
+
+        model.model.layers[0].mlp.register_forward_hook(to_nan)
+        return model
+
+    monkeypatch.setattr(running.base, "load_model", spoilt)
+    with pytest.raises(TrainingError, match="not a number"):
+        sft.main(Train(**KNOBS, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
+    assert (tmp_path / ".tree.part" / "checkpoint-4").is_dir()
+    assert not (tmp_path / "tree").exists()
+
+
+def test_the_best_adapter_is_kept_not_the_last(toy: Path, data: Path, tmp_path: Path) -> None:
+    """A learning rate that ruins the adapter after a good start."""
+    knobs = {**KNOBS, "learning_rate": 0.3, "lr_scheduler_type": "constant", "warmup_steps": 0, "max_steps": -1}
+    knobs |= {"eval_strategy": "epoch", "num_train_epochs": 6, "save_steps": 0, "early_stopping_patience": 2}
+    sft.main(Train(**knobs, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
+    kept = report(tmp_path)["best_step"]
+    epoch = -(-len((data / "train.jsonl").read_text(encoding="utf-8").splitlines()) // 4)
+    assert kept <= 4 * epoch
+    # A run that ends there has that adapter.
+    short = {**knobs, "max_steps": kept, "eval_strategy": "no"}
+    sft.main(Train(**short, base_model=str(toy), data=data, runs=tmp_path / "short", name="tree", as_json=True))
+    from safetensors.torch import load_file
+
+    best, last = (
+        load_file(folder / "tree" / "adapter" / "adapter_model.safetensors")
+        for folder in (tmp_path, tmp_path / "short")
+    )
+    assert all((best[name] == last[name]).all() for name in best)

@@ -1,0 +1,194 @@
+"""One training run, from windows to an adapter, that a crash, a signal or a full card doesn't lose.
+
+    windows ─SFTTrainer─▶ runs/.<name>.part/checkpoint-N … best/ ─▶ runs/<name>/adapter
+
+What can be gone on from stays in the part folder; the same command goes on from it. The adapter
+that is kept is the one with the lowest held-out loss, where that is measured on the way.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from config.errors import MyBotError, TrainingError
+from config.settings import Train
+from training import base, recipe
+from training.windows import Window
+
+if TYPE_CHECKING:
+    from trl.trainer.sft_trainer import SFTTrainer
+
+console = Console(stderr=True, highlight=False)
+
+
+class Stopped(MyBotError):
+    """A signal ended the run; what it learned so far is kept."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped after step {step}", hint="the same command goes on from there")
+        self.exit_code = 128 + number
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a finished run says of itself."""
+
+    losses: dict[str, float]
+    best_step: int
+    micro_batch: int
+    resumed: list[int] = field(default_factory=list)
+    """Steps from which the run was gone on with."""
+
+
+def train(
+    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], run: Path, facts: dict[str, Any]
+) -> Outcome:
+    """Fine-tune and leave the adapter in `run`. `facts` tell one unfinished run from another."""
+    from training import checkpoints
+
+    scratch = run.with_name(f".{run.name}.part")
+    checkpoint = checkpoints.take_up(scratch, facts, fresh=knobs.fresh)
+    try:
+        with _enough_disk(scratch):
+            outcome = _until_done(knobs, tokenizer, windows, dev, scratch, checkpoint)
+    except BaseException:
+        checkpoints.leave(scratch)
+        raise
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True)
+    (scratch / "adapter").replace(run / "adapter")
+    shutil.rmtree(scratch)
+    return outcome
+
+
+def _until_done(
+    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, checkpoint: Path | None
+) -> Outcome:
+    """Train; where the card is too small, go on with half the micro-batch."""
+    import torch
+
+    from training import checkpoints
+
+    resumed: list[int] = []
+    while True:
+        if checkpoint is not None:
+            resumed.append(int(checkpoint.name.rsplit("-", 1)[1]))
+            console.print(f"going on from step {resumed[-1]}")
+        try:
+            losses, best = _once(knobs, tokenizer, windows, dev, scratch, checkpoint)
+            return Outcome(losses, best, knobs.per_device_train_batch_size, resumed)
+        except torch.OutOfMemoryError:
+            knobs = _halved(knobs)
+            torch.cuda.empty_cache()
+        console.print(
+            f"out of memory: going on with {knobs.per_device_train_batch_size} windows at once, "
+            f"{knobs.gradient_accumulation_steps} steps an update"
+        )
+        checkpoint = checkpoints.newest(scratch)
+
+
+def _halved(knobs: Train) -> Train:
+    size = knobs.per_device_train_batch_size
+    if size == 1:
+        raise TrainingError(
+            "the card is too small for a single window", hint="`mybot plan` says what to change"
+        ) from None
+    rows = size * knobs.gradient_accumulation_steps
+    # The update stays the mean of the same number of windows.
+    smaller = next(n for n in range(size // 2, 0, -1) if rows % n == 0)
+    return knobs.model_copy(
+        update={"per_device_train_batch_size": smaller, "gradient_accumulation_steps": rows // smaller}
+    )
+
+
+def _once(
+    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, checkpoint: Path | None
+) -> tuple[dict[str, float], int]:
+    """One try of the whole run; returns the losses and the step of the adapter that is kept."""
+    from training.checkpoints import Best, Watch
+    from training.progress import Bar
+
+    bar = Bar(sum(len(window.input_ids) for window in windows))
+    best, watch = Best(scratch, knobs.early_stopping_patience), Watch()
+    trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [bar, best, watch])
+    try:
+        trained = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        bar.close()
+        watch.restore()
+    if watch.signal:
+        raise Stopped(watch.signal, trainer.state.global_step)
+    losses = {"loss": round(trained.training_loss, 4)}
+    adapter, step = scratch / "adapter", trainer.state.global_step
+    shutil.rmtree(adapter, ignore_errors=True)
+    if dev:
+        trainer.evaluate()
+        losses["heldout_loss"], step = round(best.loss, 4), best.step
+        (scratch / "best").replace(adapter)
+    else:
+        model: Any = trainer.model
+        model.save_pretrained(adapter)
+    tokenizer.save_pretrained(adapter)
+    (adapter / "README.md").unlink(missing_ok=True)
+    return losses, step
+
+
+def _trainer(
+    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, callbacks: list[Any]
+) -> "SFTTrainer":
+    import torch
+    from datasets import Dataset
+    from transformers import PrinterCallback, set_seed
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    base.quiet()
+    set_seed(knobs.seed)
+    if knobs.max_memory and torch.cuda.is_available():
+        share = knobs.max_memory * 2**30 / torch.cuda.mem_get_info()[1]
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+    model = base.load_model(
+        knobs.base_model,
+        dtype=recipe.compute_dtype(knobs) if torch.cuda.is_available() else torch.float32,
+        revision=knobs.revision,
+        quantization=recipe.quantization(knobs),
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=recipe.sft_config(knobs, scratch, evaluate=bool(dev)),
+        train_dataset=Dataset.from_list([_columns(window) for window in windows]),
+        eval_dataset=Dataset.from_list([_columns(window) for window in dev]) if dev else None,
+        processing_class=tokenizer,
+        peft_config=recipe.lora(knobs),
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    tuned: Any = trainer.model
+    for parameter in tuned.parameters():
+        # SFTTrainer casts the adapters of quantised models to bfloat16, whatever the compute dtype;
+        # in 32 bit they train on every card, and GradScaler accepts them.
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return trainer
+
+
+def _columns(window: Window) -> dict[str, list[int]]:
+    return {"input_ids": window.input_ids, "labels": window.labels}
+
+
+@contextlib.contextmanager
+def _enough_disk(folder: Path) -> Iterator[None]:
+    """A full disk is an error that can be mended, whoever was writing."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        full = shutil.disk_usage(folder.parent).free < 64 << 20
+        if not full:
+            raise
+        raise TrainingError(
+            "the disk is full", hint="make room; the same command goes on from the last checkpoint"
+        ) from error
