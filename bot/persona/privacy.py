@@ -147,9 +147,10 @@ def _look(text: str) -> tuple[str, list[tuple[int, int, str]]]:
             text = _blanked(text, spans)
             found += [(start, end, rule.kind) for start, end in spans]
     if address.NEEDED.search(text) is not None:
-        spans = address.spans(text)
-        text = _blanked(text, spans)
-        found += [(start, end, "address") for start, end in spans]
+        for shape in address.SHAPES:
+            spans = shape(text)
+            text = _blanked(text, spans)
+            found += [(start, end, "address") for start, end in spans]
     return text, found
 
 

@@ -43,8 +43,8 @@ NEEDED = re.compile(
 """A sign that there may be one."""
 
 
-def spans(text: str) -> list[tuple[int, int]]:
-    """Where addresses stand in a folded text, in order."""
+def streets(text: str) -> list[tuple[int, int]]:
+    """Where a street or an estate stands with its number, in a folded text."""
     found: list[tuple[int, int]] = []
     done = 0
     for match in _CORE.finditer(text):
@@ -53,12 +53,20 @@ def spans(text: str) -> list[tuple[int, int]]:
         rest = _REST.match(text, match.end())
         done = rest.end() if rest else match.end()
         found.append((start, done))
-    told = [match.span(1) for match in _SAID.finditer(text) if _LOOKS.search(match[1])]
-    told += [match.span() for match in _ENGLISH.finditer(text)]
-    for start, end in told:
-        if all(end <= a or start >= b for a, b in found):
-            found.append((start, end))
-    return sorted(found)
+    return found
+
+
+def told(text: str) -> list[tuple[int, int]]:
+    """What is called an address."""
+    return [match.span(1) for match in _SAID.finditer(text) if _LOOKS.search(match[1])]
+
+
+def english(text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _ENGLISH.finditer(text)]
+
+
+SHAPES = (streets, told, english)
+"""In the order they are tried."""
 
 
 def _begin(text: str, anchor: int, floor: int) -> int:

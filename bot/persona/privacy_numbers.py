@@ -8,6 +8,9 @@ _FREE, _END = f"(?<!{_D})", f"(?!{_D})"
 _IS = r"(?:号码?)?(?:\s?(?:就?是|为|[:=]))?\s*"
 _NO_MONEY = r"(?!\s?(?:[块元万亿分]|公里|积分|金币))"
 
+_GROUPED_ID_CARD = rule(
+    "id_card", "long", rf"{_FREE}[1-9]{_D}{{3}}(?:[ \-]{_D}{{4}}){{3}}[ \-]{_D}[0-9Xx]{_END}", check.is_id_card
+)
 _ID_CARDS = (
     rule("id_card", "long", rf"身份证{_IS}(?P<it>[1-9](?:[ \-]?{_D}){{16}}[ \-]?[0-9Xx]|[1-9]{_D}{{14}}){_END}"),
     rule("id_card", "long", rf"{_FREE}[1-9](?:[ \-]?{_D}){{16}}[ \-]?[0-9Xx]{_END}", check.is_id_card),
@@ -124,6 +127,7 @@ _PLATES = (
 
 NUMBERS = (
     _CUED_BANK_CARD,
+    _GROUPED_ID_CARD,
     *_GROUPED_BANK_CARDS,
     *_ID_CARDS,
     _BANK_CARD,

@@ -8,6 +8,10 @@ NOT_AMOUNT = r"(?![0-9]|\.[0-9]|\s?(?:[块元万亿年月天岁秒米斤克]|分
 """What mustn't follow a number that is to be somebody's: more digits, or a unit."""
 
 
+_NUMBER = 64
+"""Characters of the longest number."""
+
+
 @dataclass(slots=True, frozen=True)
 class Rule:
     """One shape of one kind. What the group `it` matches is to be replaced, or without one the whole match."""
@@ -27,8 +31,9 @@ class Rule:
             real = self.check is None or self.check(text[start:end])
             if real:
                 spans.append((start, end))
-            # What wasn't real may hide the beginning of something that is.
-            match = self.pattern.search(text, match.end() if real else match.start() + 1)
+            # A number that wasn't real may hide the beginning of one that is.
+            again = not real and end - start <= _NUMBER
+            match = self.pattern.search(text, match.start() + 1 if again else match.end())
         return spans
 
 
