@@ -154,7 +154,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
 
 def test_the_best_adapter_is_kept_not_the_last(toy: Path, data: Path, tmp_path: Path) -> None:
     """A learning rate that ruins the adapter after a good start."""
-    knobs = {**KNOBS, "learning_rate": 0.3, "lr_scheduler_type": "constant", "warmup_steps": 0, "max_steps": -1}
+    knobs = {**KNOBS, "learning_rate": 3.0, "lr_scheduler_type": "constant", "warmup_steps": 0, "max_steps": -1}
     knobs |= {"eval_strategy": "epoch", "num_train_epochs": 6, "save_steps": 0, "early_stopping_patience": 2}
     sft.main(Train(**knobs, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
     kept = report(tmp_path)["best_step"]
