@@ -9,15 +9,12 @@ not guessed. The formula's parts are explained in `memory`; fragmentation is a g
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from config.settings import Train
 from training import base, recipe
 from training.dataset import read_rows
 from training.report import show
-
-if TYPE_CHECKING:
-    import torch
 
 GIB = 2**30
 FRAGMENTED = 0.2
