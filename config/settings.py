@@ -116,6 +116,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Windows per step on one device."""
     gradient_accumulation_steps: int = Field(default=4, ge=1)
     """Steps per optimiser step."""
+    num_processes: int = Field(default=1, ge=1)
+    """Cards to train on at once, one process each (torchrun, DDP): each holds the whole base model."""
     train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = "group_by_length"
     """How windows are put into batches; group_by_length saves padding."""
     learning_rate: float = Field(default=2e-4, gt=0)

@@ -71,14 +71,17 @@ class Best(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         loss = kwargs["metrics"].get("eval_loss")
-        if loss is None or not state.is_world_process_zero:
+        if loss is None:
             return
+        first = state.is_world_process_zero
         if loss < self.loss:
             self.loss, self.step, self._worse = loss, state.global_step, 0
-            kwargs["model"].save_pretrained(self._folder)
+            if first:
+                kwargs["model"].save_pretrained(self._folder)
         else:
             self._worse += 1
-        write_atomically(self._note, json.dumps([self.loss, self.step, self._worse]))
+        if first:
+            write_atomically(self._note, json.dumps([self.loss, self.step, self._worse]))
         if self._patience and self._worse >= self._patience:
             control.should_training_stop = True
 

@@ -105,7 +105,9 @@ def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig"
         dataset_kwargs={"skip_prepare_dataset": True},
         packing=False,
         per_device_train_batch_size=knobs.per_device_train_batch_size,
-        per_device_eval_batch_size=knobs.per_device_train_batch_size,
+        # The Trainer weighs batches, not tokens: only one window at a time gives the same held-out
+        # loss whatever the batch size and the number of processes.
+        per_device_eval_batch_size=1,
         gradient_accumulation_steps=knobs.gradient_accumulation_steps,
         train_sampling_strategy=knobs.train_sampling_strategy,
         learning_rate=knobs.learning_rate,

@@ -21,6 +21,7 @@ from training import base, recipe
 from training.windows import Window
 
 if TYPE_CHECKING:
+    from accelerate import PartialState
     from trl.trainer.sft_trainer import SFTTrainer
 
 console = Console(stderr=True, highlight=False)
@@ -43,6 +44,8 @@ class Outcome:
     micro_batch: int
     resumed: list[int] = field(default_factory=list)
     """Steps from which the run was gone on with."""
+    course: list[dict[str, float]] = field(default_factory=list)
+    """What was measured on the way: step, and loss or held-out loss."""
 
 
 def train(
@@ -52,18 +55,38 @@ def train(
     from training import checkpoints
 
     scratch = run.with_name(f".{run.name}.part")
-    checkpoint = checkpoints.take_up(scratch, facts, fresh=knobs.fresh)
+    world = _world(knobs)
+    if world.is_main_process:
+        checkpoints.take_up(scratch, facts, fresh=knobs.fresh)
+    world.wait_for_everyone()
+    checkpoint = checkpoints.newest(scratch)
     try:
         with _enough_disk(scratch):
             outcome = _until_done(knobs, tokenizer, windows, dev, scratch, checkpoint)
     except BaseException:
         checkpoints.leave(scratch)
         raise
-    shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True)
-    (scratch / "adapter").replace(run / "adapter")
-    shutil.rmtree(scratch)
+    world.wait_for_everyone()
+    if world.is_main_process:
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir(parents=True)
+        (scratch / "adapter").replace(run / "adapter")
+        shutil.rmtree(scratch)
     return outcome
+
+
+def _world(knobs: Train) -> "PartialState":
+    """The processes of this run; TrainingError if they are not as many as were asked for."""
+    import torch
+    from accelerate import PartialState
+
+    world = PartialState(cpu=not torch.cuda.is_available())
+    if world.num_processes != knobs.num_processes:
+        raise TrainingError(
+            f"{knobs.num_processes} processes were asked for, and {world.num_processes} are there",
+            hint="mybot train --num-processes N starts them itself",
+        )
+    return world
 
 
 def _until_done(
@@ -80,8 +103,9 @@ def _until_done(
             resumed.append(int(checkpoint.name.rsplit("-", 1)[1]))
             console.print(f"going on from step {resumed[-1]}")
         try:
-            losses, best = _once(knobs, tokenizer, windows, dev, scratch, checkpoint)
-            return Outcome(losses, best, knobs.per_device_train_batch_size, resumed)
+            outcome = _once(knobs, tokenizer, windows, dev, scratch, checkpoint)
+            outcome.resumed = resumed
+            return outcome
         except torch.OutOfMemoryError:
             knobs = _halved(knobs)
             torch.cuda.empty_cache()
@@ -108,8 +132,8 @@ def _halved(knobs: Train) -> Train:
 
 def _once(
     knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, checkpoint: Path | None
-) -> tuple[dict[str, float], int]:
-    """One try of the whole run; returns the losses and the step of the adapter that is kept."""
+) -> Outcome:
+    """One try of the whole run."""
     from training.checkpoints import Best, Watch
     from training.progress import Bar
 
@@ -129,13 +153,29 @@ def _once(
     if dev:
         trainer.evaluate()
         losses["heldout_loss"], step = round(best.loss, 4), best.step
-        (scratch / "best").replace(adapter)
+    if trainer.is_world_process_zero():
+        _keep(trainer, tokenizer, scratch / "best", adapter)
+    return Outcome(losses, step, knobs.per_device_train_batch_size, course=_course(trainer.state.log_history))
+
+
+def _keep(trainer: "SFTTrainer", tokenizer: Any, best: Path, adapter: Path) -> None:
+    """The best adapter, or else the last, with the tokenizer it was trained with."""
+    if best.is_dir():
+        best.replace(adapter)
     else:
         model: Any = trainer.model
         model.save_pretrained(adapter)
     tokenizer.save_pretrained(adapter)
     (adapter / "README.md").unlink(missing_ok=True)
-    return losses, step
+
+
+def _course(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    told = ("step", "epoch", "loss", "eval_loss", "learning_rate")
+    return [
+        {name: entry[name] for name in told if name in entry}
+        for entry in history
+        if "loss" in entry or "eval_loss" in entry
+    ]
 
 
 def _trainer(

@@ -7,6 +7,9 @@ folder has `run.json` written last: without it there is nothing to merge.
 import hashlib
 import importlib.metadata
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import write_atomically
 from bot.persona.prompt import PromptSpec, render
 from config.errors import InputError, TrainingError
-from config.settings import Train
+from config.settings import ROOT, Train
 from training import base, recipe
 from training.dataset import read_rows, turns_of
 from training.report import show
@@ -30,6 +33,9 @@ CHECKED = 32
 def main(knobs: Train) -> None:
     base.quiet()
     knobs = recipe.resolve(knobs)
+    if knobs.num_processes > 1 and "WORLD_SIZE" not in os.environ:
+        _launch(knobs.num_processes)
+        return
     run = knobs.runs / knobs.name
     spec = _spec(knobs.data)
     tokenizer = base.load_tokenizer(knobs.base_model, knobs.revision)
@@ -42,6 +48,8 @@ def main(knobs: Train) -> None:
     dev = list(cut_rows(judge, (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")))
     facts = {"data": _hashes(knobs), "base model": base.locate(knobs.base_model), "recipe": _fixed(knobs)}
     outcome = train(knobs, tokenizer, windows, dev, run, facts)
+    if os.environ.get("RANK", "0") != "0":
+        return
     _finish(knobs, run, spec, outcome)
     tokens = sum(len(window.input_ids) for window in windows)
     trained = sum(window.trained for window in windows)
@@ -57,6 +65,14 @@ def main(knobs: Train) -> None:
         },
         as_json=knobs.as_json,
     )
+
+
+def _launch(processes: int) -> None:
+    """The same command in as many processes, by torchrun; each takes its own card."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
+    done = subprocess.run([*launcher, "--", str(ROOT / "mybot.py"), *sys.argv[1:]], check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        raise TrainingError("one of the processes failed", hint="the lines above say why")
 
 
 def cut_rows(cutter: Cutter, rows: Iterable[dict[str, Any]]) -> Iterable[Window]:
@@ -92,9 +108,20 @@ def _hashes(knobs: Train) -> dict[str, str]:
 
 def _fixed(knobs: Train) -> dict[str, Any]:
     """The knobs that an unfinished run can't be gone on with under another value."""
-    free = {"data", "runs", "name", "base_model", "as_json", "fresh", "report_to", "logging_steps", "max_memory"}
+    free = {
+        "data",
+        "runs",
+        "name",
+        "base_model",
+        "as_json",
+        "fresh",
+        "report_to",
+        "logging_steps",
+        "max_memory",
+        "num_processes",
+    }
     split = {"per_device_train_batch_size", "gradient_accumulation_steps"}
-    rows = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps
+    rows = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps * knobs.num_processes
     return {**knobs.model_dump(mode="json", exclude=free | split), "rows_a_step": rows}
 
 
@@ -110,6 +137,7 @@ def _finish(knobs: Train, run: Path, spec: PromptSpec, outcome: Outcome) -> None
         "best_step": outcome.best_step,
         "resumed": outcome.resumed,
         "micro_batch": outcome.micro_batch,
+        "course": outcome.course,
         "packages": versions(),
     }
     write_atomically(run / RUN, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
