@@ -6,6 +6,7 @@ The chat, the browser, the demo and the platforms all come through here.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from bot.engine.wire import Finish, Sampling, Talker
 from bot.persona import privacy
@@ -64,6 +65,7 @@ async def reply(
         budget=persona.model.context - sampling.max_tokens,
     )
     known = "\n".join(m.text for m in messages)
+    before = _last_words(messages)
     pending, held = "", 0
     stream = talker.stream(prompt, sampling)
     async for piece in stream:
@@ -75,12 +77,20 @@ async def reply(
             lines = []
         for bubble in split_reply("\n".join(lines)):
             spoken = without_media(bubble)
-            if spoken and guard and not privacy.sendable(spoken, known):
+            safe = not guard or privacy.sendable(spoken, known, before)
+            before.append(spoken)
+            if spoken and not safe:
                 held += 1
             elif spoken:
                 yield Said(spoken, persona=piece.persona, held_back=held)
         if piece.finish:
             yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
+
+
+def _last_words(messages: Sequence[Message]) -> list[str]:
+    """What I said last, with nobody in between: a number begun there may go on in the next bubble."""
+    mine = takewhile(lambda message: message.mine, reversed(messages))
+    return [message.text for message in mine][::-1]
 
 
 def greedy(sampling: Sampling) -> Sampling:

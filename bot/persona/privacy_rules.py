@@ -13,12 +13,15 @@ from bot.persona.privacy_rule import NOT_AMOUNT, rule
 _IS = r"(?:\s*(?:就?是|为|叫|[:=→>]|一下|给你|的话)\s*){1,2}"
 
 
-_KEYS = (
+_BLOCKS = (
     rule(
         "key",
         "letters",
         r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
     ),
+)
+
+_KEYS = (
     rule("key", "letters", r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]+)?"),
     rule("key", "letters", r"(?<![A-Za-z0-9_\-])sk-[A-Za-z0-9_\-]{16,}", check.has_digit),
     rule(
@@ -43,7 +46,7 @@ _LINKS = (
     rule(
         "link",
         "link",
-        r"(?<![A-Za-z])[A-Za-z][A-Za-z0-9+.\-]{1,15}://[^\s<>\"'，。！？、；（）【】「」《》\[\]\u4e00-\u9fff]{3,}",
+        r"(?<![A-Za-z])[A-Za-z][A-Za-z0-9+]{1,15}://[^\s<>\"'，。！？、；（）【】「」《》\[\]\u4e00-\u9fff]{3,}",
         check.is_secret_link,
     ),
 )
@@ -138,7 +141,7 @@ _ACCOUNTS = (
     ),
 )
 
-RULES = (*_LINKS, *_KEYS, *_MAILS, *_SECRETS, *_ACCOUNTS, *NUMBERS)
+RULES = (*_BLOCKS, *_LINKS, *_KEYS, *_MAILS, *_SECRETS, *_ACCOUNTS, *NUMBERS)
 """In the order they are tried: what an earlier one found, a later one doesn't see."""
 
 SPOKEN_RULES = tuple(rule for rule in RULES if rule.kind in ("phone", "id_card"))
