@@ -25,6 +25,7 @@ from bot.persona.prompt import Labels, PromptSpec, Turn, readable, to_turns
 from config.errors import InputError
 from config.settings import Dataset
 from training.behaviour import Pace
+from training.contacts import Contacts
 from training.report import show
 from training.split import Split, Stretch, decide
 from training.train_json import notebook_rows
@@ -83,15 +84,8 @@ def main(knobs: Dataset) -> None:
 
 
 def read_messages(source: Path) -> Iterator[Message]:
-    """The messages of a messages.jsonl, one at a time. A row that is none is an InputError."""
-    with source.open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield Message.from_row(json.loads(line))
-            except ValueError as error:
-                raise InputError(
-                    f"{source}:{number}: not a message ({type(error).__name__})", hint="run `mybot import` again"
-                ) from None
+    """The messages of a messages.jsonl, one at a time, each under its person's number."""
+    return Contacts.load(source.parent).messages(source)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
