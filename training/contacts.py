@@ -90,11 +90,13 @@ class Contacts:
             return
         ranges = _ranges(path)
         for _, keys in groupby(sorted(ranges, key=lambda key: (self.chat(key), key)), key=self.chat):
-            chats = [
-                ((row["time"], place, self.apply(row)) for _, row in _rows(path, *ranges[key]))
-                for place, key in enumerate(keys)
-            ]
+            chats = [self._record(path, ranges[key], place) for place, key in enumerate(keys)]
             yield from (_message(row, path, 0) for row in _together(chats))
+
+    def _record(self, path: Path, where: tuple[int, int], place: int) -> Iterator[tuple[int, int, Row]]:
+        """One chat's rows with their time; `place` tells it from the others of the same person."""
+        for _, row in _rows(path, *where):
+            yield row["time"], place, self.apply(row)
 
 
 def _together(chats: list[Iterator[tuple[int, int, Row]]]) -> Iterator[Row]:
@@ -114,12 +116,11 @@ def _together(chats: list[Iterator[tuple[int, int, Row]]]) -> Iterator[Row]:
 def _rows(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[int, Row]]:
     with path.open("rb") as file:
         file.seek(start)
-        number, place = 0, start
-        for line in file:
+        place = start
+        for number, line in enumerate(file, 1):
             if end is not None and place >= end:
                 return
             place += len(line)
-            number += 1
             try:
                 row = json.loads(line)
             except ValueError:
