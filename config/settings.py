@@ -18,6 +18,7 @@ from config.table import ROOT, Table, knobs, load, parse
 
 __all__ = ["ROOT", "TABLES", "Table", "knobs", "load", "parse"]
 
+List = Annotated[bool, Field(validation_alias=AliasChoices("list"))]
 Json = Annotated[bool, Field(validation_alias=AliasChoices("json"))]
 
 
@@ -32,6 +33,14 @@ class Import(Table, env_prefix="MYBOT_IMPORT_"):
     """Who you are: QQ numbers and names, several allowed. Left out, mybot suggests and asks."""
     data: Path = Path("data")
     """The folder that holds messages.jsonl."""
+    as_list: List = False
+    """Show the chats, people and time spans of the exports, and import nothing."""
+    contacts: bool = False
+    """Show who is who in what was imported: accounts, names, and friends that may be the same."""
+    join: list[str] = []
+    """NAME=NUMBER: the friend without a number called so is that account, such as 小鹿=20002."""
+    part: list[str] = []
+    """NAME: take that back, and don't suggest it again."""
     format: str = ""
     """Read every file as this format instead of looking at it first."""
     tz: str = "+08:00"

@@ -87,7 +87,7 @@ def _anchor(value: Any) -> Any:
 
 def knobs(cls: type[BaseModel]) -> dict[str, FieldInfo]:
     """The knobs of a table under the names the TOML file uses."""
-    return {"json" if name == "as_json" else name: field for name, field in cls.model_fields.items()}
+    return {name.removeprefix("as_"): field for name, field in cls.model_fields.items()}
 
 
 def toml_path() -> Path:

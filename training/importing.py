@@ -21,8 +21,11 @@ from rich.prompt import Confirm
 
 from config.errors import InputError, UsageError
 from config.settings import Import
+from training import listing
+from training.contacts import Contacts, People
 from training.importers import Importer, importer_for
 from training.importers.source import Notes, Zone, opened
+from training.listing import Spans
 from training.owner import Owner, Tally, remember, remembered, resolve, suggest
 from training.report import show
 from training.store import Merged, Row, Store
@@ -59,8 +62,14 @@ def main(knobs: Import) -> None:
 def run(knobs: Import) -> None:
     """The whole command."""
     zone = Zone(knobs.tz)
+    if knobs.contacts or knobs.join or knobs.part:
+        _contacts(knobs)
+        return
     plan = _plan(knobs)
     console = Console(stderr=True)
+    if knobs.as_list:
+        _list(knobs, plan, zone, console)
+        return
     with Store(knobs.data) as store:
         read = Read()
         for path, name, importer in plan:
@@ -74,6 +83,28 @@ def run(knobs: Import) -> None:
     show("import", _report(knobs, read, merged, me, _silent(owner, new)), as_json=knobs.as_json)
 
 
+def _list(knobs: Import, plan: list[tuple[Path, str, Importer]], zone: Zone, console: Console) -> None:
+    """What is in the exports; nothing is written."""
+    read, spans = Read(), Spans()
+    for path, name, importer in plan:
+        _read(path, name, importer, spans, read, zone, console)
+    owners = set(knobs.me) or set(suggest(read.tally, read.notes.owners))
+    rows = listing.chats(spans, read.tally, owners, zone)
+    listing.show_chats(rows, owners, read.tally, as_json=knobs.as_json)
+
+
+def _contacts(knobs: Import) -> None:
+    """Who is who in what was imported; joins and parts are kept for the dataset."""
+    path = knobs.data / "messages.jsonl"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", hint="mybot import YOUR_EXPORT --me YOUR_QQ_NUMBER")
+    people, contacts = People.read(path), Contacts.load(knobs.data)
+    if knobs.join or knobs.part:
+        contacts.change(knobs.join, knobs.part, people)
+        contacts.save(knobs.data)
+    listing.show_people(listing.people(people, contacts), as_json=knobs.as_json)
+
+
 def _plan(knobs: Import) -> list[tuple[Path, str, Importer]]:
     """Every export with its format, before anything is read or written."""
     if not knobs.exports and not (knobs.me and (knobs.data / "messages.jsonl").is_file()):
@@ -85,7 +116,9 @@ def _plan(knobs: Import) -> list[tuple[Path, str, Importer]]:
     return plan
 
 
-def _read(path: Path, name: str, importer: Importer, store: Store, read: Read, zone: Zone, console: Console) -> None:
+def _read(
+    path: Path, name: str, importer: Importer, store: Store | Spans, read: Read, zone: Zone, console: Console
+) -> None:
     """One export into the store's runs."""
     messages = 0
     with opened(path) as source, _meter(console, source.name, source.size) as tick:
