@@ -178,6 +178,8 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Where personas are kept; the version folder is personas/<name>/<version>."""
     name: str = ""
     """The persona's folder name; left out, the run's."""
+    make_current: bool = True
+    """Let the persona's `current` name the new version: what a reload takes."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Dtype of the merged weights: auto is the dtype of training."""
     temperature: float = Field(default=0.8, ge=0)
@@ -188,6 +190,56 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Sealed with the persona: the longest reply."""
     repetition_penalty: float = Field(default=1.0, gt=0)
     """Sealed with the persona: above 1 makes tokens that were there less likely."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Score(Table, env_prefix="MYBOT_SCORE_"):
+    """Measure a persona on the held-out replies, in the form it is served."""
+
+    table: ClassVar[str] = "score"
+
+    persona: CliPositionalArg[Path] = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    data: Path = Path("data")
+    """The folder with heldout.jsonl and messages.jsonl."""
+    part: Literal["dev", "test", "test_chat"] = "dev"
+    """Which held-out rows."""
+    rows: int = Field(default=200, ge=1)
+    """At most so many windows."""
+    generations: int = Field(default=64, ge=0)
+    """Replies that are drawn and searched for personal data of the records."""
+    device: str = "auto"
+    """As [engine] device."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
+    """From new exports to a serving persona, for cron: what did not change is not done again."""
+
+    table: ClassVar[str] = "retrain"
+
+    exports: CliPositionalArg[list[Path]] = []
+    """New exports; left out, what was imported is used."""
+    me: list[str] = []
+    """Who you are, as for import."""
+    preset: str = ""
+    """The training recipe; left out, the [train] table."""
+    name: str = "me"
+    """The persona: runs/<name>, personas/<name>."""
+    data: Path = Path("data")
+    """The folder of the records."""
+    runs: Path = Path("runs")
+    """Where runs are kept."""
+    personas: Path = Path("personas")
+    """Where personas are kept."""
+    rows: int = Field(default=200, ge=1)
+    """Held-out windows that the gate looks at."""
+    generations: int = Field(default=64, ge=0)
+    """Replies that the gate searches for personal data."""
+    device: str = "auto"
+    """Where the gate runs the personas, as [engine] device."""
     as_json: Json = False
     """Print the report as one JSON object."""
 
@@ -266,6 +318,8 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Bubbles of one reply at most."""
     disclosure: bool = True
     """Say once in each private chat that it is an AI who writes."""
+    auto_reload: float = Field(default=0.0, ge=0)
+    """Look every so many seconds whether the persona has a new version, and take it; 0: only /reload does."""
     guard: bool = True
     """Keep personal data out of what the bot says."""
     temperature: float | None = None
@@ -350,4 +404,4 @@ class Doctor(Table, env_prefix="MYBOT_DOCTOR_"):
     """Print the findings as one JSON object."""
 
 
-TABLES: tuple[type[Table], ...] = (Import, Dataset, Train, Merge, Engine, Bot, Chat, Web, Demo, Doctor)
+TABLES: tuple[type[Table], ...] = (Import, Dataset, Train, Merge, Score, Retrain, Engine, Bot, Chat, Web, Demo, Doctor)

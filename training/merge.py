@@ -70,12 +70,13 @@ def main(knobs: Merge) -> None:
         ).seal(scratch)
         version = target / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{persona.hash[:4]}"
         scratch.replace(version)
-        make_current(version)
+        if knobs.make_current:
+            make_current(version)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     show(
         f"persona: {version}",
-        {"hash": persona.hash, "parameters": parameters, "dtype": dtype, "merge_error": error},
+        {"version": str(version), "hash": persona.hash, "parameters": parameters, "dtype": dtype, "merge_error": error},
         as_json=knobs.as_json,
     )
 

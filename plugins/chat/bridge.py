@@ -4,10 +4,12 @@ Knows what has to be opened and in which order, and who is told what. Doesn't kn
 looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
@@ -16,7 +18,7 @@ from bot.engine.worker import Worker, open_talker
 from bot.history import History
 from bot.persona.manifest import Persona, version_folder
 from bot.runner import Runner
-from config.errors import EngineError
+from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import onebot
 from plugins.chat.port import OneBotPort
@@ -49,6 +51,23 @@ class Bridge:
         self._runner = Runner(talker, history, settings=settings, port=self.port, count=counter)
         self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", talker.persona.name, talker.persona.hash)
+        if settings.auto_reload and isinstance(talker, Worker):
+            watching = asyncio.create_task(self._watch(talker, engine.persona, settings.auto_reload))
+            self._open.callback(watching.cancel)
+
+    async def _watch(self, worker: Worker, persona: Path, every: float) -> None:
+        """Take a new version when `current` names one; each that can't be taken is tried once."""
+        tried = worker.folder
+        while True:
+            await asyncio.sleep(every)
+            folder = version_folder(persona)
+            if folder in (tried, worker.folder):
+                continue
+            tried = folder
+            try:
+                await self.reload()
+            except MyBotError as error:
+                log.error("the new version was not taken: %s (%s)", error, error.hint)
 
     async def close(self) -> None:
         """Let go of everything, last opened first; after a start that broke off too."""

@@ -61,6 +61,16 @@ async def test_a_reload_while_messages_flow_loses_none(tmp_path: Path, versions:
         assert "失败 0" in peer.sent[-1].text
 
 
+async def test_a_new_version_is_taken_by_itself_and_a_broken_one_is_not(tmp_path: Path, versions: Path) -> None:
+    async with alive(tmp_path, versions, auto_reload=0.2) as (_, bot):
+        make_persona(versions / "v3", seed=5, spoil="nan")
+        (versions / "current").write_text("v3\n", encoding="utf-8")
+        assert "not finite" in await bot.said("was not taken", 60)
+        (versions / "current").write_text("v2\n", encoding="utf-8")
+        assert Persona.load(versions / "v2").hash in await bot.said("speaks now", 60)
+        assert sum("was not taken" in line for line in bot.log) == 1
+
+
 async def test_a_killed_worker_comes_back_and_who_waited_is_answered_once(tmp_path: Path, versions: Path) -> None:
     async with alive(tmp_path, versions, max_bubbles=1) as (peer, bot):
         before = children(bot.process.pid)

@@ -1,0 +1,110 @@
+"""`mybot retrain` with the real commands on a toy: what changed is done, who is worse does not serve."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from bot.persona.manifest import open_persona
+from config.settings import ROOT
+from training.gate import gate
+
+SCORED = {"loss": 4.0, "leaks": 0, "generations": 8}
+
+
+@pytest.mark.parametrize(
+    ("new", "serving", "reason"),
+    [
+        (SCORED, None, ""),
+        (SCORED, SCORED, ""),
+        ({**SCORED, "loss": 4.05}, SCORED, ""),
+        ({**SCORED, "loss": 4.2}, SCORED, "4.200, that of the serving one 4.000"),
+        ({**SCORED, "loss": None}, SCORED, "not a number"),
+        ({**SCORED, "leaks": 1}, None, "1 of 8 replies"),
+    ],
+)
+def test_the_gate(new: dict[str, Any], serving: dict[str, Any] | None, reason: str) -> None:
+    verdict = gate({"new": new, "serving": serving})
+    assert verdict.passed == (not reason)
+    assert reason in "".join(verdict.reasons)
+
+
+class House:
+    """A folder with records, a recipe, and the command."""
+
+    def __init__(self, folder: Path, toy: Path, data: Path) -> None:
+        self.folder, self.toy = folder, toy
+        (folder / "data").mkdir()
+        shutil.copy(data / "messages.jsonl", folder / "data")
+        self.recipe(5e-3)
+
+    def recipe(self, learning_rate: float) -> None:
+        (self.folder / "mybot.toml").write_text(
+            f'[train]\nbase_model = "{self.toy}"\nmax_length = 192\nmax_steps = 12\noptim = "adamw_torch"\n'
+            f"learning_rate = {learning_rate}\nper_device_train_batch_size = 8\nsave_steps = 0\n"
+            "[dataset]\nhistory_private = 6\nhistory_group = 6\n[merge]\nmax_tokens = 16\n",
+            encoding="utf-8",
+        )
+
+    def retrain(self) -> subprocess.CompletedProcess[str]:
+        where = [part for name in ("data", "runs", "personas") for part in (f"--{name}", str(self.folder / name))]
+        env = {**os.environ, "MYBOT_CONFIG": str(self.folder / "mybot.toml"), "OMP_NUM_THREADS": "1"}
+        line = [
+            sys.executable,
+            str(ROOT / "mybot.py"),
+            "retrain",
+            *where,
+            "--name",
+            "tree",
+            "--generations",
+            "8",
+            "--json",
+        ]
+        return subprocess.run(line, capture_output=True, text=True, check=False, env=env, timeout=240)
+
+    def current(self) -> str:
+        return (self.folder / "personas" / "tree" / "current").read_text().strip()
+
+
+def test_what_changed_is_done_and_who_is_worse_does_not_serve(tmp_path: Path, toy: Path, data: Path) -> None:
+    house = House(tmp_path, toy, data)
+    done = house.retrain()
+    assert done.returncode == 0, done.stderr
+    first = json.loads(done.stdout)
+    assert first["serves"]
+    assert first["done"].startswith("dataset, train, merge, score")
+    assert house.current() == first["version"]
+    version, _ = open_persona(tmp_path / "personas" / "tree")
+    assert json.loads((version / "scores.json").read_bytes())["loss"] == first["heldout_loss"]
+
+    again = json.loads(house.retrain().stdout)
+    assert not again["done"]
+    assert again["version"] == first["version"]
+
+    # Nothing is learned at this rate: the new one is as bad as the base.
+    house.recipe(1e-9)
+    worse = house.retrain()
+    assert worse.returncode == 1
+    assert "does not serve: its held-out loss is" in worse.stderr
+    assert "hint: the old persona serves on" in worse.stderr
+    told = json.loads(worse.stdout)
+    assert told["heldout_loss"] > told["serving_heldout_loss"] == first["heldout_loss"]
+    assert "dataset" in told["unchanged"]
+    assert house.current() == first["version"]
+
+
+def test_two_at_once_and_no_records(tmp_path: Path, toy: Path, data: Path) -> None:
+    house = House(tmp_path, toy, data)
+    with FileLock(tmp_path / "data" / ".retrain.lock"):
+        done = house.retrain()
+    assert (done.returncode, "another retrain" in done.stderr) == (1, True)
+    shutil.rmtree(tmp_path / "data")
+    done = house.retrain()
+    assert (done.returncode, "holds no records" in done.stderr) == (1, True)
+    assert not (tmp_path / "data").exists()

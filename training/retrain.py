@@ -1,0 +1,166 @@
+"""`mybot retrain`: new exports → a sealed version that serves, if it is no worse; for cron.
+
+    import ─▶ dataset ─▶ train ─▶ merge ─▶ score new and serving ─▶ gate ─▶ current
+
+Each stage is the command itself in a process of its own; one whose inputs did not change since it
+last succeeded is skipped (data/retrain.json holds the hash of what each was fed). Two at once: the
+second ends at once.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from bot.persona.manifest import Persona, make_current, version_folder, write_atomically
+from config.errors import InputError, MyBotError, TrainingError
+from config.settings import ROOT, Dataset, Import, Retrain, Train, load
+from training import recipe
+from training.gate import Verdict, gate
+from training.report import show
+from training.sft import RUN, sha256
+
+console = Console(stderr=True, highlight=False)
+
+
+class Refused(MyBotError):
+    """The gate let the new persona not pass; the old one serves on."""
+
+
+def main(knobs: Retrain) -> None:
+    if not knobs.exports and not (knobs.data / "messages.jsonl").is_file():
+        raise InputError(f"{knobs.data} holds no records", hint="mybot retrain YOUR_EXPORT --me YOUR_QQ_NUMBER")
+    knobs.data.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(knobs.data / ".retrain.lock", timeout=0):
+            _stages(knobs)
+    except Timeout:
+        raise TrainingError(
+            "another retrain is at work here", hint="wait for it, or give --data another folder"
+        ) from None
+
+
+def _stages(knobs: Retrain) -> None:
+    steps = Steps(knobs.data / "retrain.json")
+    version = _new_version(knobs, steps)
+    serving = version_folder(knobs.personas / knobs.name)
+    scores: dict[str, Any] = {"new": _score(knobs, steps, version), "serving": None}
+    if (serving / "persona.json").is_file() and serving != version:
+        scores["serving"] = _score(knobs, steps, serving)
+    verdict = gate(scores)
+    if verdict.passed:
+        make_current(version)
+    show("retrain", _told(version, scores, verdict, steps), as_json=knobs.as_json)
+    if not verdict.passed:
+        raise Refused(f"{version.name} does not serve: {'; '.join(verdict.reasons)}", hint="the old persona serves on")
+
+
+def _new_version(knobs: Retrain, steps: "Steps") -> Path:
+    """Everything up to a sealed version."""
+    data = ["--data", str(knobs.data)]
+    me = [part for entry in knobs.me for part in ("--me", entry)]
+    if knobs.exports:
+        files = [f"{path}:{sha256(path)}" if path.is_file() else f"{path}" for path in knobs.exports]
+        whole = all(path.is_file() for path in knobs.exports)
+        key = [*files, *knobs.me, load(Import).model_dump_json()] if whole else []
+        steps.run("import", key, ["import", *map(str, knobs.exports), *data, *me])
+    contacts = knobs.data / "contacts.json"
+    fed = [sha256(knobs.data / "messages.jsonl"), sha256(contacts) if contacts.is_file() else ""]
+    steps.run("dataset", [*fed, load(Dataset).model_dump_json()], ["dataset", *data])
+    run = knobs.runs / knobs.name
+    given = ["--preset", knobs.preset] if knobs.preset else []
+    asked = recipe.resolve(load(Train, **({"preset": knobs.preset} if knobs.preset else {})))
+    fed = [sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl", "prompt.json")]
+    where = ["--name", knobs.name, *data, "--runs", str(knobs.runs)]
+    steps.run("train", [*fed, asked.model_dump_json()], ["train", *given, *where], made=run / RUN)
+    merged = steps.run(
+        "merge", [sha256(run / RUN)], ["merge", str(run), "--personas", str(knobs.personas), "--no-make-current"]
+    )
+    version = Path(merged["version"])
+    if not (version / "persona.json").is_file():
+        steps.forget("merge")
+        raise TrainingError(f"{version} is gone", hint="start again: it is merged anew")
+    return version
+
+
+def _score(knobs: Retrain, steps: "Steps", version: Path) -> dict[str, Any]:
+    flags = ["--data", str(knobs.data), "--rows", str(knobs.rows), "--generations", str(knobs.generations)]
+    key = [
+        Persona.load(version).hash,
+        sha256(knobs.data / "heldout.jsonl"),
+        sha256(knobs.data / "messages.jsonl"),
+        *flags,
+    ]
+    return steps.run(f"score {version.name}", key, ["score", str(version), *flags, "--device", knobs.device])
+
+
+class Steps:
+    """The stages done so far, each with the hash of what it was fed and its report."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._done: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        self.skipped: list[str] = []
+        self.ran: list[str] = []
+
+    def run(
+        self, stage: str, fed: Sequence[str], command: Sequence[str], *, made: Path | None = None
+    ) -> dict[str, Any]:
+        """The stage's report; from before, if it was fed the same and what it made is there. Fed nothing: always run."""
+        key = hashlib.sha256("\0".join(fed).encode()).hexdigest() if fed else ""
+        known = self._done.get(stage, {})
+        if key and known.get("key") == key and (made is None or made.is_file()):
+            self.skipped.append(stage)
+            return known["report"]
+        console.print(f"{stage} …")
+        report = _command(stage, [*command, "--json"])
+        self.ran.append(stage)
+        self._done[stage] = {"key": key, "report": report}
+        self._save()
+        return report
+
+    def forget(self, stage: str) -> None:
+        self._done.pop(stage, None)
+        self._save()
+
+    def _save(self) -> None:
+        write_atomically(self._path, json.dumps(self._done, ensure_ascii=False, indent=1) + "\n")
+
+
+def _command(stage: str, words: Sequence[str]) -> dict[str, Any]:
+    """One command in a process of its own; its two-line error becomes ours."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, str(ROOT / "mybot.py"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["error: it said nothing"]
+        error = next((line for line in lines if line.startswith("error: ")), lines[-1]).removeprefix("error: ")
+        hint = (
+            lines[-1].strip().removeprefix("hint: ")
+            if lines[-1].startswith(" hint: ")
+            else f"run `mybot {words[0]}` by hand"
+        )
+        raise TrainingError(f"{stage}: {error}", hint=hint)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _told(version: Path, scores: dict[str, Any], verdict: Verdict, steps: Steps) -> dict[str, Any]:
+    new, serving = scores["new"], scores["serving"]
+    return {
+        "version": version.name,
+        "done": ", ".join(steps.ran) or 0,
+        "unchanged": ", ".join(steps.skipped) or 0,
+        "heldout_loss": new["loss"],
+        "serving_heldout_loss": serving["loss"] if serving else None,
+        "leaks": f"{new['leaks']} of {new['generations']}",
+        "serves": verdict.passed,
+    }

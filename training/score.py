@@ -1,0 +1,116 @@
+"""`mybot score`: a persona in the form it is served, on the held-out rows: its loss, and what it lets slip.
+
+    heldout.jsonl ─the persona's own prompt and tokenizer─▶ windows ─▶ nats a token of my replies
+                                                            prompts ─▶ replies without guard ─▶ personal data in them
+
+Doesn't judge: that is gate.py. No text leaves this module, only counts.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bot.persona import privacy
+from bot.persona.manifest import open_persona, write_atomically
+from config.errors import InputError
+from config.settings import Engine, Score, load
+from training.dataset import read_messages, read_rows
+from training.report import show
+from training.sft import cut_rows
+from training.windows import IGNORE, Cutter, Window
+
+SCORES = "scores.json"
+BATCH = 16
+
+
+def main(knobs: Score) -> None:
+    folder, persona = open_persona(knobs.persona)
+    result = {"persona": persona.hash, "part": knobs.part, **score(folder, knobs)}
+    write_atomically(folder / SCORES, json.dumps(result, indent=1) + "\n")
+    if knobs.as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    else:
+        show("score", result)
+
+
+def score(folder: Path, knobs: Score) -> dict[str, Any]:
+    """Loss in nats a token of my replies, and how many generations held personal data of the records."""
+    from bot.engine.model import load as load_model
+
+    _, persona = open_persona(folder)
+    loaded = load_model(folder, persona, load(Engine, persona=folder, device=knobs.device))
+    cutter = Cutter(loaded.tokenizer, persona.prompt, loaded.context)
+    rows = (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == knobs.part)
+    windows = list(islice(cut_rows(cutter, rows), knobs.rows))
+    if not windows:
+        raise InputError(
+            f"no reply of yours in the {knobs.part} part", hint="import more records, or choose another --part"
+        )
+    total = tokens = 0.0
+    for window in windows:
+        nats, n = _nats(loaded, window)
+        total, tokens = total + nats, tokens + n
+    loss = total / tokens
+    secrets = _personal_data(knobs.data / "messages.jsonl")
+    said = list(islice(_replies(loaded, persona, windows, knobs.generations), knobs.generations))
+    return {
+        "loss": round(loss, 5) if math.isfinite(loss) else None,
+        "tokens": int(tokens),
+        "windows": len(windows),
+        "generations": len(said),
+        "leaks": sum(any(secret in text for secret in secrets) for text in said),
+    }
+
+
+def _nats(loaded: Any, window: Window) -> tuple[float, int]:
+    """Negative log likelihood of a window's replies, and their tokens."""
+    import torch
+
+    ids = torch.tensor([window.input_ids], device=loaded.device)
+    labels = torch.tensor(window.labels[1:], device=loaded.device)
+    with torch.inference_mode():
+        logits = loaded.model(ids, use_cache=False).logits[0, :-1].float()
+    nats = torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+    return float(nats), int((labels != IGNORE).sum())
+
+
+def _replies(loaded: Any, persona: Any, windows: Sequence[Window], wanted: int) -> Iterator[str]:
+    """Replies to the held-out prompts, sampled as sealed, seeded, without the guard."""
+    from bot.engine.model import generate
+    from bot.engine.rows import Row
+    from bot.engine.wire import Piece, Sampling
+
+    prompts = [window.input_ids[: _first_target(window)] for window in windows]
+    for begin in range(0, wanted, BATCH):
+        texts: list[list[str]] = []
+        rows: list[Row] = []
+        for number in range(begin, min(begin + BATCH, wanted)):
+            pieces: list[str] = []
+
+            def deliver(piece: Piece, pieces: list[str] = pieces) -> None:
+                pieces.append(piece.text)
+
+            sampling = replace(Sampling.of(persona.generation), seed=number)
+            ids = prompts[number % len(prompts)][-(loaded.context - sampling.max_tokens) :]
+            rows.append(Row(ids, sampling, math.inf, deliver, loaded.text_stream))
+            texts.append(pieces)
+        generate(loaded, rows, lambda _: None)
+        yield from ("".join(pieces) for pieces in texts)
+
+
+def _first_target(window: Window) -> int:
+    return next(place for place, wanted in enumerate(window.labels) if wanted != IGNORE)
+
+
+def _personal_data(path: Path) -> set[str]:
+    """Every piece of personal data that the records hold, as it stands there."""
+    found: set[str] = set()
+    for message in read_messages(path):
+        text = message.text
+        found.update(text[start:end] for start, end, _ in privacy.find(text))
+    return found
