@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from config.settings import ROOT
+from config.table import tomllib
 
 OURS = ("mybot.py", "bot", "config", "plugins", "training")
 LINES, FUNCTION = 375, 55
@@ -77,3 +80,16 @@ def test_the_readmes_tree_is_true(readme: str) -> None:
 def test_no_placeholder_is_left_in_a_readme() -> None:
     for readme in ("README.md", "README.zh-CN.md"):
         assert not re.search(r"^[A-Z_]{6,}$", (ROOT / readme).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_range_holds_the_version_that_is_installed_exactly() -> None:
+    """Else pip finds no set to install, and only somebody with a fresh clone notices."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
+    exact = {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+    wanted = project["dependencies"] + [one for extra in project["optional-dependencies"].values() for one in extra]
+    for requirement in map(Requirement, wanted):
+        if requirement.name == "mybot" or not (requirement.marker is None or requirement.marker.evaluate()):
+            continue
+        pinned = exact[canonicalize_name(requirement.name)].specifier
+        assert any(requirement.specifier.contains(one.version) for one in pinned), f"{requirement}: {pinned}"
