@@ -28,7 +28,7 @@ class Import(Table, env_prefix="MYBOT_IMPORT_"):
     table: ClassVar[str] = "import"
 
     exports: CliPositionalArg[list[Path]] = []
-    """Files to read: QQ text exports, qq-chat-exporter JSON, our own messages.jsonl."""
+    """Files, folders and zips to read; the format of each file is found out by itself."""
     me: list[str] = []
     """Who you are: QQ numbers and names, several allowed. Left out, mybot suggests and asks."""
     data: Path = Path("data")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,7 +23,8 @@ from config.settings import Import
 from training import listing
 from training.contacts import Contacts, People
 from training.importers import Importer, importer_for
-from training.importers.source import Notes, Zone, opened
+from training.importers.places import Ignored, Place, places
+from training.importers.source import Notes, Source, Zone
 from training.listing import Spans
 from training.owner import Owner, Tally, remember, remembered, resolve, suggest
 from training.report import show
@@ -37,10 +37,15 @@ _SILENCE = 5.0
 """Seconds between two lines where there is no terminal."""
 
 
+Planned = tuple[Place, str, Importer]
+"""An export, and the name of its format with the module that reads it."""
+
+
 @dataclass(slots=True)
 class Read:
     """What was read from the exports."""
 
+    ignored: Ignored = field(default_factory=Ignored)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
     tally: Tally = field(default_factory=Tally)
@@ -65,15 +70,15 @@ def run(knobs: Import) -> None:
     if knobs.contacts or knobs.join or knobs.part:
         _contacts(knobs)
         return
-    plan = _plan(knobs)
+    read = Read()
+    plan = _plan(knobs, read.ignored)
     console = Console(stderr=True)
     if knobs.as_list:
-        _list(knobs, plan, zone, console)
+        _list(knobs, plan, read, zone, console)
         return
     with Store(knobs.data) as store:
-        read = Read()
-        for path, name, importer in plan:
-            _read(path, name, importer, store, read, zone, console)
+        for planned in plan:
+            _read(planned, store, read, zone, console)
         everybody = _with_stored(store, read.tally)
         new = read.tally if plan else everybody
         me, owner = _decide(knobs, everybody, new, read.notes)
@@ -83,11 +88,11 @@ def run(knobs: Import) -> None:
     show("import", _report(knobs, read, merged, me, _silent(owner, new)), as_json=knobs.as_json)
 
 
-def _list(knobs: Import, plan: list[tuple[Path, str, Importer]], zone: Zone, console: Console) -> None:
+def _list(knobs: Import, plan: list[Planned], read: Read, zone: Zone, console: Console) -> None:
     """What is in the exports; nothing is written."""
-    read, spans = Read(), Spans()
-    for path, name, importer in plan:
-        _read(path, name, importer, spans, read, zone, console)
+    spans = Spans()
+    for planned in plan:
+        _read(planned, spans, read, zone, console)
     owners = set(knobs.me) or set(suggest(read.tally, read.notes.owners))
     rows = listing.chats(spans, read.tally, owners, zone)
     listing.show_chats(rows, owners, read.tally, as_json=knobs.as_json)
@@ -105,23 +110,49 @@ def _contacts(knobs: Import) -> None:
     listing.show_people(listing.people(people, contacts), as_json=knobs.as_json)
 
 
-def _plan(knobs: Import) -> list[tuple[Path, str, Importer]]:
+def _plan(knobs: Import, ignored: Ignored) -> list[Planned]:
     """Every export with its format, before anything is read or written."""
     if not knobs.exports and not (knobs.me and (knobs.data / "messages.jsonl").is_file()):
         raise UsageError("no export to import", hint="mybot import YOUR_EXPORT.txt --me YOUR_QQ_NUMBER")
-    plan: list[tuple[Path, str, Importer]] = []
+    plan: list[Planned] = []
     for path in knobs.exports:
-        with opened(path) as source:
-            plan.append((path, *importer_for(source, knobs.format)))
+        found = [planned for place in places(path, ignored) if (planned := _recognised(place, knobs.format, ignored))]
+        if not found:
+            raise InputError(f"no chat in {path}", hint=f"found {ignored}; unpack archives by hand, name single files")
+        plan += found
     return plan
 
 
-def _read(
-    path: Path, name: str, importer: Importer, store: Store | Spans, read: Read, zone: Zone, console: Console
-) -> None:
+def _recognised(place: Place, forced: str, ignored: Ignored) -> Planned | None:
+    """A place with its format. What merely lies in a folder may be no chat; what the user named must be one."""
+    try:
+        with place.open() as source:
+            return (place, *importer_for(source, forced))
+    except InputError:
+        if place.named:
+            raise
+        ignored.add("not_a_chat", place.name)
+        return None
+
+
+def _read(planned: Planned, store: Store | Spans, read: Read, zone: Zone, console: Console) -> None:
     """One export into the store's runs."""
+    place, name, importer = planned
+    try:
+        with place.open() as source:
+            _read_source(source, name, importer, store, read, zone, console)
+    except InputError as error:
+        if place.named:
+            raise
+        # One bad file of a folder is told of; it doesn't stop the others.
+        read.notes.warnings.append(str(error))
+
+
+def _read_source(
+    source: Source, name: str, importer: Importer, store: Store | Spans, read: Read, zone: Zone, console: Console
+) -> None:
     messages = 0
-    with opened(path) as source, _meter(console, source.name, source.size) as tick:
+    with _meter(console, source.name, source.size) as tick:
         for message in importer.read(source, read.notes, zone):
             store.add(message)
             read.tally.count(message.chat, message.kind, message.chat_name, message.sender, message.name, message.flags)
@@ -129,10 +160,10 @@ def _read(
             if messages % _STEP == 0:
                 tick(messages, source.file.tell())
         tick(messages, source.size)
-        if not messages:
-            raise InputError(f"{source.name}: no messages in it", hint=f"read as {name}; --format NAME forces another")
-        known = read.files.setdefault(source.name, {"format": name, "messages": 0})
-        known["messages"] += messages
+    if not messages:
+        raise InputError(f"{source.name}: no messages in it", hint=f"read as {name}; --format NAME forces another")
+    known = read.files.setdefault(source.name, {"format": name, "messages": 0})
+    known["messages"] += messages
 
 
 def _with_stored(store: Store, new: Tally) -> Tally:
@@ -245,12 +276,15 @@ def _report(knobs: Import, read: Read, merged: Merged, me: list[str], silent: li
         "chats": len(read.tally.chats),
         "dropped": {code: {"count": n, "places": notes.places[code]} for code, n in notes.dropped.items()},
         "damaged": {code: {"count": n, "places": notes.places[code]} for code, n in notes.damaged.items()},
+        "ignored": {
+            reason: {"count": len(names), "places": names[:20]} for reason, names in read.ignored.files.items()
+        },
         "zone": f"{knobs.tz} for times without a zone" if notes.assumed_zone else "as in the exports",
         "warnings": warnings,
     }
     if knobs.as_json:
         return numbers
-    for what in ("dropped", "damaged"):
+    for what in ("dropped", "damaged", "ignored"):
         numbers[what] = {
             code: f"{n['count']:,}: {', '.join(n['places'][:5])}" for code, n in numbers[what].items()
         } or 0

@@ -244,8 +244,8 @@ def test_a_bad_export_is_an_error_with_a_hint_and_nothing_is_written(
     assert not data.exists()
 
 
-def test_folders_and_no_exports_at_all_are_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
+def test_no_exports_at_all_and_a_folder_without_any_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no chat in"):
         run(tmp_path, data=data)
     with pytest.raises(UsageError, match="no export"):
         run(data=data, me=["小满"])

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo
 
 from config.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    from training.importers.places import Place
 
 HEAD = 64 * 1024
 """Bytes that a format is recognised by."""
@@ -32,20 +35,22 @@ class Source:
     file: BinaryIO
     head: bytes
     size: int
+    path: Path = Path()
+    """Where it can be opened a second time while it is open; a zip's member lies unpacked there."""
+    beside: "Callable[[str], Place | None]" = field(default=lambda _: None, repr=False)
+    """The file of a relative name beside this one, for formats of several files."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """The export at a path. Folders and archives will be resolved to several sources here."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder", hint="name the export files in it, e.g. with *.txt")
+    """The file at a path. Folders and archives are walked in places.py."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
             size = path.stat().st_size
             if not head:
                 raise InputError(f"{path} is empty", hint="export the chat again")
-            yield Source(path.name, file, head, size)
+            yield Source(path.name, file, head, size, path)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", hint="check the path of the export") from None
     except PermissionError:
