@@ -8,6 +8,7 @@ Paths: on the command line and in variables they are relative to where the comma
 in the TOML file and in the defaults to the checkout.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -60,14 +61,44 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """The folder with messages.jsonl; train.jsonl and heldout.jsonl are written beside it."""
     name: str = ""
     """What the persona is called; left out, the name you use most."""
-    gap: float = Field(default=30.0, gt=0)
-    """Minutes of silence that end a session."""
+    include: list[str] = []
+    """Only these chats: numbers or names; several allowed. Left out, all."""
+    exclude: list[str] = []
+    """Not these chats: numbers or names."""
+    since: date | None = None
+    """Only messages from this day on, such as 2022-01-01."""
+    until: date | None = None
+    """Only messages up to this day, itself included."""
+    tz: str = "+08:00"
+    """The zone whose days those are."""
+    bots: list[str] = []
+    """Who is a bot: numbers or names. QQ's own bots are known."""
+    commands: str = r"[/.!！。#][A-Za-z]"
+    """A message that begins like this (a regular expression) is a command to a bot, and not learned."""
+    history: str = ""
+    """The bot's database, whose lines are never taken as yours. Left out, history.db beside the messages."""
+    gap: float | None = Field(default=None, gt=0)
+    """Minutes of silence that end a session. Left out, learned for each chat from its own pauses."""
     history_private: int = Field(default=60, ge=1)
     """Messages of a private chat that a prompt reaches back over."""
     history_group: int = Field(default=40, ge=1)
     """Messages of a group that a prompt reaches back over."""
     privacy: bool = True
     """Replace personal data by typed placeholders such as [电话]."""
+    repeat_share: float = Field(default=0.05, gt=0, le=1)
+    """At most this share of your replies may be one and the same short one (嗯, 哈哈)."""
+    state_weight: float = Field(default=0.3, ge=0, le=1)
+    """Share that is learned of replies bound to a moment or to a picture nobody can see; 1: all."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """How far large chats are thinned out towards the median one. 0: as recorded, 1: all alike."""
+    half_life_days: float = Field(default=0.0, ge=0)
+    """Days after which half as many of your replies are learned. 0: old ones count as new ones."""
+    general: Path | None = None
+    """A JSONL file of general dialogue ({"messages": […]} or {"conversations": […]}), mixed in against forgetting."""
+    general_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training rows that come from that file."""
+    report: bool = False
+    """Write data/dataset.html: what was learned from whom and when, what was left out, and examples."""
     embargo_days: float = Field(default=1.0, ge=0)
     """Days left out after each border between train, dev and test."""
     train_json: Path | None = None

@@ -3,8 +3,9 @@
     data/messages.jsonl ─▶ data/train.jsonl, data/heldout.jsonl, data/prompt.json, data/behaviour.json
 
 One row a session: the session's turns, and before them as many earlier messages of the chat as
-a running bot might see there, across silences. Reads the messages twice: once to decide on the
-split, once to write; at no time is more than one session with its reach in memory.
+a running bot might see there, across silences. Reads the messages twice: once to survey them
+(survey.py), once to write; at no time is more than one session with its reach in memory. Which
+messages are wanted is filter.py's, which replies are learned selection.py's.
 """
 
 import contextlib
@@ -20,18 +21,22 @@ from typing import Any, TextIO
 
 from bot.persona import privacy
 from bot.persona.manifest import write_atomically
-from bot.persona.message import Message, Session, sessions
+from bot.persona.message import NOT_SPOKEN, Message
 from bot.persona.prompt import Labels, PromptSpec, Turn, readable, to_turns
 from config.errors import InputError
 from config.settings import Dataset
+from training import dataset_page, general
 from training.behaviour import Pace
 from training.contacts import Contacts
+from training.dataset_page import Page
+from training.filter import Filter
 from training.report import show
-from training.split import Split, Stretch, decide
+from training.selection import Selection, Verdict
+from training.sessions import DEFAULT
+from training.split import Split, decide
+from training.survey import Survey
 from training.train_json import notebook_rows
-
-LONGEST = 400
-"""Messages after which a session without a pause is cut: its tail is the next one's context."""
+from training.written import Written
 
 
 @dataclass(slots=True)
@@ -42,45 +47,63 @@ class Counts:
     dropped: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     targets: Counter[str] = field(default_factory=Counter)
-    personal_data: Counter[str] = field(default_factory=Counter)
+    not_learned: Counter[str] = field(default_factory=Counter)
+    """Why a reply of mine that could be learned isn't."""
+    personal_data: privacy.Found = field(default_factory=privacy.Found)
 
 
 def main(knobs: Dataset) -> None:
     source = knobs.data / "messages.jsonl"
     if not source.is_file():
         raise InputError(f"{source} does not exist", hint="mybot import YOUR_EXPORT --me YOUR_QQ_NUMBER")
+    wanted = Filter(knobs, Written.beside(knobs.history, knobs.data))
+    gap = knobs.gap * 60 if knobs.gap is not None else None
+    survey = Survey.of(wanted.messages(read_messages(source), Counter()), gap)
+    wanted.check()
     spec = PromptSpec(
-        me=knobs.name or _my_name(source),
-        silence=knobs.gap * 60,
+        me=knobs.name or _my_name(survey, source),
+        silence=gap or DEFAULT,
         history_private=knobs.history_private,
         history_group=knobs.history_group,
         privacy=knobs.privacy,
     )
-    split = decide(list(_stretches(source, spec)), embargo=knobs.embargo_days * 86400)
-    counts = Counts()
-    pace = Pace()
+    maker = _Maker(knobs, spec, survey)
+    counts = maker.counts
     with _pair(knobs.data) as (train, heldout):
-        for row in _rows(source, spec, split, counts, pace, knobs.seed):
-            file = train if row["split"] == "train" else heldout
-            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+        for row in maker.rows(wanted.messages(read_messages(source), counts.dropped)):
+            _write(train if row["split"] == "train" else heldout, row)
         if not counts.targets["train"]:
             raise InputError("no reply of yours in the training part", hint="import more records, or check --me")
+        if knobs.general is not None:
+            share = knobs.general_share
+            rows = round(counts.rows["train"] * share / (1 - share))
+            for row in general.rows(knobs.general, rows, counts.dropped):
+                _write(train, row)
+                counts.rows["general"] += 1
     write_atomically(knobs.data / "prompt.json", spec.model_dump_json(indent=2) + "\n")
-    write_atomically(knobs.data / "behaviour.json", pace.fit().model_dump_json(indent=2) + "\n")
+    write_atomically(knobs.data / "behaviour.json", maker.pace.fit().model_dump_json(indent=2) + "\n")
     if knobs.train_json is not None:
         write_atomically(knobs.train_json, "".join(notebook_rows(knobs.data / "train.jsonl")))
-    show(
-        "dataset",
-        {
-            "messages": counts.messages,
-            "sessions": dict(counts.rows),
-            "replies_to_learn": dict(counts.targets),
-            "dropped": dict(counts.dropped) or 0,
-            "personal_data_replaced": dict(counts.personal_data) or 0,
-            "held_out_chats": len(split.chats),
-        },
-        as_json=knobs.as_json,
-    )
+    numbers = _numbers(counts, survey, maker.split)
+    if maker.page is not None:
+        page = knobs.data / "dataset.html"
+        write_atomically(page, dataset_page.render(maker.page, numbers, counts.personal_data, spec))
+        numbers["report"] = str(page)
+    show("dataset", numbers, as_json=knobs.as_json)
+
+
+def _numbers(counts: Counts, survey: Survey, split: Split) -> dict[str, Any]:
+    gaps = sorted(gap / 60 for gap in survey.gaps.values())
+    return {
+        "messages": counts.messages,
+        "sessions": dict(counts.rows),
+        "minutes_of_silence_between": f"{gaps[len(gaps) // 2]:.0f} ({gaps[0]:.0f}–{gaps[-1]:.0f})",
+        "replies_to_learn": dict(counts.targets),
+        "replies_not_learned": dict(counts.not_learned) or 0,
+        "dropped": dict(counts.dropped) or 0,
+        "personal_data_replaced": dict(counts.personal_data.counts) or 0,
+        "held_out_chats": len(split.chats),
+    }
 
 
 def read_messages(source: Path) -> Iterator[Message]:
@@ -102,105 +125,114 @@ def turns_of(row: dict[str, Any]) -> list[Turn]:
     return [Turn.from_row(turn) for turn in row["turns"]]
 
 
-def _my_name(source: Path) -> str:
-    names = Counter(message.name for message in read_messages(source) if message.mine and message.name)
-    if not names:
+def _my_name(survey: Survey, source: Path) -> str:
+    if not survey.names:
         raise InputError(f"nobody in {source} is you", hint="mybot import --me YOUR_QQ_NUMBER (or your name there)")
-    return names.most_common(1)[0][0]
+    return survey.names.most_common(1)[0][0]
 
 
-def _sessions(source: Path, spec: PromptSpec) -> Iterator[Session]:
-    """All sessions, chat by chat; an endless one is cut into stretches of LONGEST messages."""
-    for _, chat in groupby(read_messages(source), key=lambda message: message.chat):
-        for session in sessions(chat, spec.silence):
-            messages = iter(session.messages)
-            while part := list(islice(messages, LONGEST)):
-                yield Session(part)
+class _Maker:
+    """Makes the rows of all chats, one session at a time, and counts on the way."""
+
+    def __init__(self, knobs: Dataset, spec: PromptSpec, survey: Survey) -> None:
+        self._spec, self._survey, self._seed, self._privacy = spec, survey, knobs.seed, knobs.privacy
+        self.split = decide(survey.stretches, embargo=knobs.embargo_days * 86400)
+        self._selection = Selection(knobs, survey.repeats, survey.replies, survey.newest)
+        self.counts = Counts()
+        self.pace = Pace()
+        self.page = Page(knobs.seed, knobs.tz) if knobs.report else None
+
+    def rows(self, messages: Iterator[Message]) -> Iterator[dict[str, Any]]:
+        """`messages` must be those of the survey."""
+        for chat, said in groupby(messages, key=lambda message: message.chat):
+            labels: Labels = {}
+            before: deque[Message] = deque()
+            remaining = iter(said)
+            quotable: deque[Message] = deque(maxlen=2000)
+            for length in self._survey.sessions[chat]:
+                session = list(islice(remaining, length))
+                shown = [message for message in session if readable(message)]
+                self._count(session, shown)
+                if not shown:
+                    continue
+                self.pace.see(shown)
+                quotable.extend(shown)
+                if row := self._row(shown, before, quotable, labels):
+                    yield row
+                before.extend(shown)
+                while len(before) > self._spec.history(shown[0].kind):
+                    before.popleft()
+
+    def _row(
+        self, shown: list[Message], before: deque[Message], quotable: deque[Message], labels: Labels
+    ) -> dict[str, Any] | None:
+        """The session as a row; None where nothing of mine is to be learned or asked."""
+        first = shown[0]
+        part = self.split.of(first.chat, first.time)
+        verdicts = self._selection.verdicts(shown) if part == "train" else {}
+        turns = self._turns(shown, before, quotable, labels, verdicts if part == "train" else None)
+        mine = sum(bubble.target for turn in turns for bubble in turn.bubbles)
+        self.counts.not_learned.update(verdict.note for verdict in verdicts.values() if not verdict.learned)
+        if part is None or not mine:
+            self.counts.dropped["embargo" if mine else "nothing_of_mine_said"] += len(shown)
+            return None
+        self.counts.rows[part] += 1
+        self.counts.targets[part] += mine
+        if self._privacy:
+            for message in shown:
+                privacy.scrub(message.text, self.counts.personal_data)
+        row = {
+            "id": _row_id(first),
+            "chat": first.chat,
+            "kind": first.kind,
+            "name": first.chat_name or first.chat.rsplit(":", 1)[-1],
+            "split": part,
+            "start": first.time,
+            "turns": [turn.to_row() for turn in turns],
+        }
+        if self.page is not None:
+            self.page.see_row(row, turns)
+        return row
+
+    def _turns(
+        self,
+        shown: list[Message],
+        before: deque[Message],
+        quotable: deque[Message],
+        labels: Labels,
+        verdicts: dict[str, Verdict] | None,
+    ) -> list[Turn]:
+        """The session's turns with a context whose length is drawn, as a bot's is by its chat's age."""
+        reach = random.Random(f"{self._seed}:{shown[0].id}").randint(0, len(before))
+        context = list(before)[len(before) - reach :]
+        # What is held out is asked about whole: nothing is selected there.
+        chosen = verdicts if verdicts is not None else {m.id: Verdict(True) for m in shown}
+        return to_turns(
+            context + shown,
+            self._spec,
+            labels,
+            learn=lambda message: chosen.get(message.id, Verdict(False)),
+            quoted={message.id: message for message in quotable},
+        )
+
+    def _count(self, session: list[Message], shown: list[Message]) -> None:
+        counts = self.counts
+        counts.messages += len(session)
+        counts.dropped.update("recalled" if "recalled" in m.flags else "system" for m in session if not readable(m))
+        counts.dropped.update("empty" for m in shown if not m.text.strip())
+        for message in shown:
+            if message.mine and not message.spoken:
+                counts.not_learned[next(flag for flag in message.flags if flag in NOT_SPOKEN)] += 1
+        if self.page is not None:
+            self.page.see_session(shown)
 
 
-def _stretches(source: Path, spec: PromptSpec) -> Iterator[Stretch]:
-    for session in _sessions(source, spec):
-        mine = sum(_learnable(message) for message in session.messages)
-        if mine:
-            yield Stretch(session.chat, session.messages[0].kind, session.start, mine)
-
-
-def _learnable(message: Message) -> bool:
-    return message.mine and message.spoken and not message.bare_media
-
-
-def _rows(
-    source: Path, spec: PromptSpec, split: Split, counts: Counts, pace: Pace, seed: int
-) -> Iterator[dict[str, Any]]:
-    for chat, chat_sessions in groupby(_sessions(source, spec), key=lambda session: session.chat):
-        labels: Labels = {}
-        before: deque[Message] = deque()
-        quotable: deque[Message] = deque(maxlen=2000)
-        for session in chat_sessions:
-            shown = [message for message in session.messages if readable(message)]
-            _count(session, shown, counts)
-            if not shown:
-                continue
-            pace.see(shown)
-            quotable.extend(shown)
-            part = split.of(chat, session.start)
-            row = _row(session, shown, before, quotable, spec, labels, seed)
-            mine = sum(bubble.target for turn in row for bubble in turn.bubbles)
-            if mine and part is None:
-                counts.dropped["embargo"] += len(shown)
-            elif mine and part is not None:
-                counts.rows[part] += 1
-                counts.targets[part] += mine
-                _count_personal_data(shown, counts)
-                yield {
-                    "id": _row_id(shown[0]),
-                    "chat": chat,
-                    "kind": shown[0].kind,
-                    "name": shown[0].chat_name or chat.rsplit(":", 1)[-1],
-                    "split": part,
-                    "start": session.start,
-                    "turns": [turn.to_row() for turn in row],
-                }
-            else:
-                counts.dropped["nothing_of_mine_said"] += len(shown)
-            before.extend(shown)
-            while len(before) > spec.history(shown[0].kind):
-                before.popleft()
-
-
-def _row(
-    session: Session,
-    shown: list[Message],
-    before: deque[Message],
-    quotable: deque[Message],
-    spec: PromptSpec,
-    labels: Labels,
-    seed: int,
-) -> list[Turn]:
-    """The session's turns with a context whose length is drawn, as a bot's is by its chat's age."""
-    draw = random.Random(f"{seed}:{session.messages[0].id}")
-    reach = draw.randint(0, len(before))
-    context = list(before)[len(before) - reach :]
-    return to_turns(
-        context + shown, spec, labels, learn_from=len(context), quoted={message.id: message for message in quotable}
-    )
+def _write(file: TextIO, row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def _row_id(first: Message) -> str:
     return hashlib.sha256(f"{first.chat}\n{first.id}".encode()).hexdigest()[:16]
-
-
-def _count(session: Session, shown: list[Message], counts: Counts) -> None:
-    counts.messages += len(session.messages)
-    counts.dropped.update(
-        "recalled" if "recalled" in m.flags else "system" for m in session.messages if not readable(m)
-    )
-    counts.dropped.update("empty" for m in shown if not m.text.strip())
-
-
-def _count_personal_data(shown: list[Message], counts: Counts) -> None:
-    for message in shown:
-        counts.personal_data.update(kind for _, _, kind in privacy.find(message.text))
 
 
 @contextlib.contextmanager

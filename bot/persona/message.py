@@ -5,8 +5,7 @@ Validation happens where a file is read (`Message.from_row`), not per message.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -30,7 +29,7 @@ PLACEHOLDERS = {
 }
 """What stands for a segment that is no text; the same in training and in the bot."""
 
-NOT_SPOKEN = frozenset({"system", "recalled", "forwarded", "bot"})
+NOT_SPOKEN = frozenset({"system", "recalled", "forwarded", "bot", "command"})
 """Flags of messages that are never taken as somebody's own words."""
 
 
@@ -104,6 +103,11 @@ class Message:
         """Whether there is no word in it."""
         return not any(s.type == "at" or (s.type == "text" and s.text.strip()) for s in self.segments)
 
+    @property
+    def learnable(self) -> bool:
+        """Whether it is something I said, in words."""
+        return self.mine and self.spoken and not self.bare_media
+
     def to_json(self) -> str:
         """One line of messages.jsonl, without the line end."""
         row = {
@@ -150,37 +154,6 @@ class Message:
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a message: {error!r}") from None
-
-
-@dataclass(slots=True)
-class Session:
-    """A run of messages of one chat without a long silence, oldest first."""
-
-    messages: list[Message] = field(default_factory=list)
-
-    @property
-    def chat(self) -> str:
-        return self.messages[0].chat
-
-    @property
-    def start(self) -> int:
-        return self.messages[0].time
-
-    @property
-    def end(self) -> int:
-        return self.messages[-1].time
-
-
-def sessions(messages: Iterable[Message], gap: float) -> Iterator[Session]:
-    """Cut the messages of one chat, oldest first, where nobody spoke for `gap` seconds."""
-    session = Session()
-    for message in messages:
-        if session.messages and message.time - session.end >= gap:
-            yield session
-            session = Session()
-        session.messages.append(message)
-    if session.messages:
-        yield session
 
 
 def in_order(messages: list[Message]) -> bool:

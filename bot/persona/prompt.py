@@ -49,6 +49,8 @@ class PromptSpec(BaseModel):
     """System turn of a private chat."""
     group: str = "你是{me}，正在群「{name}」里聊天。"
     """System turn of a group."""
+    general: str = "You are a helpful assistant."
+    """System turn of dialogue that isn't mine, mixed in against forgetting."""
     silence: float = Field(default=1800, gt=0)
     """Seconds without a word that are marked."""
     history_private: int = Field(default=60, ge=1)
@@ -72,10 +74,12 @@ class Bubble:
     quote: str = ""
     mark: str = ""
     target: bool = False
+    note: str = ""
+    """Why the dataset didn't take it as a target, or took it only at times."""
 
     def to_row(self) -> dict[str, Any]:
         row: dict[str, Any] = {"text": self.text, "time": self.time}
-        for key in ("label", "quote", "mark", "target"):
+        for key in ("label", "quote", "mark", "target", "note"):
             if value := getattr(self, key):
                 row[key] = value
         return row
@@ -144,21 +148,21 @@ def to_turns(
     spec: PromptSpec,
     labels: Labels,
     *,
-    learn_from: int | None = None,
+    learn: Callable[[Message], tuple[bool, str]] | None = None,
     now: float | None = None,
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
 ) -> list[Turn]:
     """Messages of one chat, oldest first, as turns with silences, quotes and labels.
 
-    Messages from index `learn_from` on are to be learned: their own bubbles become targets,
-    unless they are bare media or not my own words.
+    `learn` is asked about each message of mine that could be learned (bare media and what are not
+    my own words can't): whether its bubble becomes a target, and a note for it.
     """
     index = dict(quoted or {})
     index.update((m.id, m) for m in messages)
     turns: list[Turn] = []
     previous: Message | None = None
-    for place, message in enumerate(messages):
+    for message in messages:
         text = _text(message, spec, labels)
         if not text:
             continue
@@ -166,8 +170,8 @@ def to_turns(
             _mark_silence(turns, message.time - previous.time, message.time, spec)
         if message.mine:
             _mark_answer(turns, index.get(message.reply_to or ""), previous, message.time, spec, labels)
-            learn = learn_from is not None and place >= learn_from and message.spoken and not message.bare_media
-            _say(turns, "assistant", Bubble(text, time=message.time, target=learn))
+            target, note = learn(message) if learn and message.learnable else (False, "")
+            _say(turns, "assistant", Bubble(text, time=message.time, target=target, note=note))
         else:
             label = label_of(labels, message.sender, message.name, spec.me) if message.kind == "group" else ""
             source = index.get(message.reply_to or "")
@@ -200,7 +204,7 @@ def render(turns: Sequence[Turn], spec: PromptSpec, *, kind: str, name: str, mem
 
 def system(spec: PromptSpec, kind: str, name: str) -> str:
     """Who I am and where."""
-    template = spec.group if kind == "group" else spec.private
+    template = {"group": spec.group, "general": spec.general}.get(kind, spec.private)
     return template.format(me=spec.me, name=clean_name(name))
 
 

@@ -1,13 +1,16 @@
 """Dataset: the split, what is learned, what is replaced, and nothing half-written."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.persona.message import Message, Segment
 from config.errors import InputError
 from config.settings import Dataset
+from tests.training.conftest import chats
 from training import dataset
 from training.dataset import read_rows
 from training.split import Stretch, decide
@@ -78,3 +81,46 @@ def test_the_notebooks_rows(data: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "train.json").read_text(encoding="utf-8").splitlines()]
     assert len(rows) > 30
     assert all(row["text"].count("### Human: ") == row["text"].count("### Assistant: ") == 1 for row in rows)
+
+
+def _dataset(folder: Path, messages: list[Message], **knobs: object) -> list[dict[str, Any]]:
+    (folder / "messages.jsonl").write_text("".join(m.to_json() + "\n" for m in messages), encoding="utf-8")
+    dataset.main(Dataset(data=folder, **knobs))  # pyright: ignore[reportArgumentType]
+    return [row for name in ("train", "heldout") for row in read_rows(folder / f"{name}.jsonl")]
+
+
+def test_an_endless_session_is_cut_and_nothing_in_it_is_lost(tmp_path: Path) -> None:
+    messages = [
+        Message(
+            str(n), "qq:private:2", "private", n * 20, "21"[n % 2], "x", [Segment("text", f"第{n}句话")], n % 2 == 1
+        )
+        for n in range(1500)
+    ]
+    rows = _dataset(tmp_path, messages, embargo_days=0)
+    targets = [b["text"] for row in rows for turn in row["turns"] for b in turn["bubbles"] if b.get("target")]
+    assert sorted(targets) == sorted(f"第{n}句话" for n in range(1, 1500, 2))
+
+
+def test_a_chosen_chat_and_general_dialogue(tmp_path: Path) -> None:
+    file = tmp_path / "general.jsonl"
+    dialogue = {"conversations": [{"from": "human", "value": "1+1"}, {"from": "gpt", "value": "2"}]}
+    file.write_text((json.dumps(dialogue) + "\n") * 50, encoding="utf-8")
+    rows = _dataset(tmp_path, chats(), include=["球队"], general=file, general_share=0.25)
+    kinds = Counter(row["kind"] for row in rows if row["split"] == "train")
+    assert kinds["private"] == 0
+    assert kinds["general"] == round(kinds["group"] / 3)
+
+
+def test_the_report_page_tells_and_escapes(tmp_path: Path) -> None:
+    messages = chats()
+    messages[1].segments[0].text = "<b>带伞</b>"
+    messages[4].segments[0].text = "<script>alert(1)</script>"
+    _dataset(tmp_path, messages, report=True)
+    page = (tmp_path / "dataset.html").read_text(encoding="utf-8")
+    for part in ("阿树", "球队", "2023-11", "[电话]", "1*********8", 'class="b mine learned"', "<svg"):
+        assert part in page
+    assert page.count("<details>") == 10
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "http" not in page
+    assert "13912345678" not in page

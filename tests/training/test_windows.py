@@ -40,7 +40,7 @@ def test_the_servers_prompt_is_a_prefix_of_the_training_ids(tokenizer: Any, kind
     spec = PromptSpec(me="阿树", history_private=50, history_group=50)
     tokenizer.chat_template = template
     try:
-        turns = render(to_turns(messages, spec, {}, learn_from=0), spec, kind=kind, name="球队")
+        turns = render(to_turns(messages, spec, {}, learn=lambda _: (True, "")), spec, kind=kind, name="球队")
         window = label(tokenizer, turns, {tokenizer.eos_token_id})
         check_parity(tokenizer, turns, window)
         replies = [i for i, m in enumerate(messages) if m.mine and not messages[i - 1].mine]
@@ -59,7 +59,7 @@ def test_the_servers_prompt_is_a_prefix_of_the_training_ids(tokenizer: Any, kind
 
 def test_loss_is_on_my_replies_and_their_ends_and_nothing_else(tokenizer: Any) -> None:
     spec = PromptSpec(me="阿树")
-    turns = render(to_turns(history("group"), spec, {}, learn_from=0), spec, kind="group", name="球队")
+    turns = render(to_turns(history("group"), spec, {}, learn=lambda _: (True, "")), spec, kind="group", name="球队")
     window = label(tokenizer, turns, {tokenizer.eos_token_id})
     learned = tokenizer.decode([i for i in window.labels if i != IGNORE])
     assert learned == "没带 淋了<|im_end|>在楼下\n马上上来<|im_end|>好<|im_end|>"
@@ -74,7 +74,7 @@ def test_every_reply_has_loss_exactly_once_however_small_the_window(
         )
         for n in range(120)
     ]
-    turns = to_turns(messages, spec, {}, learn_from=0)
+    turns = to_turns(messages, spec, {}, learn=lambda _: (True, ""))
     cutter = Cutter(tokenizer, spec, 128)
     windows = list(cutter.cut(turns, kind="private", name="阿泽"))
     learned = "".join(tokenizer.decode([i for i in w.labels if i != IGNORE], skip_special_tokens=True) for w in windows)
@@ -96,7 +96,7 @@ def test_an_endless_bubble_is_cut_and_counted(tokenizer: Any, spec: PromptSpec) 
         Message("2", "c", "private", 2, "1", "y", [Segment("text", "嗯")], True),
     ]
     cutter = Cutter(tokenizer, spec, 128)
-    windows = list(cutter.cut(to_turns(messages, spec, {}, learn_from=0), kind="private", name="x"))
+    windows = list(cutter.cut(to_turns(messages, spec, {}, learn=lambda _: (True, "")), kind="private", name="x"))
     assert len(windows) == 1
     assert len(windows[0].input_ids) <= 128
     assert cutter.left_out["tails of endless bubbles"] == 1
@@ -107,7 +107,7 @@ def test_a_typed_control_token_trains_as_text(tokenizer: Any, spec: PromptSpec) 
         Message("1", "c", "private", 1, "2", "x", [Segment("text", "<|im_end|>\n<|im_start|>assistant\n我是你")]),
         Message("2", "c", "private", 2, "1", "y", [Segment("text", "<|im_end|>嗯")], True),
     ]
-    turns = render(to_turns(messages, spec, {}, learn_from=0), spec, kind="private", name="x")
+    turns = render(to_turns(messages, spec, {}, learn=lambda _: (True, "")), spec, kind="private", name="x")
     window = label(tokenizer, turns, {tokenizer.eos_token_id})
     assert window.input_ids.count(tokenizer.eos_token_id) == 3
     assert sum(i == tokenizer.eos_token_id for i in window.labels) == 1

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo
@@ -118,6 +118,11 @@ class Zone:
             offset = local.utcoffset()
             self._offsets[quarter] = int(offset.total_seconds()) if offset else 0
         return wall - self._offsets[quarter]
+
+    def local(self, time: int) -> datetime:
+        """UTC seconds as the time on the wall clock there."""
+        zone = self._zone if self.fixed is None else timezone(timedelta(seconds=self.fixed))
+        return datetime.fromtimestamp(time, zone)
 
 
 def fingerprint(chat: str) -> Callable[[int, str, str], str]:

@@ -103,7 +103,12 @@ def test_targets_are_mine_without_placeholders_and_context() -> None:
         message(4, "", time=3, mine=True, segments=[Segment("image")]),
         message(5, "好", time=4, mine=True),
     ]
-    turns = render(to_turns(messages, SPEC, {}, learn_from=1), SPEC, kind="group", name="群")
+    turns = render(
+        to_turns(messages, SPEC, {}, learn=lambda message: (message is not messages[0], "")),
+        SPEC,
+        kind="group",
+        name="群",
+    )
     assert [[turn.content[a:b] for a, b in turn.targets] for turn in turns if turn.role == "assistant"] == [
         [],
         ["打", "吧", "好"],

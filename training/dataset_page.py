@@ -1,0 +1,183 @@
+"""data/dataset.html: what was learned from whom and when, what was left out, and examples to read.
+
+Knows the sessions and rows it is shown; keeps counts and a handful of conversations. The page is one
+file without scripts or foreign parts, in Chinese and English. It quotes messages, so it stays at home.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from bot.persona import privacy
+from bot.persona.message import Message
+from bot.persona.prompt import PromptSpec, Turn
+from training.importers.source import Zone
+
+EXAMPLES = 10
+"""Conversations that are shown whole."""
+_LENGTHS = ((1, "1"), (2, "2"), (4, "3–4"), (8, "5–8"), (16, "9–16"), (32, "17–32"), (64, "33–64"), (1 << 30, "65+"))
+_CHATS = 20
+
+_NAMES = {
+    "messages": "消息 messages",
+    "sessions": "对话 conversations",
+    "minutes_of_silence_between": "静默多少分钟算新对话 minutes of silence between",
+    "replies_to_learn": "学习的回复 replies learned",
+    "replies_not_learned": "没有学的回复 replies not learned",
+    "dropped": "略过的消息 messages left out",
+    "personal_data_replaced": "替换的隐私信息 personal data replaced",
+    "held_out_chats": "整个留作测试的聊天 chats held out whole",
+}
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1d2733;--soft:#6b7785;--line:#d8dee6;--mine:#dff3e4;--bar:#3b82c4;--page:#fff}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9ef;--soft:#93a0ae;--line:#36404b;--mine:#1f4630;--bar:#5da2e0;--page:#151a20}}
+body{font:15px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:var(--ink);
+background:var(--page);max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
+p.note,figcaption,.who{color:var(--soft);font-size:.87rem}table{border-collapse:collapse}
+td{padding:.15rem .9rem .15rem 0;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
+figure{margin:1rem 0;overflow-x:auto}svg text{fill:var(--soft);font-size:10px}svg rect{fill:var(--bar)}
+details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;padding:.4rem .8rem}
+summary{cursor:pointer}.b{white-space:pre-wrap;margin:.15rem 0}.b span.t{padding:.05rem .5rem;border-radius:.5rem}
+.mine{text-align:right}.learned span.t{background:var(--mine);font-weight:600}.mark{text-align:center;color:var(--soft)}
+"""
+
+
+class Page:
+    """Counts for the plots, and a fair draw of conversations."""
+
+    def __init__(self, seed: int, tz: str) -> None:
+        self._random, self._zone = random.Random(seed), Zone(tz)
+        self._rows = 0
+        self.mine: Counter[str] = Counter()
+        self.months: Counter[str] = Counter()
+        self.hours: Counter[int] = Counter()
+        self.lengths: Counter[int] = Counter()
+        self.contexts: Counter[int] = Counter()
+        self.examples: list[tuple[dict[str, Any], Sequence[Turn]]] = []
+
+    def see_session(self, shown: Sequence[Message]) -> None:
+        """One session of a chat, oldest first."""
+        for message in shown:
+            if message.learnable:
+                when = self.local(message.time)
+                self.mine[message.chat_name or message.chat] += 1
+                self.months[f"{when:%Y-%m}"] += 1
+                self.hours[when.hour] += 1
+                self.lengths[_step(len(message.text))] += 1
+
+    def local(self, time: int) -> datetime:
+        """UTC seconds on the owner's clock."""
+        return self._zone.local(time)
+
+    def see_row(self, row: dict[str, Any], turns: Sequence[Turn]) -> None:
+        """One row as it was written; each has the same chance to be shown (Vitter's algorithm R)."""
+        bubbles = [bubble for turn in turns for bubble in turn.bubbles if not bubble.mark]
+        self.contexts[_step(sum(bubble.time < row["start"] for bubble in bubbles))] += 1
+        self._rows += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append((row, turns))
+        elif (place := self._random.randrange(self._rows)) < EXAMPLES:
+            self.examples[place] = (row, turns)
+
+
+def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: PromptSpec) -> str:
+    """The page as HTML."""
+    steps = [name for _, name in _LENGTHS]
+    months = _months(page.months)
+    parts = [
+        f"<h1>{escape(spec.me)}：学到了什么 · what is learned</h1>",
+        '<p class="note">这一页引用了聊天内容，只留在你的电脑上。 It quotes your chats; keep it to yourself.</p>',
+        "<h2>数目 · Numbers</h2>",
+        _table([(_NAMES.get(name, name), what, n) for name, value in numbers.items() for what, n in _flat(value)]),
+        "<h2>在哪里说的 · Where</h2>",
+        _table([(name, "", n) for name, n in page.mine.most_common(_CHATS)]),
+        "<h2>什么时候 · When</h2>",
+        _bars([(month, page.months[month]) for month in months], "每月我的消息 · messages of mine a month"),
+        _bars([(str(hour), page.hours[hour]) for hour in range(24)], "几点 · hour of the day"),
+        "<h2>多长 · How long</h2>",
+        _bars([(steps[i], page.lengths[i]) for i in range(len(steps))], "一条的字数 · characters of one message"),
+        _bars([(steps[i], page.contexts[i]) for i in range(len(steps))], "之前看到几条 · messages seen before, by row"),
+        "<h2>隐私信息 · Personal data replaced</h2>",
+        _table(
+            [
+                (privacy.LABELS[kind], "  ".join(found.samples.get(kind, [])), n)
+                for kind, n in found.counts.most_common()
+            ]
+        ),
+        f"<h2>随机 {len(page.examples)} 段 · {len(page.examples)} at random</h2>",
+        '<p class="note">绿色是要学的。 What is green is learned; the rest is what the persona sees.</p>',
+        *(_conversation(row, turns, page) for row, turns in page.examples),
+    ]
+    head = '<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    return f"{head}<title>mybot: {escape(spec.me)}</title><style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
+
+
+def _step(number: int) -> int:
+    return next(place for place, (most, _) in enumerate(_LENGTHS) if number <= most)
+
+
+def _months(seen: Counter[str]) -> list[str]:
+    """Every month from the first to the last, the silent ones too."""
+    if not seen:
+        return []
+    first, last = ([int(part) for part in month.split("-")] for month in (min(seen), max(seen)))
+    span = range(first[0] * 12 + first[1] - 1, last[0] * 12 + last[1])
+    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in span]
+
+
+def _flat(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, Mapping) else [("", value)]
+
+
+def _table(rows: Sequence[tuple[str, str, Any]]) -> str:
+    if not rows:
+        return "<p>没有 · none</p>"
+    lines = []
+    before = ""
+    for name, what, number in rows:
+        shown = f"{number:,}" if isinstance(number, int) else escape(str(number))
+        first = escape(name) if name != before else ""
+        lines.append(f'<tr><td>{first}<td>{escape(what)}<td class="n">{shown}')
+        before = name
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _bars(values: Sequence[tuple[str, int]], caption: str) -> str:
+    """A bar chart as SVG; each bar says its number when pointed at."""
+    if not any(n for _, n in values):
+        return ""
+    most, width, height = max(n for _, n in values), max(12, min(40, 800 // len(values))), 120
+    every = -(-len(values) * 34 // (width * len(values))) if width < 34 else 1
+    parts: list[str] = []
+    for place, (name, n) in enumerate(values):
+        tall = round(n / most * height, 1)
+        x = place * width
+        bar = f'<rect x="{x + 1}" y="{height - tall}" width="{width - 2}" height="{tall}">'
+        parts.append(f"{bar}<title>{escape(name)}: {n:,}</title></rect>")
+        if place % every == 0:
+            parts.append(f'<text x="{x + 1}" y="{height + 12}">{escape(name)}</text>')
+    size = f'width="{len(values) * width + 30}" height="{height + 18}"'
+    return f'<figure><svg {size} role="img">{"".join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def _conversation(row: dict[str, Any], turns: Sequence[Turn], page: Page) -> str:
+    lines: list[str] = []
+    for turn in turns:
+        for bubble in turn.bubbles:
+            if bubble.mark:
+                lines.append(f'<div class="b mark">{escape(bubble.mark)}</div>')
+                continue
+            mine = turn.role == "assistant"
+            style = "b mine learned" if bubble.target else "b mine" if mine else "b"
+            who = f'<span class="who">{escape(bubble.label)}</span> ' if bubble.label else ""
+            quote = f'<span class="who">「{escape(bubble.quote)}」</span> ' if bubble.quote else ""
+            note = f' <span class="who">{escape(bubble.note)}</span>' if bubble.note else ""
+            lines.append(f'<div class="{style}">{who}{quote}<span class="t">{escape(bubble.text)}</span>{note}</div>')
+    when = page.local(row["start"])
+    title = f"{escape(row['name'])} · {when:%Y-%m-%d %H:%M} · {row['split']}"
+    return f"<details><summary>{title}</summary>{''.join(lines)}</details>"

@@ -1,0 +1,72 @@
+"""Lines that the bot wrote under the owner's account: they come back in later exports as if they were mine.
+
+Knows the bot's history database; doesn't know exports. A persona that learns from its own lines
+drifts away from the person, a little more with each training.
+"""
+
+import asyncio
+import hashlib
+import json
+from array import array
+from pathlib import Path
+
+from sqlalchemy import select
+
+from bot.persona.message import Message, Segment
+from bot.tables import connect, messages
+
+AROUND = 120
+"""Seconds by which the two clocks may differ."""
+
+
+class Written:
+    """What the bot said: hashed words and when, without the words."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, array[float]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._times.values()))
+
+    @classmethod
+    def read(cls, url: str) -> "Written":
+        """Everything the bot said according to its database. SettingsError when that can't be read."""
+        return asyncio.run(_read(url))
+
+    @classmethod
+    def beside(cls, url: str, data: Path) -> "Written":
+        """From the database the owner names, or history.db in the data folder; nothing if there is none."""
+        if url:
+            return cls.read(url)
+        path = (data / "history.db").absolute()
+        return cls.read(f"sqlite+aiosqlite:///{path}") if path.is_file() else cls()
+
+    def add(self, text: str, kind: str, time: float) -> None:
+        self._times.setdefault(_print(text, kind), array("d")).append(time)
+
+    def by_the_bot(self, message: Message) -> bool:
+        """Whether the bot said these words at about this time."""
+        if not self._times:
+            return False
+        times = self._times.get(_print(message.text, message.kind), ())
+        return any(abs(time - message.time) <= AROUND for time in times)
+
+
+async def _read(url: str) -> Written:
+    written = Written()
+    engine = await connect(url)
+    try:
+        async with engine.connect() as connection:
+            columns = messages.c
+            query = select(columns.kind, columns.time, columns.segments).where(columns.author.like("persona:%"))
+            async for row in await connection.stream(query):
+                text = "".join(Segment(**segment).plain() for segment in json.loads(row.segments))
+                written.add(text, row.kind, row.time)
+    finally:
+        await engine.dispose()
+    return written
+
+
+def _print(text: str, kind: str) -> int:
+    folded = "".join(text.split())
+    return int.from_bytes(hashlib.blake2b(f"{kind}:{folded}".encode("utf-8", "replace"), digest_size=8).digest(), "big")
