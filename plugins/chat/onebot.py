@@ -4,7 +4,6 @@ Knows what NapCat, LLBot and go-cqhttp write into events, array format and CQ st
 Doesn't know who may talk with the bot, nor what becomes of a message. No call is made from here.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -21,41 +20,9 @@ from nonebot.adapters.onebot.v11 import (
 )
 from nonebot.compat import type_validate_python
 
-from bot.persona.message import Kind, Message, Segment
+from bot.persona.message import Kind, Message
+from bot.persona.onebot import segment
 
-TYPES = {
-    "image": "image",
-    "face": "face",
-    "dice": "face",
-    "rps": "face",
-    "mface": "sticker",
-    "marketface": "sticker",
-    "bface": "sticker",
-    "record": "voice",
-    "audio": "voice",
-    "video": "video",
-    "file": "file",
-    "onlinefile": "file",
-    "forward": "forward",
-    "node": "forward",
-    "json": "card",
-    "xml": "card",
-    "share": "card",
-    "music": "card",
-    "contact": "card",
-    "markdown": "card",
-    "miniapp": "card",
-    "location": "location",
-    "redbag": "redpacket",
-    "wallet": "redpacket",
-    "poke": "poke",
-    "shake": "poke",
-}
-"""Segment types of the wire → ours. Text, at and reply are read apart; anything else is unknown."""
-
-_NOT_SHOWN = frozenset({"reply", "anonymous"})
-_CARDS = {"com.tencent.multimsg": "forward", "com.tencent.map": "location"}
-"""Apps whose JSON cards are something else in disguise."""
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 
 
@@ -102,7 +69,7 @@ def read(
         time=event.time,
         sender=sender,
         name=_name(event) or sender,
-        segments=[s for s in (_segment(part.type, part.data, known) for part in content) if s is not None],
+        segments=[s for s in (segment(part.type, part.data, known) for part in content) if s is not None],
         mine=sender == account or event.post_type == "message_sent",
         reply_to=next((str(part.data["id"]) for part in content if part.type == "reply" and "id" in part.data), None),
         flags=("anonymous",) if _field(event, "anonymous") else (),
@@ -159,46 +126,6 @@ def _name(event: Event) -> str:
     sender = _field(event, "sender")
     get: Callable[[str], Any] = sender.get if isinstance(sender, Mapping) else lambda key: getattr(sender, key, None)
     return next((name for key in ("card", "nickname") if (name := str(get(key) or "").strip())), "")
-
-
-def _segment(kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> Segment | None:
-    if kind == "text":
-        text = str(data.get("text") or "")
-        return Segment("text", text) if text else None
-    if kind in _NOT_SHOWN:
-        return None
-    if kind == "at":
-        return _mention(str(data.get("qq", "")), str(data.get("name") or ""), names)
-    if kind == "face":
-        raw = data.get("raw")
-        return Segment("face", _shown(raw.get("faceText")) if isinstance(raw, Mapping) else "", str(data.get("id", "")))
-    if kind == "image":
-        # Sub-type 0 is a picture, 1 and above are one's own stickers and the shop's.
-        sub_type = str(data.get("sub_type", data.get("subType", 0)) or 0)
-        return Segment("image" if sub_type == "0" else "sticker")
-    if kind == "json":
-        return Segment(_CARDS.get(_app(str(data.get("data", ""))), "card"))
-    if kind == "file":
-        return Segment("file", _shown(data.get("file_name") or data.get("name") or data.get("file")))
-    return Segment(TYPES.get(kind, "unknown"))
-
-
-def _mention(id_: str, name: str, names: Mapping[str, str]) -> Segment:
-    if id_ in ("all", "0"):
-        return Segment("at", id="all", name="全体成员")
-    return Segment("at", id=id_, name=names.get(id_) or name.lstrip("@").strip())
-
-
-def _app(card: str) -> str:
-    try:
-        content = json.loads(card)
-    except ValueError:
-        return ""
-    return str(content.get("app", "")) if isinstance(content, dict) else ""
-
-
-def _shown(value: object) -> str:
-    return str(value) if value else ""
 
 
 def _at(message: Message, account: str) -> bool:

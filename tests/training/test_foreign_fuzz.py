@@ -18,7 +18,17 @@ from training.importers.source import HEAD, Notes, Source, Zone
 
 LRM = "\u200e"
 EXPORTS = Path(__file__).parents[1] / "exports"
-FORMATS = ("wechat_csv", "weflow_json", "telegram", "discord", "whatsapp", "train_json_rows")
+FORMATS = (
+    "wechat_csv",
+    "weflow_json",
+    "telegram",
+    "discord",
+    "whatsapp",
+    "train_json_rows",
+    "onebot_history",
+    "qq_mht",
+    "qq_mobile_html",
+)
 SAMPLES = {
     "wechat_csv": ("wechat-pywxdump.csv", "wechat-private-gbk.csv", "wechat-memotrace.csv", "wechat-memotrace-new.csv"),
     "weflow_json": ("weflow.json", "echotrace.json"),
@@ -26,8 +36,11 @@ SAMPLES = {
     "discord": ("discord-guild.json", "discord-direct.json"),
     "whatsapp": ("_chat.txt", "whatsapp-us.txt", "whatsapp-android-zh.txt", "whatsapp-de.txt"),
     "train_json_rows": ("train.json",),
+    "onebot_history": ("onebot-group.json", "onebot-private.jsonl", "onebot-answers.jsonl"),
+    "qq_mht": ("mht-group.mht", "mht-friend.mht"),
+    "qq_mobile_html": ("android-friend.html",),
 }
-ONE_LINE = ("echotrace.json", "discord-direct.json")
+ONE_LINE = ("echotrace.json", "discord-direct.json", "onebot-answers.jsonl")
 NAMES = [(name, sample) for name, samples in SAMPLES.items() for sample in samples]
 
 
@@ -119,11 +132,13 @@ KEYS = {
         " reply_to_message_id mime_type place_name via_bot"
     ),
     "discord": "id type timestamp author content attachments stickers embeds mentions reference forwardedMessage",
+    "onebot_history": "self_id user_id time message_id message_type sender message raw_message group_id post_type target_id",
     "weflow_json": "localId createTime formattedTime type content isSend senderUsername senderDisplayName platformMessageId",
 }
 HEADS = {
     "telegram": {"name": "x", "type": "private_group", "id": 5},
     "discord": {"guild": {"id": "1", "name": "g"}, "channel": {"id": "2", "type": "GuildTextChat", "name": "c"}},
+    "onebot_history": {"status": "ok", "retcode": 0},
     "weflow_json": {"session": {"wxid": "wxid_a", "displayName": "a"}},
 }
 LIKELY = st.sampled_from(
@@ -168,13 +183,31 @@ def test_every_line_of_a_text_is_in_a_message_or_counted(lines: list[str]) -> No
 
 
 CSV_HEAD = "id,MsgSvrID,type_name,is_sender,talker,room_name,msg,src,CreateTime\n"
+MHT = "From: <Save by Tencent MsgMgr>\n<td>消息对象:a</td></tr><tr><td>日期: 2021-05-01</td></tr>\n"
 BEGINNINGS = {
     "wechat_csv": (CSV_HEAD, CSV_HEAD + "1,,引用回复,0,a,a,", CSV_HEAD + '1,,文本,0,a,a,"'),
     "whatsapp": ("", "1/20/23, 8:00 - A: ", f"1/20/23, 8:00 - A: {LRM}"),
+    "qq_mht": ("", MHT, MHT + "<tr><td><div style=color:#42B475;x><div style=y>a</div>8:00:00</div><div z>"),
+    "qq_mobile_html": (
+        "",
+        '<font color="blue"><b>a(30011)</b></font>-----<font color="green">2016-03-04 8:00:00</font>',
+    ),
     "train_json_rows": ("", '{"text": "### Human: '),
     **{name: ("", json.dumps({**head, "messages": []})[:-2], json.dumps(head)[:-1]) for name, head in HEADS.items()},
 }
 PIECES = [LRM, " ", '"', ".a", "<title>", "[引用](", "\u2068@", "{", "[", "1/", ": ", "\\", "### Human: "]
+PIECES += [
+    "<tr>",
+    "</tr>",
+    "<br>",
+    "</br>",
+    "&get;",
+    "-----",
+    "[CQ:",
+    "[CQ:a,b=c",
+    "<div style=color:#42B475;x>",
+    "\x00",
+]
 PIECES += ['{"id": 1, "type": "message", "a": [', '"messages": [', "]", "\n", '"\n', "1,2,文本,0,a,b,c,,1700000000\n"]
 
 

@@ -21,6 +21,11 @@ LOST = {
     "telegram-group.json": {"bad_time": 1},
     "telegram-account.json": {"broken_row": 1},
     "discord-guild.json": {"bad_time": 1, "broken_row": 1},
+    "mht-page.html": {"bad_time": 2, "broken_row": 1},
+    "android-friend.html": {"bad_time": 1},
+    "onebot-group.json": {"bad_time": 1, "not_a_message": 1},
+    "onebot-private.jsonl": {"truncated": 1},
+    "nt_msg.db": {"bad_time": 1, "not_a_message": 1},
     "train.json": {"more_markers": 1, "not_a_message": 1, "broken_row": 1},
 }
 DAMAGED = {
@@ -30,6 +35,8 @@ DAMAGED = {
     "wechat-pywxdump.csv": {"quoted_elsewhere": 1, "unknown_element": 1},
     "weflow.json": {"unknown_element": 1},
     "telegram-group.json": {"unknown_element": 1},
+    "onebot-group.json": {"unknown_element": 1},
+    "nt_msg.db": {"unknown_element": 1},
 }
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ from hypothesis import given, settings, strategies as st
 from bot.persona.message import Message
 from config.errors import InputError, MyBotError
 from training.importers import importer_for, json_rows, jsonl, qq_exporter
-from training.importers.source import HEAD, Notes, Source, Zone
+from training.importers.places import Place
+from training.importers.source import HEAD, Notes, Source, Zone, opened
+
+EXPORTS = Path(__file__).parents[1] / "exports"
 
 CHAT = {"name": "群", "type": "group", "groupCode": "445566"}
 
@@ -154,11 +159,6 @@ def test_an_export_without_a_chat_is_refused() -> None:
         read(b'{"messages": []}')
 
 
-def test_a_manifest_of_a_chunked_export_is_no_export() -> None:
-    raw = json.dumps({"metadata": {}, "chatInfo": CHAT, "chunked": {"chunks": []}}).encode()
-    assert qq_exporter.sniff(source_of(raw)) < 0.5
-
-
 def test_a_reply_is_found_by_time_and_sender_only_where_the_id_is_unknown() -> None:
     def reply(**data: Any) -> dict[str, Any]:
         return {"elements": [{"type": "reply", "data": data}, {"type": "text", "data": {"text": "嗯"}}]}
@@ -172,3 +172,29 @@ def test_a_reply_is_found_by_time_and_sender_only_where_the_id_is_unknown() -> N
         row(5, content=reply(messageId="0")),
     ]
     assert [m.reply_to for m in read(json.dumps(export(rows)).encode())[2:]] == ["7000", "7001", "elsewhere", None]
+
+
+def test_chunks_are_read_through_their_manifest_from_a_folder_or_a_zip(tmp_path: Path) -> None:
+    whole = json.loads((EXPORTS / "exporter-now.json").read_text(encoding="utf-8"))
+    rows = whole.pop("messages")
+    folder = tmp_path / "export"
+    (folder / "chunks").mkdir(parents=True)
+    listed = []
+    for number, part in enumerate((rows[:5], rows[5:]), 1):
+        path = folder / "chunks" / f"c{number:06}.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part), encoding="utf-8")
+        listed.append({"index": number, "relativePath": f"chunks/{path.name}", "count": len(part)})
+    listed[1]["count"] += 1
+    listed.append({"index": 3, "relativePath": "chunks/c000003.jsonl", "count": 9})
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps({**whole, "chunked": {"format": "jsonl", "chunks": listed}}), encoding="utf-8")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    with opened(EXPORTS / "exporter-now.json") as source:
+        expected = [m.text for m in qq_exporter.read(source, Notes(), Zone("+08:00"))]
+    for place in (Place(manifest), Place(Path(archive), "manifest.json")):
+        notes = Notes()
+        with place.open() as source:
+            assert importer_for(source)[0] == "qq_exporter"
+            assert [m.text for m in qq_exporter.read(source, notes, Zone("+08:00"))] == expected
+        assert [warning.split("/")[-1][:12] for warning in notes.warnings] == ["c000002.json", "c000003.json"]
+        assert not notes.dropped

@@ -19,6 +19,10 @@ FOREIGN = {
     "discord": "discord",
     "whatsapp": "whatsapp",
     "_chat": "whatsapp",
+    "onebot": "onebot_history",
+    "mht": "qq_mht",
+    "android": "qq_mobile_html",
+    "nt_msg": "qq_nt",
     "train": "train_json_rows",
 }
 

@@ -145,6 +145,17 @@ def grouped_rows(
         yield _head(before), _objects(window, begins, key)
 
 
+def objects(file: BinaryIO, begins: re.Pattern[str]) -> Iterator[dict[str, Any] | Broken]:
+    """The objects of a file that is an array, or has them one after another."""
+    window = Window(file)
+    window.grow()
+    window.seek(re.compile(r"\s*\[?"))
+    for row in _objects(window, begins):
+        # Where objects follow one another nothing closes them: the end of the file is no damage.
+        if not isinstance(row, Broken) or row.begins:
+            yield row
+
+
 def _head(before: str) -> dict[str, Any]:
     """The members of an unfinished object, of which the text ends before its last one."""
     text = before.rstrip().removesuffix(",")

@@ -4,7 +4,8 @@
      "messages": [{"id", "timestamp", "sender": {"uid", "uin", "name"}, "content": {"elements": […]},
                    "recalled", "system"}, …]}
 
-The older dialect has `messageId`, ISO times, `messageType`, `isSystemMessage`, `isRecalled`, and
+Or the messages lie in chunks, one a line, that the manifest names: {…, "chunked": {"chunks":
+[{"relativePath", "count"}]}}. The older dialect has `messageId`, ISO times, `messageType`, `isSystemMessage`, `isRecalled`, and
 `rawMessage` beside. Texts are built from the elements: `content.text` glues marks to the words.
 """
 
@@ -17,7 +18,7 @@ from typing import Any, cast
 
 from bot.persona.message import Kind, Message
 from config.errors import InputError
-from training.importers.json_rows import Broken, member, rows
+from training.importers.json_rows import Broken, member, objects, rows
 from training.importers.qq_exporter_elements import plain_segments, reply_of, segments_of
 from training.importers.source import Notes, Source, Zone, fingerprint
 from training.importers.text import DAMAGED, decode_head
@@ -40,7 +41,7 @@ def sniff(source: Source) -> float:
     if not text.lstrip("\ufeff \t\r\n").startswith("{"):
         return 0.0
     if '"chatInfo"' in text and '"metadata"' in text:
-        return 0.95 if '"chunked"' not in text else 0.4
+        return 0.95
     return 0.7 if '"chatInfo"' in text and '"messages"' in text else 0.0
 
 
@@ -51,13 +52,33 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
         raise InputError(f"{source.name} doesn't say which chat it is", hint="export it again as JSON")
     notes.owners |= {_text(info[key]) for key in ("selfUin",) if _text(info.get(key)) not in _NOWHERE}
     reader = _Reader(source, info, zone, notes)
-    for number, row in enumerate(rows(source.file, "messages", _BEGINS), 1):
+    chunked = _dict(member(source.file, "chunked"))
+    found = _chunked(source, notes, chunked) if chunked else rows(source.file, "messages", _BEGINS)
+    for number, row in enumerate(found, 1):
         if isinstance(row, Broken):
             notes.drop("truncated" if row.truncated else "broken_row", source, number, row.begins)
             continue
         message = reader.message(row, number)
         if message is not None:
             yield message
+
+
+def _chunked(source: Source, notes: Notes, chunked: dict[str, Any]) -> Iterator[dict[str, Any] | Broken]:
+    """The rows of the chunks that a manifest names; what is missing is told."""
+    listed = chunked.get("chunks")
+    for chunk in map(_dict, listed if isinstance(listed, list) else []):
+        name = _text(chunk.get("relativePath")) or _text(chunk.get("fileName"))
+        place = source.beside(name) if name else None
+        if place is None:
+            notes.warnings.append(f"{source.name}: the chunk {name or '(no name)'} isn't beside it")
+            continue
+        count = 0
+        with place.open() as part:
+            for row in objects(part.file, _BEGINS):
+                count += not isinstance(row, Broken)
+                yield row
+        if (promised := chunk.get("count")) != count and isinstance(promised, int):
+            notes.warnings.append(f"{name} has {count:,} messages, the manifest says {promised:,}")
 
 
 class _Reader:

@@ -20,36 +20,15 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
 from bot.persona.message import Kind, Message, Segment
+from training.importers.qq_marks import Speaker, segments_of, speaker_of
 from training.importers.qq_txt_lines import TITLE, candidates, split_who, structure, wall_time
-from training.importers.qq_txt_survey import SYSTEM, Section, Survey, Walk, survey
+from training.importers.qq_txt_survey import Section, Survey, Walk, survey
 from training.importers.source import Notes, Source, Zone, fingerprint
 from training.importers.text import DAMAGED, blocks, decode_head
-
-ANONYMOUS = "80000000"
 
 LONGEST_BODY = 1 << 20
 """Characters of one message; what is beyond is cut off and accounted for."""
 
-_MEDIA = {
-    "图片": "image",
-    "闪照": "image",
-    "表情": "face",
-    "动画表情": "sticker",
-    "语音": "voice",
-    "视频": "video",
-    "文件": "file",
-    "聊天记录": "forward",
-    "位置": "location",
-    "红包": "redpacket",
-    "语音通话": "call",
-    "视频通话": "call",
-    "戳一戳": "poke",
-}
-_MEDIUM = re.compile(r"\[(" + "|".join(_MEDIA) + r")\]")
-_WHOLE = re.compile(r"\[(文件|QQ红包|QQ小程序)\]([^\n]+)")
-_WHOLE_TYPES = {"文件": "file", "QQ红包": "redpacket", "QQ小程序": "card"}
-
-_Speaker = tuple[str, str, tuple[str, ...]]
 _Make = Callable[[int, str, str, int], Message]
 _Entry = tuple[Section, int | None, str, str, int]
 
@@ -136,13 +115,13 @@ def _maker(section: Section, source: Source, zone: Zone) -> _Make:
     chat_name = section.name or PurePath(source.name).stem
     chat = f"qq:{kind}:{chat_name}" + (f"@{section.label}" if section.label else "")
     file, utc, identify = source.name, zone.utc, fingerprint(chat)
-    speakers: dict[str, _Speaker] = {}
+    speakers: dict[str, Speaker] = {}
     last_names: dict[str, str] = {}
 
     def make(wall: int, who: str, body: str, line: int) -> Message:
         speaker = speakers.get(who)
         if speaker is None:
-            speaker = speakers[who] = _speaker(who, is_group=section.is_group)
+            speaker = speakers[who] = speaker_of(who, is_group=section.is_group)
         sender, name, flags = speaker
         if name == sender:
             # A number instead of a name: QQ didn't know it that day.
@@ -152,7 +131,7 @@ def _maker(section: Section, source: Source, zone: Zone) -> _Make:
         if "\r" in body:
             body = body.replace("\r\n", "\n").replace("\r", "\n")
         time = utc(wall)
-        segments = _segments(body) if not body or "[" in body else [Segment("text", body)]
+        segments = segments_of(body) if not body or "[" in body else [Segment("text", body)]
         return Message(
             identify(time, sender, body),
             chat,
@@ -167,27 +146,3 @@ def _maker(section: Section, source: Source, zone: Zone) -> _Make:
         )
 
     return make
-
-
-def _speaker(who: str, *, is_group: bool) -> _Speaker:
-    known = split_who(who)
-    if known is None or not (is_group or known[0] in SYSTEM):
-        name = who.strip()
-        return name, name, ()
-    sender, name = known
-    if sender in SYSTEM:
-        return sender, name, ("system",)
-    return sender, name, ("anonymous",) if sender == ANONYMOUS else ()
-
-
-def _segments(body: str) -> list[Segment]:
-    """Media marks become media; one that was typed by hand looks the same and becomes one too."""
-    if whole := _WHOLE.fullmatch(body):
-        return [Segment(_WHOLE_TYPES[whole[1]], whole[2])]
-    segments: list[Segment] = []
-    for place, part in enumerate(_MEDIUM.split(body)):
-        if place % 2:
-            segments.append(Segment(_MEDIA[part]))
-        elif part:
-            segments.append(Segment("text", part))
-    return segments
