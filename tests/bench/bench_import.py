@@ -50,7 +50,7 @@ _WORDS = [
 _PEOPLE = [f"群友{n}({200000 + n * 37})" for n in range(40)] + ["我自己(100001)"] * 10
 
 
-def write_export(path: Path, messages: int) -> None:
+def write_export(path: Path, messages: int, quoted: float = 0.05) -> None:
     """A group's export as QQ writes it: CRLF between messages, LF inside, a few quoted headers."""
     draw = random.Random(1)
     clock = 1_500_000_000
@@ -61,7 +61,7 @@ def write_export(path: Path, messages: int) -> None:
             now = time.gmtime(clock + 8 * 3600)
             stamp = f"{now.tm_year}-{now.tm_mon:02}-{now.tm_mday:02} {now.tm_hour}:{now.tm_min:02}:{now.tm_sec:02}"
             body = "".join(draw.choices(_WORDS, k=draw.randint(1, 9)))
-            if draw.random() < 0.05:
+            if draw.random() < quoted:
                 body += f"\n2016-01-01 8:00:00 {draw.choice(_PEOPLE)}\n{body}"
             file.write(f"{stamp} {draw.choice(_PEOPLE)}\r\n{body}\r\n\r\n")
 

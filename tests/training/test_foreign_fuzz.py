@@ -28,6 +28,7 @@ FORMATS = (
     "onebot_history",
     "qq_mht",
     "qq_mobile_html",
+    "qq_pasted",
 )
 SAMPLES = {
     "wechat_csv": ("wechat-pywxdump.csv", "wechat-private-gbk.csv", "wechat-memotrace.csv", "wechat-memotrace-new.csv"),
@@ -39,6 +40,7 @@ SAMPLES = {
     "onebot_history": ("onebot-group.json", "onebot-private.jsonl", "onebot-answers.jsonl"),
     "qq_mht": ("mht-group.mht", "mht-friend.mht"),
     "qq_mobile_html": ("android-friend.html",),
+    "qq_pasted": ("pasted-window.txt", "pasted-manager.txt", "pasted-mobile.txt", "nt-export.txt"),
 }
 ONE_LINE = ("echotrace.json", "discord-direct.json", "onebot-answers.jsonl")
 NAMES = [(name, sample) for name, samples in SAMPLES.items() for sample in samples]
@@ -192,6 +194,7 @@ BEGINNINGS = {
         "",
         '<font color="blue"><b>a(30011)</b></font>-----<font color="green">2016-03-04 8:00:00</font>',
     ),
+    "qq_pasted": ("", "小鹿 2023/1/1 8:00:11\n", "— —  2023-1-1  — —\n"),
     "train_json_rows": ("", '{"text": "### Human: '),
     **{name: ("", json.dumps({**head, "messages": []})[:-2], json.dumps(head)[:-1]) for name, head in HEADS.items()},
 }

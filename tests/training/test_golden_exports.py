@@ -26,6 +26,8 @@ LOST = {
     "onebot-group.json": {"bad_time": 1, "not_a_message": 1},
     "onebot-private.jsonl": {"truncated": 1},
     "nt_msg.db": {"bad_time": 1, "not_a_message": 1},
+    "pasted-window.txt": {"notice": 3},
+    "pasted-manager.txt": {"notice": 1},
     "train.json": {"more_markers": 1, "not_a_message": 1, "broken_row": 1},
 }
 DAMAGED = {
@@ -37,6 +39,7 @@ DAMAGED = {
     "telegram-group.json": {"unknown_element": 1},
     "onebot-group.json": {"unknown_element": 1},
     "nt_msg.db": {"unknown_element": 1},
+    "pasted-manager.txt": {"no_date": 2},
 }
 
 

@@ -22,6 +22,8 @@ FOREIGN = {
     "onebot": "onebot_history",
     "mht": "qq_mht",
     "android": "qq_mobile_html",
+    "pasted": "qq_pasted",
+    "nt-export": "qq_pasted",
     "nt_msg": "qq_nt",
     "train": "train_json_rows",
 }

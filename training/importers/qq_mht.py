@@ -62,6 +62,8 @@ class _Page:
 
     def see(self, row: HtmlRow) -> Message | None:
         """The message of a row; None where it is a head or a date."""
+        if row.line > 1 and (before := row.text.partition("<tr")[0]).strip():
+            self._notes.drop("outside_messages", self._source, row.line, before)
         match = _MESSAGE.search(row.text)
         if match is None:
             self._heading(row)
