@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.persona import privacy
 from bot.persona.message import Message
-from bot.persona.prompt import PromptSpec, Turn
+from bot.persona.prompt import Bubble, PromptSpec, Turn
 from training.importers.source import Zone
 
 EXAMPLES = 10
@@ -151,8 +151,8 @@ def _bars(values: Sequence[tuple[str, int]], caption: str) -> str:
     """A bar chart as SVG; each bar says its number when pointed at."""
     if not any(n for _, n in values):
         return ""
-    most, width, height = max(n for _, n in values), max(12, min(40, 800 // len(values))), 120
-    every = -(-len(values) * 34 // (width * len(values))) if width < 34 else 1
+    most, width, height = max(n for _, n in values), max(12, min(48, 800 // len(values))), 120
+    every = -(-(6 + 7 * max(len(name) for name, _ in values)) // width)
     parts: list[str] = []
     for place, (name, n) in enumerate(values):
         tall = round(n / most * height, 1)
@@ -165,12 +165,17 @@ def _bars(values: Sequence[tuple[str, int]], caption: str) -> str:
     return f'<figure><svg {size} role="img">{"".join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>'
 
 
+def _marked(bubble: Bubble) -> str:
+    """A silence or an answer's link without the backslash that keeps them apart from what people write."""
+    return f"{bubble.mark} {bubble.text}".strip().removeprefix("\\").replace("~", "⋯", 1)
+
+
 def _conversation(row: dict[str, Any], turns: Sequence[Turn], page: Page) -> str:
     lines: list[str] = []
     for turn in turns:
         for bubble in turn.bubbles:
             if bubble.mark:
-                lines.append(f'<div class="b mark">{escape(bubble.mark)}</div>')
+                lines.append(f'<div class="b mark">{escape(_marked(bubble))}</div>')
                 continue
             mine = turn.role == "assistant"
             style = "b mine learned" if bubble.target else "b mine" if mine else "b"
