@@ -90,7 +90,10 @@ def build(folder: Path, seed: int) -> None:
     )
     _step(
         "dataset: sessions, personal data out, replies marked",
-        lambda: dataset.main(load(Dataset, data=data, history_private=HISTORY, history_group=HISTORY)),
+        # Nothing in an invented life goes out of date: replies bound to a moment weigh as much as any.
+        lambda: dataset.main(
+            load(Dataset, data=data, history_private=HISTORY, history_group=HISTORY, state_weight=1.0)
+        ),
     )
     _step("toy base model: a million parameters, from nothing", lambda: make_base(base, data, seed))
     recipe = Train(
