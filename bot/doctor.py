@@ -22,6 +22,7 @@ from rich.markup import escape
 from bot import frames
 from bot.engine.model import REAL, size_of
 from bot.history import History
+from bot.persona.base_model import find_base
 from bot.persona.manifest import open_persona
 from bot.whereabouts import check as check_whereabouts
 from config.errors import MyBotError
@@ -90,6 +91,8 @@ def _persona(engine: Engine) -> list[Finding]:
         return [Finding("persona", "note", "the echo engine repeats what it hears", "set [engine] persona for a model")]
     folder, persona = open_persona(engine.persona)
     persona.check(folder, hashes=True)
+    if persona.model.weights == "adapter":
+        find_base(folder, persona.model, engine.base_model)
     size = sum(file.size for file in persona.files.values()) / 1e9
     return [
         Finding("persona", "ok", f"{persona.name} {persona.hash}: {len(persona.files)} files, {size:.1f} GB, whole")

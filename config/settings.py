@@ -242,6 +242,10 @@ class Score(Table, env_prefix="MYBOT_SCORE_"):
     """Replies that are drawn and searched for personal data of the records."""
     device: str = "auto"
     """As [engine] device."""
+    load_in_8bit: bool = False
+    """Measure the weights as they are served in 8 bit."""
+    load_in_4bit: bool = False
+    """Measure the weights as they are served in 4 bit."""
     as_json: Json = False
     """Print the report as one JSON object."""
 
@@ -300,6 +304,8 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """Load the weights in 8 bit: half the memory, slower."""
     load_in_4bit: bool = False
     """Load the weights in 4 bit: a quarter of the memory, slower."""
+    base_model: Path | None = None
+    """Where the base model of an adapter persona lies, if it was moved. Left out, where the persona says."""
     max_batch: int = Field(default=32, ge=1)
     """Chats answered at once."""
     max_queue: int = Field(default=128, ge=1)

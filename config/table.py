@@ -75,7 +75,9 @@ class _Toml(PydanticBaseSettingsSource):
             raise SettingsError(f"[{cls.table}] has no knob {wrong[0]!r}", hint=_nearest(cls, wrong[0]))
         anchored = {name: field.default for name, field in cls.model_fields.items() if isinstance(field.default, Path)}
         paths = {name for name, field in cls.model_fields.items() if "Path" in str(field.annotation)}
-        merged = {**anchored, **values}
+        # The file shows a path that is left out as "".
+        given = {name: value for name, value in values.items() if value != "" or name not in paths}
+        merged = {**anchored, **given}
         return {name: _anchor(value) if name in paths else value for name, value in merged.items()}
 
 

@@ -43,7 +43,14 @@ def score(folder: Path, knobs: Score) -> dict[str, Any]:
     from bot.engine.model import load as load_model
 
     _, persona = open_persona(folder)
-    loaded = load_model(folder, persona, load(Engine, persona=folder, device=knobs.device))
+    served = load(
+        Engine,
+        persona=folder,
+        device=knobs.device,
+        load_in_8bit=knobs.load_in_8bit,
+        load_in_4bit=knobs.load_in_4bit,
+    )
+    loaded = load_model(folder, persona, served)
     cutter = Cutter(loaded.tokenizer, persona.prompt, loaded.context)
     rows = (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == knobs.part)
     windows = list(islice(cut_rows(cutter, rows), knobs.rows))

@@ -167,4 +167,6 @@ def _flags(folder: Path, knobs: Engine) -> list[str]:
         flags += [f"--{name.replace('_', '-')}", str(getattr(knobs, name))]
     for name, on in (("load-in-8bit", knobs.load_in_8bit), ("load-in-4bit", knobs.load_in_4bit)):
         flags.append(f"--{name}" if on else f"--no-{name}")
+    if knobs.base_model:
+        flags += ["--base-model", str(knobs.base_model)]
     return flags

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from bot.engine.rows import Row, Steps
 from bot.engine.sampling import Draw
 from bot.engine.text import TextStream
-from bot.persona.manifest import Persona
+from bot.persona.base_model import find_base
+from bot.persona.manifest import Persona, Quantization
 from config.errors import EngineError
 from config.settings import Engine
 
@@ -152,16 +153,9 @@ def _weights(folder: Path, persona: Persona, knobs: Engine, device: str) -> Any:
     options: dict[str, Any] = {"dtype": dtype}
     if device != "cpu":
         options["device_map"] = {"": device}
-    if knobs.load_in_8bit and knobs.load_in_4bit:
-        raise EngineError("8 bit and 4 bit at once", hint="leave one of --load-in-8bit and --load-in-4bit")
-    if knobs.load_in_8bit:
-        options["quantization_config"] = transformers.BitsAndBytesConfig(load_in_8bit=True)
-    elif knobs.load_in_4bit:
+    if wanted := _quantization(persona, knobs):
         options["quantization_config"] = transformers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
+            **wanted.model_dump(), bnb_4bit_compute_dtype=dtype
         )
     if persona.model.weights == "merged":
         return transformers.AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -169,9 +163,18 @@ def _weights(folder: Path, persona: Persona, knobs: Engine, device: str) -> Any:
     from peft import PeftModel
 
     base = transformers.AutoModelForCausalLM.from_pretrained(
-        persona.model.base, revision=persona.model.revision or "main", **options
+        find_base(folder, persona.model, knobs.base_model), revision=persona.model.revision or "main", **options
     )
     return PeftModel.from_pretrained(base, folder / "adapter").get_base_model()
+
+
+def _quantization(persona: Persona, knobs: Engine) -> Quantization | None:
+    """What the operator asks for; else an adapter's base is loaded as in training."""
+    if knobs.load_in_8bit and knobs.load_in_4bit:
+        raise EngineError("8 bit and 4 bit at once", hint="leave one of --load-in-8bit and --load-in-4bit")
+    if knobs.load_in_8bit or knobs.load_in_4bit:
+        return Quantization(load_in_8bit=knobs.load_in_8bit, load_in_4bit=knobs.load_in_4bit)
+    return persona.model.quantization
 
 
 def _dtype(persona: Persona, knobs: Engine, device: str) -> "torch.dtype":

@@ -62,7 +62,7 @@ class ChatRequest(_Part):
     temperature: float | None = Field(default=None, ge=0, le=10)
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=-1)
-    min_p: float = Field(default=0.0, ge=0, le=1)
+    min_p: float | None = Field(default=None, ge=0, le=1)
     repetition_penalty: float | None = Field(default=None, gt=0, le=10)
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
@@ -87,7 +87,7 @@ class ChatRequest(_Part):
             temperature=own.temperature,
             top_p=own.top_p if self.top_p is None else self.top_p,
             top_k=own.top_k if self.top_k is None else max(0, self.top_k),
-            min_p=self.min_p,
+            min_p=own.min_p if self.min_p is None else self.min_p,
             repetition_penalty=own.repetition_penalty if self.repetition_penalty is None else self.repetition_penalty,
             presence_penalty=self.presence_penalty,
             frequency_penalty=self.frequency_penalty,

@@ -36,6 +36,7 @@ class Sampling:
             temperature=generation.temperature if temperature is None else temperature,
             top_p=generation.top_p,
             top_k=generation.top_k,
+            min_p=generation.min_p,
             repetition_penalty=generation.repetition_penalty,
             max_tokens=max_tokens or generation.max_tokens,
         )

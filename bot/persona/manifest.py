@@ -34,6 +34,19 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
 
+class Quantization(Part):
+    """How bitsandbytes loads a base model; the names are transformers'."""
+
+    load_in_4bit: bool = False
+    """Weights in 4 bit."""
+    load_in_8bit: bool = False
+    """Weights in 8 bit."""
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """The 4-bit number format."""
+    bnb_4bit_use_double_quant: bool = True
+    """Whether the quantisation constants are quantised too."""
+
+
 class Model(Part):
     base: str
     """What was fine-tuned: a hub name or a folder's name."""
@@ -41,6 +54,12 @@ class Model(Part):
     """The hub commit, where it is known."""
     weights: Literal["merged", "adapter"] = "merged"
     """Whether the folder holds whole weights, or only adapter/ on top of `base`."""
+    folder: str = ""
+    """Of an adapter on a local base: where that folder lay, seen from the version folder."""
+    fingerprint: str = ""
+    """Of an adapter on a local base: the digest by which that very base is known."""
+    quantization: Quantization | None = None
+    """Of an adapter: how its base was loaded in training, and is loaded to serve. None: in 16 bit."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     """Dtype of the weights on disk."""
     parameters: int = Field(default=0, ge=0)
@@ -58,6 +77,8 @@ class Generation(Part):
     """Share of the probability that is drawn from."""
     top_k: int = Field(default=0, ge=0)
     """Draw from so many tokens only; 0: all."""
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    """Tokens less likely than this share of the likeliest are never drawn."""
     repetition_penalty: float = Field(default=1.0, gt=0)
     """Above 1 makes tokens that were there less likely."""
     max_tokens: int = Field(default=128, ge=1)

@@ -10,8 +10,9 @@ from bot.engine import model
 from bot.engine.model import Loaded, choose_device, generate, load
 from bot.engine.rows import Row
 from bot.engine.wire import Piece, Sampling
-from bot.persona.manifest import Model, Persona, open_persona
-from config.errors import EngineError
+from bot.persona.base_model import fingerprint
+from bot.persona.manifest import Model, Persona, Quantization, open_persona
+from config.errors import EngineError, PersonaError
 from config.settings import Engine
 
 
@@ -249,26 +250,43 @@ def test_fewer_bits_take_less_memory_and_still_speak(loaded: Loaded, toy: Path, 
 
 # PEFT still reads a property that transformers has renamed.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
-def test_an_adapter_speaks_on_its_base(toy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("quantization", [None, Quantization(load_in_4bit=True)], ids=["whole", "nf4"])
+def test_an_adapter_speaks_on_its_base(toy: Path, tmp_path: Path, quantization: Quantization | None) -> None:
     import shutil
 
     import torch
     from peft import LoraConfig, get_peft_model
 
-    plain = open_model(toy)
+    base = open_model(toy, load_in_4bit=quantization is not None)
     torch.manual_seed(0)
-    tuned = get_peft_model(open_model(toy).model, LoraConfig(target_modules="all-linear", init_lora_weights=False))
-    folder = tmp_path / "v1"
+    tuned = get_peft_model(base.model, LoraConfig(target_modules="all-linear", init_lora_weights=False))
+    folder = tmp_path / "personas" / "v1"
     shutil.copytree(toy, folder, ignore=shutil.ignore_patterns("model.safetensors", "persona.json"))
     tuned.save_pretrained(folder / "adapter")
+    shutil.copytree(toy, tmp_path / "base")
     _, persona = open_persona(toy)
-    base = Model(base=str(toy), weights="adapter", dtype="float32", parameters=100_000, context=512)
-    persona.model_copy(update={"model": base}).seal(folder)
-    adapted = open_model(folder)
+    model = Model(
+        base="base", weights="adapter", dtype="float32", parameters=100_000, context=512, quantization=quantization,
+        folder="../../base", fingerprint=fingerprint(tmp_path / "base"),
+    )  # fmt: skip
+    persona.model_copy(update={"model": model}).seal(folder)
     ids = torch.tensor([[60, 61, 62, 70]])
-    wanted = tuned(ids).logits
-    assert torch.allclose(adapted.model(ids).logits, wanted, atol=1e-4)
-    assert not torch.allclose(plain.model(ids).logits, wanted, atol=1e-2)
+    # As it is served: bitsandbytes computes otherwise on a CPU where gradients are kept.
+    with torch.inference_mode():
+        wanted = tuned.eval()(ids).logits
+    assert torch.allclose(open_model(folder).model(ids).logits, wanted, atol=1e-4)
+    assert not torch.allclose(open_model(toy).model(ids).logits, wanted, atol=1e-2)
+
+    moved = (tmp_path / "base").rename(tmp_path / "elsewhere")
+    with pytest.raises(PersonaError, match="is not at") as lost:
+        open_model(folder)
+    assert "--base-model" in lost.value.hint
+    assert torch.allclose(open_model(folder, base_model=moved).model(ids).logits, wanted, atol=1e-4)
+    weights = moved / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(PersonaError, match="not the base model"):
+        open_model(folder, base_model=moved)
 
 
 def real(persona: Persona) -> Persona:
