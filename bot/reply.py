@@ -4,11 +4,12 @@ Knows the prompt, the engine and the guard; doesn't know when to speak, nor wher
 The chat, the browser, the demo and the platforms all come through here.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from bot.engine.wire import Finish, Sampling, Talker
+from bot.engine.wire import Ask, Finish, Sampling, Talker
 from bot.persona import privacy
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, split_reply, to_prompt, without_media
@@ -46,7 +47,8 @@ async def reply(
     quoted: Mapping[str, Message] | None = None,
     guard: bool = True,
     count: Callable[[str], int] | None = None,
-) -> AsyncIterator[Said]:
+    ask: Ask | None = None,
+) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
     `quoted` are older messages that these quote, by id; `count` gives the tokens of a text; with it the prompt is kept within the persona's context.
@@ -67,24 +69,24 @@ async def reply(
     known = "\n".join(m.text for m in messages)
     before = _last_words(messages)
     pending, held = "", 0
-    stream = talker.stream(prompt, sampling)
-    async for piece in stream:
-        pending += piece.text
-        lines = pending.split("\n")
-        if not piece.finish:
-            pending = lines.pop()
-        elif piece.finish not in ("stop", "length"):
-            lines = []
-        for bubble in split_reply("\n".join(lines)):
-            spoken = without_media(bubble)
-            safe = not guard or privacy.sendable(spoken, known, before)
-            before.append(spoken)
-            if spoken and not safe:
-                held += 1
-            elif spoken:
-                yield Said(spoken, persona=piece.persona, held_back=held)
-        if piece.finish:
-            yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
+    async with aclosing(talker.stream(prompt, sampling, ask)) as stream:
+        async for piece in stream:
+            pending += piece.text
+            lines = pending.split("\n")
+            if not piece.finish:
+                pending = lines.pop()
+            elif piece.finish not in ("stop", "length"):
+                lines = []
+            for bubble in split_reply("\n".join(lines)):
+                spoken = without_media(bubble)
+                safe = not guard or privacy.sendable(spoken, known, before)
+                before.append(spoken)
+                if spoken and not safe:
+                    held += 1
+                elif spoken:
+                    yield Said(spoken, persona=piece.persona, held_back=held)
+            if piece.finish:
+                yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
 
 
 def _last_words(messages: Sequence[Message]) -> list[str]:

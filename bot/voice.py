@@ -4,10 +4,11 @@ Knows the engine, the history and the port; doesn't know when to speak, nor whic
 """
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from bot.engine.wire import Sampling, Talker
+from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
 from bot.persona.message import Kind, Message, Segment
@@ -76,10 +77,12 @@ class Voice:
             quoted={message.id: message for message in await self.history.some(chat, beyond)},
             guard=settings.guard,
             count=self.count,
+            ask=Ask(chat, "private" if scene.kind == "private" else "addressed"),
         )
         try:
-            async for said in steps:
-                yield said
+            async with aclosing(steps):
+                async for said in steps:
+                    yield said
         finally:
             self.history.keep_labels(chat, {who: label for who, label in labels.items() if who not in known})
 

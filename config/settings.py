@@ -287,7 +287,7 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     persona: Path = Path("personas/me")
     """A persona, or one sealed version of it."""
     url: str = ""
-    """Speak to this OpenAI-compatible server instead of starting an own worker, e.g. http://127.0.0.1:8000/v1."""
+    """Speak to this OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1, and start no worker; several, parted by commas, share the chats."""
     api_key: SecretStr | None = None
     """Key of the server; needed to listen on anything but loopback. Belongs into .env."""
     model: str = ""
@@ -316,6 +316,11 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """Seconds after which a request ends, queue and decoding together."""
     start_timeout: float = Field(default=600.0, gt=0)
     """Seconds a worker may take to load its model."""
+
+    @property
+    def urls(self) -> list[str]:
+        """Each of the servers in `url`."""
+        return [url.strip() for url in self.url.split(",") if url.strip()]
 
 
 class Bot(Table, env_prefix="MYBOT_BOT_"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.engine.wire import Finish, Piece, Sampling
+from bot.engine.wire import Ask, Finish, Piece, Sampling
 from bot.persona.manifest import Persona, open_persona
 from config.errors import EngineError
 from config.settings import Engine
@@ -154,7 +154,9 @@ class Remote:
         client.model = client.model or (names[0] if names else "")
         return cls(client, persona)
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Piece, None]:
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
         async with contextlib.aclosing(self._client.stream(messages, sampling)) as pieces:
             async for piece in pieces:
                 yield Piece(piece.text, piece.finish, piece.persona or self._persona.hash, piece.why)

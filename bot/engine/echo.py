@@ -1,10 +1,10 @@
 """No model at all: answers with the last line it was told. For tests and for wiring up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
 
-from bot.engine.wire import Piece, Sampling
+from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Model, Persona, Provenance
 from bot.persona.prompt import PromptSpec
 
@@ -24,7 +24,9 @@ class Echo:
     def persona(self) -> Persona:
         return self._persona
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
         said = [message["content"] for message in messages if message["role"] == "user"]
         line = said[-1].split("\n")[-1] if said else ""
         for stop in sampling.stop:

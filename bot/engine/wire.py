@@ -3,13 +3,16 @@
 A request ends in exactly one terminal piece, whatever happens to the engine meanwhile.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bot.persona.manifest import Generation, Persona
 
 Finish = Literal["stop", "length", "cancelled", "timeout", "error", "busy"]
+Rank = Literal["addressed", "private", "join"]
+"""Who goes first where many wait: who called me, who writes in private, a talk I'd join unasked."""
+RANKS: tuple[Rank, ...] = ("addressed", "private", "join")
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,6 +58,16 @@ class Piece:
     why: str = ""
 
 
+@dataclass(slots=True, frozen=True)
+class Ask:
+    """For whom a reply is drawn: what decides who goes first, and which server remembers the chat."""
+
+    chat: str
+    rank: Rank = "private"
+    patience: float | None = None
+    """Seconds after which a reply that has not begun is not wanted any more; None: as long as any may take."""
+
+
 class Talker(Protocol):
     """An engine as the bot sees it: our worker, a server elsewhere, or the echo."""
 
@@ -63,8 +76,13 @@ class Talker(Protocol):
         """Whose prompt format and sampling hold now."""
         ...
 
-    def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
-        """The reply to a prompt, piece by piece; the last piece has `finish`. Never raises for the engine's faults."""
+    def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """The reply to a prompt, piece by piece; the last piece has `finish`. Never raises for the engine's faults.
+
+        Closing the iterator cancels the request. Without `ask` nobody is preferred.
+        """
         ...
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from bot.engine.child import Child
 from bot.engine.client import Lost, Remote
 from bot.engine.echo import Echo
-from bot.engine.wire import Piece, Sampling, Talker
+from bot.engine.wire import Ask, Piece, Sampling, Talker
 from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current
 from bot.persona.prompt import render
 from config.errors import EngineError, MyBotError
@@ -89,7 +89,9 @@ class Worker:
         await asyncio.gather(*(child.stop() for child in children))
         self._child = None
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncGenerator[Piece, None]:
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
         """The reply. A request whose child died before it said anything is sent again, once."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._knobs.max_new_tokens))
         why = ""

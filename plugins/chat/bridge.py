@@ -14,6 +14,8 @@ from pathlib import Path
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
 from bot.counting import token_counter
+from bot.engine.admission import Admission
+from bot.engine.wire import Talker
 from bot.engine.worker import Worker, open_talker
 from bot.history import History
 from bot.persona.manifest import Persona, version_folder
@@ -35,6 +37,7 @@ class Bridge:
     def __init__(self, port: OneBotPort) -> None:
         self.port = port
         self._runner: Runner | None = None
+        self._talker: Talker | None = None
         self._nicknames: tuple[str, ...] = ()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._open = AsyncExitStack()
@@ -45,10 +48,11 @@ class Bridge:
         self._nicknames = tuple(settings.nickname)
         history = await History.open(settings.database)
         self._open.push_async_callback(history.close)
-        talker = await open_talker(engine)
+        self._talker = talker = await open_talker(engine)
         self._open.push_async_callback(talker.close)
         counter = token_counter(version_folder(engine.persona))
-        self._runner = Runner(talker, history, settings=settings, port=self.port, count=counter)
+        admitted = Admission.of(talker, engine)
+        self._runner = Runner(admitted, history, settings=settings, port=self.port, count=counter)
         self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", talker.persona.name, talker.persona.hash)
         if settings.auto_reload and isinstance(talker, Worker):
@@ -90,7 +94,7 @@ class Bridge:
         return await self._exchange(self._worker().rollback())
 
     def _worker(self) -> Worker:
-        talker = self.runner.talker
+        talker = self._talker
         if not isinstance(talker, Worker):
             raise EngineError(
                 "this engine has no personas to exchange", hint="only an own worker has: set [engine] persona, no url"

@@ -1,11 +1,11 @@
 """What a reply may say: personal data is kept back, also when it comes in several bubbles."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from bot.engine.echo import Echo
-from bot.engine.wire import Piece, Sampling
+from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.message import Message, Segment
 from bot.reply import Where, reply
 
@@ -17,7 +17,9 @@ class Script(Echo):
         super().__init__("小北")
         self._text = "\n".join(lines)
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
         for start in range(0, len(self._text), 3):
             yield Piece(self._text[start : start + 3])
         yield Piece(finish="stop")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 
 from bot.counting import token_counter
 from bot.engine.echo import Echo
-from bot.engine.wire import Piece, Sampling
+from bot.engine.wire import Ask, Piece, Sampling
 from bot.history import OWNER, History
 from bot.persona.manifest import Model, Persona, Provenance
 from bot.persona.message import Message, Segment
@@ -51,7 +51,9 @@ class ScriptedTalker:
         self.samplings: list[Sampling] = []
         self.running = 0
 
-    async def stream(self, messages: list[dict[str, str]], sampling: Sampling) -> AsyncIterator[Piece]:
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
         self.prompts.append("\n".join(message["content"] for message in messages))
         self.samplings.append(sampling)
         self.running += 1
