@@ -140,6 +140,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Quantise the quantisation constants too."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Compute dtype: auto is bfloat16 where the card has it, float16 on older cards, float32 on CPU."""
+    attn_implementation: str = "auto"
+    """Attention: eager, sdpa, flash_attention_2, …; auto is what transformers takes for this model."""
     r: int = Field(default=16, ge=1)
     """Rank of the adapter."""
     lora_alpha: int = 32
@@ -152,6 +154,14 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Layers that get an adapter: all-linear, or names parted by commas."""
     modules_to_save: str = ""
     """Layers trained whole beside the adapter, parted by commas."""
+    layers_to_transform: str = ""
+    """Only these layers get an adapter: numbers from 0, parted by commas. Left out, all; needs target_modules by name."""
+    use_dora: bool = False
+    """DoRA: length and direction of the weights apart; slower."""
+    use_rslora: bool = False
+    """rsLoRA: scale by lora_alpha / √r, for large ranks."""
+    init_lora_weights: Literal["true", "gaussian", "olora", "pissa", "pissa_niter_16"] = "true"
+    """What the adapter begins with; olora and pissa need a base that is not quantised, and are saved as plain LoRA of rank 2r."""
     per_device_train_batch_size: int = Field(default=4, ge=1)
     """Windows per step on one device."""
     gradient_accumulation_steps: int = Field(default=4, ge=1)
@@ -176,6 +186,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Gradient clipping."""
     weight_decay: float = 0.0
     """Weight decay."""
+    neftune_noise_alpha: float = Field(default=0.0, ge=0)
+    """NEFTune: noise on the embeddings while training, such as 5; 0: none."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Recompute activations to save memory: auto is on with CUDA."""
     max_memory: float = Field(default=0.0, ge=0)

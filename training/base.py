@@ -73,6 +73,7 @@ def load_model(
     dtype: "torch.dtype",
     revision: str = "",
     quantization: "BitsAndBytesConfig | None" = None,
+    attn_implementation: str = "auto",
 ) -> "PreTrainedModel":
     """The base model's weights; on CUDA each process of a torchrun takes its own card."""
     import os
@@ -80,13 +81,15 @@ def load_model(
     import torch
     from transformers import AutoModelForCausalLM
 
-    # device_map fails on a machine without a GPU; under torchrun every process has its own card.
-    placed = {"device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}} if torch.cuda.is_available() else {}
+    options: dict[str, Any] = {"dtype": dtype, "quantization_config": quantization}
+    if torch.cuda.is_available():
+        # device_map fails on a machine without a GPU; under torchrun every process has its own card.
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
+    if attn_implementation != "auto":
+        options["attn_implementation"] = attn_implementation
     model = _from_hub(
         name,
-        lambda: AutoModelForCausalLM.from_pretrained(
-            locate(name), revision=revision or "main", dtype=dtype, quantization_config=quantization, **placed
-        ),
+        lambda: AutoModelForCausalLM.from_pretrained(locate(name), revision=revision or "main", **options),
     )
     if quantization is not None and not getattr(model, "is_quantized", False):
         raise TrainingError(f"{name} was not quantised as asked", hint="check that bitsandbytes is installed")
@@ -96,7 +99,7 @@ def load_model(
 def _from_hub(name: str, load: Any) -> Any:
     try:
         return load()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         first = str(error).strip().splitlines()[0][:200]
         raise TrainingError(
             f"the base model {name} can't be loaded: {first}",

@@ -18,6 +18,7 @@ from transformers import TrainerCallback
 
 from bot.persona.manifest import write_atomically
 from config.errors import SettingsError, TrainingError
+from training import adapters
 
 BEGUN = "begun.json"
 
@@ -77,7 +78,7 @@ class Best(TrainerCallback):
         if loss < self.loss:
             self.loss, self.step, self._worse = loss, state.global_step, 0
             if first:
-                kwargs["model"].save_pretrained(self._folder)
+                adapters.save(kwargs["model"], self._folder)
         else:
             self._worse += 1
         if first:

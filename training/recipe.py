@@ -5,7 +5,7 @@ Names are theirs, letter by letter, so that a knob can be looked up in their doc
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -75,10 +75,13 @@ def quantization(knobs: Train) -> "BitsAndBytesConfig | None":
 
 
 def lora(knobs: Train) -> "LoraConfig":
-    """The adapter."""
+    """The adapter; SettingsError for knobs that don't go together."""
     from peft import LoraConfig
 
+    _check_adapter(knobs)
     targets = knobs.target_modules
+    # PEFT takes the name of each number of iterations, but its annotation only a placeholder.
+    init: Any = knobs.init_lora_weights
     return LoraConfig(
         r=knobs.r,
         lora_alpha=knobs.lora_alpha,
@@ -86,6 +89,10 @@ def lora(knobs: Train) -> "LoraConfig":
         bias=knobs.bias,
         target_modules=targets if targets == "all-linear" else _names(targets),
         modules_to_save=_names(knobs.modules_to_save) or None,
+        layers_to_transform=[int(number) for number in _names(knobs.layers_to_transform)] or None,
+        use_dora=knobs.use_dora,
+        use_rslora=knobs.use_rslora,
+        init_lora_weights=True if init == "true" else init,
         task_type="CAUSAL_LM",
     )
 
@@ -118,6 +125,7 @@ def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig"
         optim=optim,
         max_grad_norm=knobs.max_grad_norm,
         weight_decay=knobs.weight_decay,
+        neftune_noise_alpha=knobs.neftune_noise_alpha or None,
         gradient_checkpointing=cuda if knobs.gradient_checkpointing == "auto" else knobs.gradient_checkpointing == "on",
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
@@ -134,6 +142,33 @@ def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig"
         seed=knobs.seed,
         data_seed=knobs.seed,
     )
+
+
+def _check_adapter(knobs: Train) -> None:
+    if changes_base(knobs):
+        if knobs.load_in_4bit or knobs.load_in_8bit:
+            raise SettingsError(
+                f"init_lora_weights = {knobs.init_lora_weights!r} changes the base model, and it is quantised",
+                hint="leave load_in_4bit and load_in_8bit off, or init_lora_weights at true",
+            )
+        if knobs.use_dora:
+            raise SettingsError(
+                f"init_lora_weights = {knobs.init_lora_weights!r} and use_dora don't go together",
+                hint="leave one of them out",
+            )
+    if knobs.layers_to_transform and knobs.target_modules == "all-linear":
+        raise SettingsError(
+            "layers_to_transform needs target_modules by name", hint='such as target_modules = "q_proj,v_proj"'
+        )
+    if any(not number.isdigit() for number in _names(knobs.layers_to_transform)):
+        raise SettingsError(
+            f"layers_to_transform = {knobs.layers_to_transform!r} is no list of numbers", hint="such as 0,1,2"
+        )
+
+
+def changes_base(knobs: Train) -> bool:
+    """Whether the adapter begins with a part of the base model, which is taken out of that."""
+    return knobs.init_lora_weights.startswith(("pissa", "olora"))
 
 
 def _names(listed: str) -> list[str]:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from config.errors import MyBotError, TrainingError
 from config.settings import Train
-from training import base, recipe
+from training import adapters, base, recipe
 from training.windows import Window
 
 if TYPE_CHECKING:
@@ -163,10 +163,8 @@ def _keep(trainer: "SFTTrainer", tokenizer: Any, best: Path, adapter: Path) -> N
     if best.is_dir():
         best.replace(adapter)
     else:
-        model: Any = trainer.model
-        model.save_pretrained(adapter)
+        adapters.save(trainer.model, adapter)
     tokenizer.save_pretrained(adapter)
-    (adapter / "README.md").unlink(missing_ok=True)
 
 
 def _course(history: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -196,6 +194,7 @@ def _trainer(
         dtype=recipe.compute_dtype(knobs) if torch.cuda.is_available() else torch.float32,
         revision=knobs.revision,
         quantization=recipe.quantization(knobs),
+        attn_implementation=knobs.attn_implementation,
     )
     trainer = SFTTrainer(
         model=model,
@@ -213,6 +212,7 @@ def _trainer(
         # in 32 bit they train on every card, and GradScaler accepts them.
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    adapters.remember_start(tuned, knobs)
     return trainer
 
 
