@@ -4,7 +4,7 @@ import io
 import json
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bot.persona.message import Message
 from config.errors import InputError, SettingsError
 from training.importers import importer_for, qq_txt
 from training.importers.qq_txt_lines import split_who, wall_time
+from training.importers.qq_txt_survey import first_look, survey
 from training.importers.source import HEAD, Notes, Source, Zone
 
 RULE = "=" * 64
@@ -164,6 +165,53 @@ def test_blocks_are_read_across_their_borders(monkeypatch: pytest.MonkeyPatch) -
     for size in (1, 7, 64, 333):
         monkeypatch.setattr("training.importers.text.BLOCK", size)
         assert read(raw) == whole
+
+
+SECTION = f"{RULE}\r\n消息分组:我的好友\r\n{RULE}\r\n消息对象:乙\r\n{RULE}\r\n\r\n"
+TROUBLE = st.sampled_from(
+    [
+        "2001-01-01 8:00:00 甲(10086)\r\n旧话\r\n\r\n",
+        "2090-01-01 8:00:00 甲(10086)\r\n以后\r\n\r\n",
+        "2021-02-30 8:00:00 甲(10086)\r\n没有这天\r\n\r\n",
+        SECTION,
+        SECTION.replace("我的好友", "家教"),
+        "\r\n",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SAID, st.lists(st.tuples(st.integers(0, 25), TROUBLE), max_size=4), st.integers(40, 900))
+def test_a_first_look_changes_nothing(
+    drawn: list[tuple[int, str, str]], trouble: list[tuple[int, str]], size: int
+) -> None:
+    """What is believed after the first block, and taken up again where something speaks against it."""
+    pieces = [export([one]).partition(f"消息对象:群\r\n{RULE}\r\n\r\n")[2] for one in in_order(drawn)]
+    for place, text in trouble:
+        pieces.insert(place, text)
+    raw = (export([]) + "".join(pieces)).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.importers.qq_txt_survey._SAMPLE", 1)
+        looked, surveyed = Notes(), Notes()
+        patch.setattr("training.importers.text.BLOCK", size)
+        messages = read(raw, looked)
+        patch.setattr("training.importers.qq_txt.first_look", lambda file: replace(first_look(file), sure=False))
+        assert read(raw, surveyed) == messages
+    assert looked == surveyed
+
+
+def test_a_long_file_is_looked_at_once_and_a_doubtful_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [Said(1_600_000_000 + n * 60, f"名字({20000 + n % 9})", f"第{n}句") for n in range(4000)]
+    surveyed: list[int] = []
+    monkeypatch.setattr(qq_txt, "survey", lambda *given: surveyed.append(1) or survey(*given))
+    assert len(read(export(said).encode())) == 4000
+    assert not surveyed
+    said[3990].body = "看\n\n"
+    raw = (export(said[:3990]) + "2001-01-01 8:00:00 甲(10086)\r\n旧话\r\n\r\n" + export(said[3990:])).encode()
+    messages = read(raw)
+    assert (len(messages), messages[3989].text.count("甲(10086)")) == (4000, 1)
+    assert len({m.id for m in messages}) == 4000
+    assert surveyed
 
 
 def test_an_endless_message_is_cut_and_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def speaker_of(who: str, *, is_group: bool) -> Speaker:
 
 def segments_of(body: str) -> list[Segment]:
     """Media marks become media; one that was typed by hand looks the same and becomes one too."""
-    if whole := _WHOLE.fullmatch(body):
+    if body.startswith("[") and (whole := _WHOLE.fullmatch(body)):
         return [Segment(_WHOLE_TYPES[whole[1]], whole[2])]
     segments: list[Segment] = []
     for place, part in enumerate(_MEDIUM.split(body)):

@@ -11,18 +11,35 @@
     2023-01-01 8:00:11 小鹿
     在吗
 
-Read twice: qq_txt_survey.py decides what to believe, then the messages stream by.
+qq_txt_survey.py decides what to believe, then the messages stream by, a block at a time.
 A friend's export has names and no ids: there the sender is the name.
 """
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate, starmap
 from pathlib import PurePath
+from typing import cast
 
 from bot.persona.message import Kind, Message, Segment
 from training.importers.qq_marks import Speaker, segments_of, speaker_of
-from training.importers.qq_txt_lines import TITLE, candidates, split_who, structure, wall_time
-from training.importers.qq_txt_survey import Section, Survey, Walk, survey
+from training.importers.qq_txt_lines import (
+    BEFORE,
+    NEVER,
+    TITLE,
+    WHEN,
+    WHO,
+    WIDTH,
+    Rows,
+    as_written,
+    columns,
+    rows,
+    split_who,
+    structure,
+    wall_times,
+)
+from training.importers.qq_txt_survey import Section, Survey, Walk, first_look, survey
 from training.importers.source import Notes, Source, Zone, fingerprint
 from training.importers.text import DAMAGED, blocks, decode_head
 
@@ -30,71 +47,142 @@ LONGEST_BODY = 1 << 20
 """Characters of one message; what is beyond is cut off and accounted for."""
 
 _Make = Callable[[int, str, str, int], Message]
-_Entry = tuple[Section, int | None, str, str, int]
+_Entry = tuple[int | None, str, str, int]
+"""Time, speaker, body and line of a message; text that belongs to none has no time."""
+_Batch = tuple[Section, list[_Entry]]
+
+
+class _Doubt(Exception):
+    """Something speaks against what the first look believed."""
 
 
 def sniff(source: Source) -> float:
     """Sure with a title or section head, fairly sure with headers after blank lines."""
     text = decode_head(source.head).removeprefix("\ufeff")
     eol = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n" if "\n" in text else "\r"
-    found = [match for _, match in candidates([text], eol, structure(eol, "both")) if match]
-    headers = [m for m in found if m[1] and wall_time(m[1], m[3], m[4], m[2] or m[5]) is not None]
-    if text.startswith(TITLE[:4]) or any(match[1] is None for match in found):
+    found = next(rows([text], eol, structure(eol, "both")))
+    if len(found) == 1:
+        return 0.98 if text.startswith(TITLE[:4]) else 0.0
+    if text.startswith(TITLE[:4]) or None in found[WHEN::WIDTH]:
         return 0.98
-    if any(split_who(match[6]) for match in headers):
+    headers = [who for who, time in zip(found[WHO::WIDTH], wall_times(found), strict=True) if time != NEVER]
+    if any(split_who(who) for who in headers):
         return 0.9
     return 0.6 if headers else 0.0
 
 
 def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
     """The messages of all sections, in the file's order."""
-    shape = survey(source.file)
-    notes.warnings += [f"{source.name}: two chats are called {name}; they are kept apart" for name in shape.parted]
     current: Section | None = None
     make: _Make | None = None
-    for section, time, who, body, line in _entries(source, shape):
-        if time is None:
-            _account(body, notes, source, line)
-            continue
+    for section, entries in _entries(source, notes):
         if make is None or section is not current:
-            current, make = section, _maker(section, source, zone)
-            notes.assumed_zone = True
-        if len(body) > LONGEST_BODY:
-            notes.damage("cut_off", source, line, body)
-        if DAMAGED in body or DAMAGED in who:
-            notes.damage("undecodable_bytes", source, line, body)
-        yield make(time, who, body[:LONGEST_BODY], line)
+            current, make = section, _maker(section, source, notes, zone)
+        if entries and entries[0][0] is None:
+            _, _, body, line = entries.pop(0)
+            _account(body, notes, source, line)
+        notes.assumed_zone = notes.assumed_zone or bool(entries)
+        yield from starmap(make, cast("list[tuple[int, str, str, int]]", entries))
 
 
-def _entries(source: Source, shape: Survey) -> Iterator[_Entry]:
-    """Section, time, speaker, body and line of each message; text that belongs to none has no time."""
+def _entries(source: Source, notes: Notes) -> Iterator[_Batch]:
+    """All messages; where there is doubt, only after a survey of the whole file, from where it arose."""
+    told = 0
+    shape = first_look(source.file)
+    if shape.sure:
+        try:
+            for section, entries in _batches(source, shape, believing=True):
+                told += len(entries)
+                yield section, entries
+        except _Doubt:
+            pass
+        else:
+            return
+    shape = survey(source.file, shape)
+    notes.warnings += [f"{source.name}: two chats are called {name}; they are kept apart" for name in shape.parted]
+    for section, entries in _batches(source, shape, believing=False):
+        yield section, entries[told:]
+        told = max(0, told - len(entries))
+
+
+def _batches(source: Source, shape: Survey, *, believing: bool) -> Iterator[_Batch]:
+    """What was said in one section, a block at a time.
+
+    The newest message of a block waits for the next one: whether the header after it counts may only be
+    seen there. Raises _Doubt when `believing` a first look that doesn't fit.
+    """
     eol = shape.eol
-    step = len(eol)
     walk = Walk(ordered=shape.ordered, liars=shape.liars)
     sections = iter(shape.sections)
-    section, time, who, at = next(sections), None, "", -1
-    held, line = "", -1
-    texts = blocks(source.file, shape.encoding)
-    for number, (between, match) in enumerate(candidates(texts, eol, shape.pattern())):
-        line += between.count(eol[-1])
-        body = held + between if held else between
-        if match is None:
-            held = body[: LONGEST_BODY + step + 1]
+    now = _Reading(eol, next(sections))
+    number = 0
+    for block in rows(blocks(source.file, shape.encoding), eol, shape.pattern()):
+        if len(block) == 1:
+            now.go_on(block[0], block[0])
             continue
-        line += 2
-        day, mark, hour, minutes, late_mark, name, _, _ = match.groups()
-        stamp = wall_time(day, hour, minutes, mark or late_mark) if day else None
-        if day and (stamp is None or not walk.accepts(stamp, number)):
-            held = (body + match.group())[: LONGEST_BODY + step + 1]
-            continue
-        yield section, time, who, body[step:], at
-        held = ""
-        if day is None:
-            section = next(sections)
-            walk.restart()
-            line += 4
-        time, who, at = stamp, name or "", line
-    yield section, time, who, _without_last_blank(held, eol)[step:], at
+        times = wall_times(block)
+        if walk.all_count(times, block, number):
+            now.take(block, times)
+        elif believing and number:
+            raise _Doubt
+        else:
+            walk.weed(times, block, number)
+            yield from now.pick(block, times, sections)
+        number += len(times)
+        yield now.section, now.said[:-1]
+        del now.said[:-1]
+    now.end(_without_last_blank(now.held, eol), None, "")
+    yield now.section, now.said
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Where the reading of an export stands: what is said in the section, and the message whose end isn't seen yet."""
+
+    eol: str
+    section: Section
+    said: list[_Entry] = field(default_factory=list)
+    time: int | None = None
+    who: str = ""
+    at: int = -1
+    held: str = ""
+    """What was seen of its body."""
+    line: int = -1
+
+    def take(self, block: Rows, times: list[int]) -> None:
+        """A block of headers that all count."""
+        befores, whos = block[BEFORE::WIDTH], block[WHO::WIDTH]
+        end, step = self.eol[-1], len(self.eol)
+        lines = [*accumulate([before.count(end) + 2 for before in befores], initial=self.line)]
+        befores[0] = self.held + befores[0]
+        bodies = [before[step:] for before in befores]
+        lines[0] = self.at
+        self.said += zip([self.time, *times], [self.who, *whos], bodies, lines, strict=False)
+        self.held, self.time, self.who, self.at, self.line = "", times[-1], whos[-1], lines[-1], lines[-1]
+
+    def pick(self, block: Rows, times: list[int], sections: Iterator[Section]) -> Iterator[_Batch]:
+        """A block with headers that don't count, or with section heads; what is said in a section that ends."""
+        for place, (before, who) in enumerate(columns(block, BEFORE, WHO)):
+            self.line += before.count(self.eol[-1]) + 2
+            if who is not None and times[place] == NEVER:
+                self.go_on(before + as_written(block, place, self.eol))
+                continue
+            self.end(self.held + before, times[place], who or "")
+            if who is None:
+                yield self.section, self.said
+                self.section, self.said, self.time = next(sections), [], None
+                self.line += 4
+            self.at = self.line
+
+    def go_on(self, text: str, counted: str = "") -> None:
+        """More of the newest message; enough is kept to see that it is too long."""
+        self.line += counted.count(self.eol[-1])
+        self.held = (self.held + text)[: LONGEST_BODY + len(self.eol) + 1]
+
+    def end(self, body: str, time: int | None, who: str) -> None:
+        """The newest message is whole, and another begins."""
+        self.said.append((self.time, self.who, body[len(self.eol) :], self.at))
+        self.held, self.time, self.who = "", time, who
 
 
 def _without_last_blank(body: str, eol: str) -> str:
@@ -109,12 +197,12 @@ def _account(body: str, notes: Notes, source: Source, line: int) -> None:
             notes.drop("outside_messages", source, number, text)
 
 
-def _maker(section: Section, source: Source, zone: Zone) -> _Make:
+def _maker(section: Section, source: Source, notes: Notes, zone: Zone) -> _Make:
     """Builds the messages of one chat."""
     kind: Kind = "group" if section.is_group else "private"
     chat_name = section.name or PurePath(source.name).stem
     chat = f"qq:{kind}:{chat_name}" + (f"@{section.label}" if section.label else "")
-    file, utc, identify = source.name, zone.utc, fingerprint(chat)
+    file, utc, shift, identify = source.name, zone.utc, zone.fixed, fingerprint(chat)
     speakers: dict[str, Speaker] = {}
     last_names: dict[str, str] = {}
 
@@ -128,11 +216,14 @@ def _maker(section: Section, source: Source, zone: Zone) -> _Make:
             name = last_names.get(sender, name)
         elif name:
             last_names[sender] = name
+        if DAMAGED in body or len(body) > LONGEST_BODY or DAMAGED in who:
+            body = _damaged(body, who, notes, source, line)
         if "\r" in body:
             body = body.replace("\r\n", "\n").replace("\r", "\n")
-        time = utc(wall)
-        segments = segments_of(body) if not body or "[" in body else [Segment("text", body)]
+        time = utc(wall) if shift is None else wall - shift
+        segments = segments_of(body) if "[" in body or not body else [Segment("text", body)]
         return Message(
+            # By place: a million keywords cost a third of a second.
             identify(time, sender, body),
             chat,
             kind,
@@ -140,9 +231,21 @@ def _maker(section: Section, source: Source, zone: Zone) -> _Make:
             sender,
             name,
             segments,
-            flags=flags,
-            source=f"{file}:{line}",
-            chat_name=chat_name,
+            False,
+            None,
+            "s",
+            flags,
+            f"{file}:{line}",
+            chat_name,
         )
 
     return make
+
+
+def _damaged(body: str, who: str, notes: Notes, source: Source, line: int) -> str:
+    """What is kept of a body that is too long or can't be read whole."""
+    if len(body) > LONGEST_BODY:
+        notes.damage("cut_off", source, line, body)
+    if DAMAGED in body or DAMAGED in who:
+        notes.damage("undecodable_bytes", source, line, body)
+    return body[:LONGEST_BODY]

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 TITLE = "消息记录（此消息记录为文本格式，不支持重新导入）"
 
@@ -29,8 +29,17 @@ LONGEST = 4 << 20
 _REACH = 2048
 """No structure is longer than this."""
 
+WIDTH = 7
+"""Texts in a row of `rows`."""
+BEFORE, WHEN, REST, LATE, WHO, GROUP, NAME = range(WIDTH)
+
+NEVER = -(1 << 62)
+"""The time of what has none."""
+
+Rows = list[Any]
+"""Rows one after the other in one flat list; what a pattern's branch doesn't have is None there."""
+
 _MARKS = "(?:AM|PM|am|pm|上午|下午|凌晨|清晨|早上|中午|傍晚|晚上)"
-_MARK = f"({_MARKS})"
 _RULE = "={16,80}"
 
 _WHO = re.compile(
@@ -46,38 +55,50 @@ _HOURS = {text: hour for hour in range(24) for text in (str(hour), f"{hour:02}")
 def structure(eol: str, clock: Clock) -> re.Pattern[str]:
     """Matches a blank line and the header or section head after it.
 
-    Groups: date, mark, hour, minutes and seconds, mark, who; or 消息分组, 消息对象.
+    Groups: date, mark and hour; minutes and seconds; mark; who; or 消息分组; 消息对象.
     """
-    may = (f"(?:{_MARK} )?", f"(?: {_MARK})?")
-    must = (f"(?:{_MARK} |(?=[0-9:]+ {_MARKS} ))", may[1])
-    before, after = {"24h": ("()", "()"), "12h": must, "both": may}[clock]
+    may = (f"(?:{_MARKS} )?", f"(?: ({_MARKS}))?")
+    must = (f"(?:{_MARKS} |(?=[0-9:]+ {_MARKS} ))", may[1])
+    before, after = {"24h": ("", "()"), "12h": must, "both": may}[clock]
     rule = re.escape(eol)
     line = r"[^\r\n]"
     return re.compile(
-        rf"{rule}{rule}(?:([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) {before}([0-9]{{1,2}}):([0-9]{{2}}:[0-9]{{2}}){after}"
+        rf"{rule}{rule}(?:([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} {before}[0-9]{{1,2}}):([0-9]{{2}}:[0-9]{{2}}){after}"
         rf" ({line}{{0,400}})"
         rf"|{_RULE}{rule}消息分组:({line}{{0,200}}){rule}{_RULE}{rule}消息对象:({line}{{0,200}}){rule}{_RULE})(?={rule})"
     )
 
 
-def candidates(texts: Iterable[str], eol: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str] | None]]:
-    """Every structure that may count, each with the text before it; the text after the last one with None.
+def rows(texts: Iterable[str], eol: str, pattern: re.Pattern[str]) -> Iterator[Rows]:
+    """Every structure that may count, as a row: the text before it, then the groups of `structure`.
 
-    A very long text without structure comes in several pieces with None.
+    The rows of a block come together: splitting it whole costs half of a match object for each. A list
+    of one text holds no structure: the text after the last one, or a part of a very long text without any.
     """
-    buffer = eol + eol
+    held, buffer = "", eol + eol
     for text in _ended(texts, eol):
-        look_from = max(0, len(buffer) - _REACH)
-        buffer += text.replace("\r\n", "\n") if eol == "\n" else text
-        done = 0
-        for match in pattern.finditer(buffer, look_from):
-            yield buffer[done : match.start()], match
-            done = match.end()
-        buffer = buffer[done:]
-        if len(buffer) > LONGEST:
-            yield buffer[:-_REACH], None
-            buffer = buffer[-_REACH:]
-    yield buffer, None
+        found: Rows = pattern.split(buffer + (text.replace("\r\n", "\n") if eol == "\n" else text))
+        found[0] = held + found[0]
+        tail = found.pop()
+        if found:
+            yield found
+        looked_through = max(0, len(tail) - _REACH)
+        held, buffer = tail[:looked_through], tail[looked_through:]
+        if len(held) > LONGEST:
+            yield [held]
+            held = ""
+    yield [held + buffer]
+
+
+def columns(found: Rows, *which: int) -> Iterator[tuple[Any, ...]]:
+    """Some texts of every row."""
+    return zip(*(found[column::WIDTH] for column in which), strict=True)
+
+
+def as_written(found: Rows, place: int, eol: str) -> str:
+    """The header of a row with the line ends before it."""
+    _, when, rest, late, who, _, _ = found[place * WIDTH : (place + 1) * WIDTH]
+    return f"{eol}{eol}{when}:{rest}{' ' + late if late else ''} {who}"
 
 
 def _ended(texts: Iterable[str], eol: str) -> Iterator[str]:
@@ -86,9 +107,33 @@ def _ended(texts: Iterable[str], eol: str) -> Iterator[str]:
     for text in texts:
         if text:
             yield text
-            last = (last + text)[-2:]
+            last = (last + text[-2:])[-2:]
     if not last.endswith(eol):
         yield eol
+
+
+def wall_times(found: Rows) -> list[int]:
+    """`wall_time` of every row; NEVER for a section head, and for a day or time there never was."""
+    hours: list[Any] = found[WHEN::WIDTH]
+    lates: list[Any] = found[LATE::WIDTH]
+    if any(lates):
+        hours = list(zip(hours, lates, strict=True))
+        starts = {hour: _hour(*hour) for hour in set(hours)}
+    else:
+        starts = {hour: _hour(hour, None) for hour in set(hours)}
+    # A block has few different hours, so a message costs two look-ups.
+    minutes = _MINUTES.get
+    times = [starts[hour] + minutes(rest, NEVER) for hour, rest in zip(hours, found[REST::WIDTH], strict=True)]
+    return times if min(times) >= 0 else [time if time > NEVER // 2 else NEVER for time in times]
+
+
+def _hour(when: str | None, late: str | None) -> int:
+    """The wall clock at `2023-01-01 下午 8`."""
+    if when is None:
+        return NEVER
+    mark, _, hour = when[11:].rpartition(" ")
+    time = wall_time(when[:10], hour, "00:00", mark or late)
+    return NEVER if time is None else time
 
 
 def wall_time(day: str, hour: str, minutes: str, mark: str | None) -> int | None:

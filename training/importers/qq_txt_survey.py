@@ -10,11 +10,26 @@
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import BinaryIO
 
-from training.importers.qq_txt_lines import Clock, candidates, split_who, structure, wall_time
+from training.importers.qq_txt_lines import (
+    GROUP,
+    LATE,
+    NAME,
+    NEVER,
+    WHEN,
+    WHO,
+    WIDTH,
+    Clock,
+    Rows,
+    columns,
+    rows,
+    split_who,
+    structure,
+    wall_times,
+)
 from training.importers.text import blocks, encoding_of
 
 RECENT = "最近联系人"
@@ -69,50 +84,78 @@ class Survey:
     encoding: str
     eol: str
     clock: Clock
-    sections: list[Section]
-    ordered: bool
+    sections: list[Section] = field(default_factory=list)
+    ordered: bool = True
     """Whether a header that is older than its predecessor is a quoted one."""
-    liars: set[int]
+    liars: set[int] = field(default_factory=set)
     """Candidates, by number, that are quoted headers from the future."""
-    parted: list[str]
+    parted: list[str] = field(default_factory=list)
     """Names that two different chats have."""
+    sure: bool = False
+    """Whether the sections are known."""
 
     def pattern(self) -> re.Pattern[str]:
         return structure(self.eol, self.clock)
 
 
-def survey(file: BinaryIO) -> Survey:
-    """Look through an export once, without building any message."""
+def survey(file: BinaryIO, first: Survey | None = None) -> Survey:
+    """Look through an export once, without building any message. A first look needn't be repeated."""
+    found = first or _first(file)
+    walk = Walk(ordered=True)
+    number = accepted = 0
+    sections = [Section()]
+    for block in rows(blocks(file, found.encoding), found.eol, found.pattern()):
+        if len(block) == 1:
+            continue
+        times = walk.times(block, number)
+        number += len(times)
+        accepted += len(times) - times.count(NEVER)
+        if sections[-1].undecided or None in block[WHEN::WIDTH]:
+            _look_at(sections, block, times)
+    turned_down = walk.turned_down - _STREAK * len(walk.liars)
+    ordered = turned_down <= _FEW or turned_down * 10 <= accepted + walk.turned_down
+    parted = _part_namesakes(sections)
+    # What the first look saw is the same again, and has been handed out.
+    sections[: len(found.sections)] = found.sections
+    return replace(found, sections=sections, ordered=ordered, liars=walk.liars, parted=parted, sure=True)
+
+
+def first_look(file: BinaryIO) -> Survey:
+    """What the first block tells; `sure` says whether that is enough until something speaks against it.
+
+    It is where one chat begins in good order and enough of its headers are seen. Nearly every file is
+    like that to its end, and saves the survey.
+    """
+    found = _first(file)
+    walk = Walk(ordered=True)
+    for block in rows(islice(blocks(file, found.encoding), 1), found.eol, found.pattern()):
+        if len(block) > 1:
+            sections = [Section()]
+            times = walk.times(block, 0)
+            _look_at(sections, block, times)
+            heads = block[WHEN::WIDTH].count(None)
+            if (
+                not sections[-1].undecided
+                and times.count(NEVER) == heads <= 1
+                and (block[WHEN] is None) == (heads == 1)
+            ):
+                return replace(found, sections=sections, sure=True)
+    return found
+
+
+def _first(file: BinaryIO) -> Survey:
     encoding = encoding_of(file)
     eol = _line_end(file, encoding)
-    clock = _clock(file, encoding, eol)
-    section = Section()
-    found = Survey(encoding, eol, clock, [section], True, set(), [])
-    walk = Walk(ordered=True)
-    turned_down = total = 0
-    for number, (_, match) in enumerate(candidates(blocks(file, encoding), eol, found.pattern())):
-        if match is None:
-            continue
-        day, mark, hour, minutes, mark_after, who, group, name = match.groups()
-        if day is None:
-            section = Section(group.strip(), name.strip())
-            found.sections.append(section)
-            walk.restart()
-            continue
-        time = wall_time(day, hour, minutes, mark or mark_after)
-        if time is None:
-            continue
-        total += 1
-        if walk.accepts(time, number):
-            if section.undecided:
-                section.look_at(time, who)
-        else:
-            turned_down += 1
-    found.liars = walk.liars
-    turned_down -= _STREAK * len(walk.liars)
-    found.ordered = turned_down <= _FEW or turned_down * 10 <= total
-    found.parted = _part_namesakes(found.sections)
-    return found
+    return Survey(encoding, eol, _clock(file, encoding, eol))
+
+
+def _look_at(sections: list[Section], block: Rows, times: list[int]) -> None:
+    """Let the sections know their headers; a section head begins a new one."""
+    for (when, who, group, name), time in zip(columns(block, WHEN, WHO, GROUP, NAME), times, strict=True):
+        if when is None:
+            sections.append(Section(group.strip(), name.strip()))
+        elif time != NEVER and sections[-1].undecided:
+            sections[-1].look_at(time, who)
 
 
 class Walk:
@@ -122,6 +165,7 @@ class Walk:
         self._ordered = ordered
         self.liars: set[int] = set() if liars is None else liars
         self._learning = liars is None
+        self.turned_down = 0
         self.restart()
 
     def restart(self) -> None:
@@ -130,6 +174,32 @@ class Walk:
         self._number = -1
         self._streak = 0
 
+    def times(self, block: Rows, number: int) -> list[int]:
+        """When the candidates of a block were sent, the first of which has this number; NEVER where one doesn't count."""
+        times = wall_times(block)
+        if not self.all_count(times, block, number):
+            self.weed(times, block, number)
+        return times
+
+    def weed(self, times: list[int], block: Rows, number: int) -> None:
+        """Take away the times of candidates that don't count."""
+        for place, when in enumerate(block[WHEN::WIDTH]):
+            if when is None:
+                self.restart()
+            elif times[place] != NEVER and not self.accepts(times[place], number + place):
+                times[place] = NEVER
+
+    def all_count(self, times: list[int], block: Rows, number: int) -> bool:
+        """Whether nothing speaks against any of them: true of nearly every block, and quickly seen."""
+        end = number + len(times)
+        if times[0] < max(self._last, NEVER + 1) or any(number <= liar < end for liar in self.liars):
+            return False
+        if times != sorted(times) or None in block[WHEN::WIDTH]:
+            return False
+        self._before = times[-2] if len(times) > 1 else self._last
+        self._last, self._number, self._streak = times[-1], end - 1, 0
+        return True
+
     def accepts(self, time: int, number: int) -> bool:
         """Whether the candidate with this number is a header and no quoted line."""
         if number in self.liars:
@@ -137,6 +207,7 @@ class Walk:
         if time >= self._last or not self._ordered:
             self._before, self._last, self._number, self._streak = self._last, time, number, 0
             return True
+        self.turned_down += 1
         if self._learning:
             self._doubt(time)
         return False
@@ -149,8 +220,9 @@ class Walk:
 
 
 def _line_end(file: BinaryIO, encoding: str) -> str:
+    # In all encodings but UTF-16 the bytes of a line end are nothing else.
     crlf = lf = cr = 0
-    for text in blocks(file, encoding):
+    for text in blocks(file, encoding if encoding == "utf-16" else "latin-1"):
         both = text.count("\r\n")
         crlf += both
         lf += text.count("\n") - both
@@ -163,11 +235,14 @@ def _line_end(file: BinaryIO, encoding: str) -> str:
 def _clock(file: BinaryIO, encoding: str, eol: str) -> Clock:
     """Windows' clock, by the first headers: names may begin with AM too."""
     first = islice(blocks(file, encoding), 1)
-    headers = [match for _, match in candidates(first, eol, structure(eol, "both")) if match and match[1]]
-    marked = sum(1 for match in headers if match[2] or match[5])
-    if marked * 10 <= len(headers):
+    headers = marked = 0
+    for block in rows(first, eol, structure(eol, "both")):
+        if len(block) > 1:
+            headers += len(block) // WIDTH - block[WHEN::WIDTH].count(None)
+            marked += sum(1 for when, late in columns(block, WHEN, LATE) if late or (when and when.count(" ") > 1))
+    if marked * 10 <= headers:
         return "24h"
-    return "12h" if marked * 10 >= len(headers) * 9 else "both"
+    return "12h" if marked * 10 >= headers * 9 else "both"
 
 
 def _part_namesakes(sections: list[Section]) -> list[str]:

@@ -132,16 +132,23 @@ def fingerprint(chat: str) -> Callable[[int, str, str], str]:
     second, so that two overlapping exports agree on the seconds they share.
     """
     second = -(1 << 62)
+    first = ("", "")
     seen: dict[tuple[str, str], int] = {}
     sha1 = hashlib.sha1
 
     def identify(time: int, sender: str, text: str) -> str:
-        nonlocal second
+        nonlocal second, first
+        number = 0
         if time != second:
-            second = time
-            seen.clear()
-        key = (sender, text)
-        seen[key] = number = seen.get(key, -1) + 1
+            # Most seconds have one message: what was said is only counted when there is another.
+            second, first = time, (sender, text)
+            if seen:
+                seen.clear()
+        else:
+            if not seen:
+                seen[first] = 0
+            key = (sender, text)
+            seen[key] = number = seen.get(key, -1) + 1
         content = f"{chat}\0{time}\0{sender}\0{text}\0{number}".encode("utf-8", "replace")
         return "~" + sha1(content, usedforsecurity=False).hexdigest()[:20]
 

@@ -8,7 +8,7 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024
 DAMAGED = "\ufffd"
 """What stands for bytes that could not be decoded."""
 
