@@ -204,6 +204,10 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Optimiser steps between two lines of the log."""
     report_to: Literal["none", "tensorboard", "wandb", "trackio"] = "none"
     """Send the numbers, never the text, to a tracker."""
+    samples: bool = True
+    """At each evaluation, let the persona answer five held-out questions, for runs/<name>/train.html."""
+    sample_prompts: list[str] = []
+    """Questions of your own instead of the held-out ones."""
     seed: int = 42
     """Seed of everything that is drawn."""
     as_json: Json = False

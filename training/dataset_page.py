@@ -14,6 +14,7 @@ from typing import Any
 from bot.persona import privacy
 from bot.persona.message import Message
 from bot.persona.prompt import Bubble, PromptSpec, Turn
+from training import html
 from training.importers.source import Zone
 
 EXAMPLES = 10
@@ -31,20 +32,6 @@ _NAMES = {
     "personal_data_replaced": "替换的隐私信息 personal data replaced",
     "held_out_chats": "整个留作测试的聊天 chats held out whole",
 }
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1d2733;--soft:#6b7785;--line:#d8dee6;--mine:#dff3e4;--bar:#3b82c4;--page:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e9ef;--soft:#93a0ae;--line:#36404b;--mine:#1f4630;--bar:#5da2e0;--page:#151a20}}
-body{font:15px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:var(--ink);
-background:var(--page);max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
-p.note,figcaption,.who{color:var(--soft);font-size:.87rem}table{border-collapse:collapse}
-td{padding:.15rem .9rem .15rem 0;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
-figure{margin:1rem 0;overflow-x:auto}svg text{fill:var(--soft);font-size:10px}svg rect{fill:var(--bar)}
-details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;padding:.4rem .8rem}
-summary{cursor:pointer}.b{white-space:pre-wrap;margin:.15rem 0}.b span.t{padding:.05rem .5rem;border-radius:.5rem}
-.mine{text-align:right}.learned span.t{background:var(--mine);font-weight:600}.mark{text-align:center;color:var(--soft)}
-"""
 
 
 class Page:
@@ -93,17 +80,19 @@ def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: P
         f"<h1>{escape(spec.me)}：学到了什么 · what is learned</h1>",
         '<p class="note">这一页引用了聊天内容，只留在你的电脑上。 It quotes your chats; keep it to yourself.</p>',
         "<h2>数目 · Numbers</h2>",
-        _table([(_NAMES.get(name, name), what, n) for name, value in numbers.items() for what, n in _flat(value)]),
+        html.table([(_NAMES.get(name, name), what, n) for name, value in numbers.items() for what, n in _flat(value)]),
         "<h2>在哪里说的 · Where</h2>",
-        _table([(name, "", n) for name, n in page.mine.most_common(_CHATS)]),
+        html.table([(name, "", n) for name, n in page.mine.most_common(_CHATS)]),
         "<h2>什么时候 · When</h2>",
-        _bars([(month, page.months[month]) for month in months], "每月我的消息 · messages of mine a month"),
-        _bars([(str(hour), page.hours[hour]) for hour in range(24)], "几点 · hour of the day"),
+        html.bars([(month, page.months[month]) for month in months], "每月我的消息 · messages of mine a month"),
+        html.bars([(str(hour), page.hours[hour]) for hour in range(24)], "几点 · hour of the day"),
         "<h2>多长 · How long</h2>",
-        _bars([(steps[i], page.lengths[i]) for i in range(len(steps))], "一条的字数 · characters of one message"),
-        _bars([(steps[i], page.contexts[i]) for i in range(len(steps))], "之前看到几条 · messages seen before, by row"),
+        html.bars([(steps[i], page.lengths[i]) for i in range(len(steps))], "一条的字数 · characters of one message"),
+        html.bars(
+            [(steps[i], page.contexts[i]) for i in range(len(steps))], "之前看到几条 · messages seen before, by row"
+        ),
         "<h2>隐私信息 · Personal data replaced</h2>",
-        _table(
+        html.table(
             [
                 (privacy.LABELS[kind], "  ".join(found.samples.get(kind, [])), n)
                 for kind, n in found.counts.most_common()
@@ -113,8 +102,7 @@ def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: P
         '<p class="note">绿色是要学的。 What is green is learned; the rest is what the persona sees.</p>',
         *(_conversation(row, turns, page) for row, turns in page.examples),
     ]
-    head = '<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    return f"{head}<title>mybot: {escape(spec.me)}</title><style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</html>\n"
+    return html.page(f"mybot: {spec.me}", parts)
 
 
 def _step(number: int) -> int:
@@ -132,37 +120,6 @@ def _months(seen: Counter[str]) -> list[str]:
 
 def _flat(value: Any) -> list[tuple[str, Any]]:
     return list(value.items()) if isinstance(value, Mapping) else [("", value)]
-
-
-def _table(rows: Sequence[tuple[str, str, Any]]) -> str:
-    if not rows:
-        return "<p>没有 · none</p>"
-    lines = []
-    before = ""
-    for name, what, number in rows:
-        shown = f"{number:,}" if isinstance(number, int) else escape(str(number))
-        first = escape(name) if name != before else ""
-        lines.append(f'<tr><td>{first}<td>{escape(what)}<td class="n">{shown}')
-        before = name
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _bars(values: Sequence[tuple[str, int]], caption: str) -> str:
-    """A bar chart as SVG; each bar says its number when pointed at."""
-    if not any(n for _, n in values):
-        return ""
-    most, width, height = max(n for _, n in values), max(12, min(48, 800 // len(values))), 120
-    every = -(-(6 + 7 * max(len(name) for name, _ in values)) // width)
-    parts: list[str] = []
-    for place, (name, n) in enumerate(values):
-        tall = round(n / most * height, 1)
-        x = place * width
-        bar = f'<rect x="{x + 1}" y="{height - tall}" width="{width - 2}" height="{tall}">'
-        parts.append(f"{bar}<title>{escape(name)}: {n:,}</title></rect>")
-        if place % every == 0:
-            parts.append(f'<text x="{x + 1}" y="{height + 12}">{escape(name)}</text>')
-    size = f'width="{len(values) * width + 30}" height="{height + 18}"'
-    return f'<figure><svg {size} role="img">{"".join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>'
 
 
 def _marked(bubble: Bubble) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from accelerate import PartialState
     from trl.trainer.sft_trainer import SFTTrainer
 
+    from training.track import Track
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -68,8 +70,10 @@ def train(
         raise
     world.wait_for_everyone()
     if world.is_main_process:
-        shutil.rmtree(run, ignore_errors=True)
-        run.mkdir(parents=True)
+        # The page is this run's already; what else is there is that of the run before.
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "run.json").unlink(missing_ok=True)
+        shutil.rmtree(run / "adapter", ignore_errors=True)
         (scratch / "adapter").replace(run / "adapter")
         shutil.rmtree(scratch)
     return outcome
@@ -96,6 +100,7 @@ def _until_done(
     import torch
 
     from training import checkpoints
+    from training.track import Track
 
     resumed: list[int] = []
     while True:
@@ -103,7 +108,8 @@ def _until_done(
             resumed.append(int(checkpoint.name.rsplit("-", 1)[1]))
             console.print(f"going on from step {resumed[-1]}")
         try:
-            outcome = _once(knobs, tokenizer, windows, dev, scratch, checkpoint)
+            with Track(knobs, tokenizer, windows, dev, scratch) as track:
+                outcome = _once(knobs, tokenizer, windows, dev, scratch, checkpoint, track)
             outcome.resumed = resumed
             return outcome
         except torch.OutOfMemoryError:
@@ -131,7 +137,13 @@ def _halved(knobs: Train) -> Train:
 
 
 def _once(
-    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, checkpoint: Path | None
+    knobs: Train,
+    tokenizer: Any,
+    windows: list[Window],
+    dev: list[Window],
+    scratch: Path,
+    checkpoint: Path | None,
+    track: "Track",
 ) -> Outcome:
     """One try of the whole run."""
     from training.checkpoints import Best, Watch
@@ -139,7 +151,7 @@ def _once(
 
     bar = Bar(sum(len(window.input_ids) for window in windows))
     best, watch = Best(scratch, knobs.early_stopping_patience), Watch()
-    trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [bar, best, watch])
+    trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [bar, best, watch, track])
     try:
         trained = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:

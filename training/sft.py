@@ -119,6 +119,8 @@ def _fixed(knobs: Train) -> dict[str, Any]:
         "logging_steps",
         "max_memory",
         "num_processes",
+        "samples",
+        "sample_prompts",
     }
     split = {"per_device_train_batch_size", "gradient_accumulation_steps"}
     rows = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps * knobs.num_processes

@@ -64,7 +64,7 @@ def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(
         assert process.returncode == 128 + signal.SIGTERM
         assert "stopped after step" in said
         assert "hint: the same command goes on" in said
-    assert not (tmp_path / "tree").exists()
+    assert not (tmp_path / "tree" / "run.json").exists()
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
@@ -149,7 +149,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
     with pytest.raises(TrainingError, match="not a number"):
         sft.main(Train(**KNOBS, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
     assert (tmp_path / ".tree.part" / "checkpoint-4").is_dir()
-    assert not (tmp_path / "tree").exists()
+    assert [path.name for path in (tmp_path / "tree").iterdir()] == ["train.html"]
 
 
 def test_the_best_adapter_is_kept_not_the_last(toy: Path, data: Path, tmp_path: Path) -> None:
