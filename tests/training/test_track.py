@@ -1,6 +1,5 @@
 """The training page: what it shows, and that looking changes nothing."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
