@@ -332,6 +332,14 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """Seconds after which a request ends, queue and decoding together."""
     start_timeout: float = Field(default=600.0, gt=0)
     """Seconds a worker may take to load its model."""
+    stall: float = Field(default=60.0, gt=0)
+    """Seconds without a sign of life after which a worker counts as hung: it is killed and started again."""
+    swap: Literal["auto", "beside", "exchange"] = "auto"
+    """A new persona is loaded beside the old one, or (exchange) after it has ended; auto: beside if memory allows."""
+    max_personas: int = Field(default=1, ge=1)
+    """Personas loaded at once where chats chose different ones; one more takes the place of the longest idle."""
+    persona_idle: float = Field(default=900.0, ge=0)
+    """Seconds without a request after which a persona that only some chats chose is unloaded; 0: never."""
 
     @property
     def urls(self) -> list[str]:

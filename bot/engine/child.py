@@ -1,7 +1,8 @@
 """One `mybot serve` process: started, waited for, watched, stopped.
 
-Knows the process and its log; doesn't know what to do when it dies. The child holds the reading
-end of a pipe from us and leaves when it closes, so it never outlives the bot, not even a kill -9.
+Knows the process, its group and its log; doesn't know what to do when it dies. The child holds the
+reading end of a pipe from us and leaves when it closes, and guardian.py sees to it: no process of
+its group outlives the bot, not even a kill -9.
 """
 
 import asyncio
@@ -9,10 +10,12 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from bot.engine.client import Client
 from bot.persona.manifest import Persona, open_persona
@@ -21,9 +24,10 @@ from config.settings import ROOT, Engine
 
 log = logging.getLogger("bot.engine.worker")
 
+SERVE = (sys.executable, str(ROOT / "mybot.py"), "serve")
 _HEALTH_EVERY = 5.0
-_HEALTH_MISSES = 6
-"""Unanswered health checks in a row after which a child counts as hung."""
+_LOOK = 0.1
+"""Seconds between two looks whether a process has ended."""
 _STOP_GRACE = 8.0
 """Seconds a child gets to end by itself."""
 
@@ -38,28 +42,26 @@ class Child:
         self.persona = persona
         self.process = process
         self.client = Client("", api_key=key, timeout=knobs.timeout, ours=True)
+        self._stall = knobs.stall
+        self.born = asyncio.get_running_loop().time()
         self.running = 0
         """Requests in flight."""
         self.idle = asyncio.Event()
         """Set while there are none."""
         self.idle.set()
-        self._exit = asyncio.create_task(process.wait())
+        self._exit = asyncio.create_task(_ended(process))
         self._last: deque[str] = deque(maxlen=40)
         self._ready = asyncio.Event()
-        self._readers = [
-            asyncio.create_task(self._read(process.stdout)),
-            asyncio.create_task(self._read(process.stderr)),
-        ]
+        streams = (process.stdout, process.stderr)
+        self._readers = [asyncio.create_task(self._read(stream)) for stream in streams if stream is not None]
 
     @classmethod
-    async def start(cls, path: Path, knobs: Engine) -> "Child":
+    async def start(cls, path: Path, knobs: Engine, command: Sequence[str] = SERVE) -> "Child":
         """A child that is ready to answer. PersonaError or EngineError says why there is none."""
         folder, persona = open_persona(path)
         key = secrets.token_urlsafe(24)
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "mybot.py"),
-            "serve",
+            *command,
             *_flags(folder, knobs),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -98,26 +100,48 @@ class Child:
         return self._exit.done()
 
     async def end(self) -> None:
-        """Return once the process has ended; one that answers no health check for long is killed."""
-        misses = 0
-        while not await self.gone(_HEALTH_EVERY):
-            misses = 0 if await self.client.health() is not None else misses + 1
-            if misses >= _HEALTH_MISSES and self.alive:
-                log.warning("the engine hangs; killing it")
-                self.process.kill()
+        """Return once the process has ended; one that shows no sign of life for long is killed.
+
+        A sign of life is an answer that says the model's thread moves: HTTP still answers beside a
+        forward that never ends.
+        """
+        loop = asyncio.get_running_loop()
+        lived = loop.time()
+        while not await self.gone(min(_HEALTH_EVERY, self._stall / 4)):
+            health = await self._ask_health()
+            stalled = float((health or {}).get("stalled", 0.0))
+            lived = lived if health is None else loop.time()
+            if max(stalled, loop.time() - lived) > self._stall and self.alive:
+                log.warning("engine %d hangs; killing it", self.process.pid)
+                self._kill()
+        self._kill()
 
     async def stop(self) -> None:
-        """End the process, gently first; all of it is gone afterwards."""
+        """End the process, gently first; it and all that it started are gone afterwards."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()
-                if not await self.gone(_STOP_GRACE):
-                    self.process.kill()
+                await self.gone(_STOP_GRACE)
+        self._kill()
         # Waiting, unlike awaiting, leaves the tasks alone when we are cancelled: stop can be called again.
         await asyncio.wait({self._exit, *self._readers})
         await self.client.close()
+
+    def _kill(self) -> None:
+        """Kill the process and what it started; what has ended already stays so."""
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            elif self.alive:
+                self.process.kill()
+
+    async def _ask_health(self) -> dict[str, Any] | None:
+        try:
+            return await asyncio.wait_for(self.client.health(), self._stall)
+        except asyncio.TimeoutError:
+            return None
 
     async def _until_ready(self, timeout: float) -> None:
         ready = asyncio.create_task(self._ready.wait())
@@ -144,8 +168,15 @@ class Child:
             f"the engine ended while starting: {last}", hint="run `mybot serve` by hand to see all of it"
         )
 
-    async def _read(self, stream: asyncio.StreamReader | None) -> None:
-        while stream is not None and (raw := await stream.readline()):
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        """Join the child's log into ours, line by line."""
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:  # a line without end: dropped as far as it has come
+                continue
+            if not raw:
+                return
             line = raw.decode("utf-8", "replace").rstrip()
             self._last.append(line)
             if line.startswith("listening on "):
@@ -153,6 +184,12 @@ class Child:
             elif line.startswith("ready"):
                 self._ready.set()
             log.log(_level(line), "engine %d: %s", self.process.pid, line)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    # Its own wait() also waits for its pipes, which whatever it started may hold open.
+    while process.returncode is None:  # noqa: ASYNC110 - nobody tells of the end alone
+        await asyncio.sleep(_LOOK)
 
 
 def _level(line: str) -> int:

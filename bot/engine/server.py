@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bot.engine.api import Api
 from bot.engine.batches import Batches
+from bot.engine.guardian import watch_over_group
 from bot.engine.model import generate, load
 from bot.persona.manifest import open_persona
 from config.errors import EngineError
@@ -32,6 +33,8 @@ _GRACE = 5.0
 
 def main(knobs: Engine) -> None:
     """Serve until SIGTERM, Ctrl-C, or the end of a supervisor."""
+    if os.environ.get(SUPERVISED) == "1":
+        watch_over_group()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     caught: list[int] = []
     loading = asyncio.run(_until_stopped(knobs, caught))

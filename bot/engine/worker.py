@@ -1,37 +1,29 @@
-"""The supervised worker: a persona in a process of its own, restarted, exchanged, rolled back.
+"""The supervised worker: a persona in a process of its own, exchanged, rolled back, restarted.
 
 Why a process: a crash, a CUDA error or running out of memory never takes the bot down, NoneBot
 never waits for torch, and only an ended process surely frees a card's memory. A new persona is
-tried beside the old one and takes over only when it has said something sound.
+tried and takes over only when it has said something sound: beside the old one where memory allows,
+else in its place, the requests being held meanwhile.
 """
 
 import asyncio
 import contextlib
-import json
-import logging
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.engine.child import Child
+from bot.counting import token_counter
+from bot.engine.child import SERVE, Child
 from bot.engine.client import Lost, Remote
 from bot.engine.echo import Echo
+from bot.engine.memory import fits_beside
+from bot.engine.place import Place
+from bot.engine.trial import check_verdict, smoke_test
 from bot.engine.wire import Ask, Piece, Sampling, Talker
-from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current
-from bot.persona.prompt import render
-from config.errors import EngineError, MyBotError
+from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current, open_persona
+from config.errors import EngineError
 from config.settings import Engine
-
-log = logging.getLogger("bot.engine.worker")
-
-_PAUSES = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
-"""Seconds before each restart in a row; the last one repeats."""
-_STEADY = 60.0
-"""Seconds of life after which a child's end counts as the first in a row."""
-_LAST_BREATH = 5.0
-"""Seconds in which a child that lost a request may turn out to be dead."""
-_SMOKE = ("在吗", "周末去哪儿了")
 
 
 async def open_talker(knobs: Engine) -> Talker:
@@ -45,49 +37,63 @@ async def open_talker(knobs: Engine) -> Talker:
     return worker
 
 
+async def _is_there() -> None:
+    return
+
+
 class Worker:
     """A Talker whose model lives in a child process."""
 
-    def __init__(self, knobs: Engine) -> None:
+    def __init__(
+        self,
+        knobs: Engine,
+        *,
+        command: Sequence[str] = SERVE,
+        idle: float = 0.0,
+        make_room: Callable[[], Awaitable[None]] = _is_there,
+    ) -> None:
+        """`idle` seconds without a request end the process until the next one (0: never); `make_room` is
+        called before one is started where none was."""
         self._knobs = knobs
-        self._child: Child | None = None
+        self._command = command
+        self._make_room = make_room
         self._persona: Persona | None = None
-        self._up = asyncio.Event()
+        self._folder: Path | None = None
+        self._count: Callable[[str], int] | None = None
         self._previous: Path | None = None
-        self._changing = asyncio.Lock()
-        """Held by whoever is about to put another child into place."""
-        self._retiring: set[Child] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
-        self._failures = 0
-        self._restarts = 0
+        self.place = Place(self._start, patience=knobs.timeout, idle=idle)
 
     @property
     def persona(self) -> Persona:
+        """Who speaks, or will on waking."""
         if self._persona is None:
             raise EngineError("the engine isn't started", hint="await worker.start() first")
         return self._persona
 
     @property
+    def count(self) -> Callable[[str], int] | None:
+        """Tokens of a text for this persona."""
+        return self._count
+
+    @property
     def folder(self) -> Path | None:
-        """The version folder that speaks now."""
-        return self._child.folder if self._child else None
+        """The version folder that speaks, or will on waking."""
+        return self._folder
+
+    async def prepare(self) -> None:
+        """Learn who will speak, without starting anything. PersonaError says why nobody can."""
+        folder, persona = await asyncio.to_thread(open_persona, self._knobs.persona)
+        self._become(folder, persona, await asyncio.to_thread(token_counter, folder))
 
     async def start(self) -> None:
         """Bring the model up; the error says why it doesn't come."""
-        async with self._changing:
-            await self._use(await Child.start(self._knobs.persona, self._knobs))
+        if self._folder is None:
+            await self.prepare()
+        await self.place.fill()
 
     async def close(self) -> None:
         """End the child, and what is in flight with it."""
-        self._closed = True
-        self._up.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        children = self._retiring | ({self._child} if self._child else set())
-        await asyncio.gather(*(child.stop() for child in children))
-        self._child = None
+        await self.place.close()
 
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
@@ -95,164 +101,124 @@ class Worker:
         """The reply. A request whose child died before it said anything is sent again, once."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._knobs.max_new_tokens))
         why = ""
-        for _ in range(2):
-            child = await self._serving()
-            if child is None:
-                break
-            spoken = False
-            try:
-                with child.at_work():
-                    async with contextlib.aclosing(child.client.pieces(messages, sampling)) as pieces:
-                        async for piece in pieces:
-                            spoken = spoken or bool(piece.text)
-                            yield replace(piece, persona=piece.persona or child.persona.hash)
-                return
-            except Lost as lost:
-                why = str(lost)
-            if spoken:
-                break
-            await self._mourn(child)
-        persona = self._persona.hash if self._persona else ""
-        if why or self._closed:
-            yield Piece(finish="error", persona=persona, why=why or "the engine is closed")
-        else:
-            yield Piece(finish="timeout", persona=persona, why="the engine did not come back in time")
+        async with self.place.inside():
+            for _ in range(2):
+                child = await self.place.serving()
+                if child is None:
+                    break
+                spoken = False
+                try:
+                    with child.at_work():
+                        async with contextlib.aclosing(child.client.pieces(messages, sampling)) as pieces:
+                            async for piece in pieces:
+                                spoken = spoken or bool(piece.text)
+                                yield replace(piece, persona=piece.persona or child.persona.hash)
+                    return
+                except Lost as lost:
+                    why = str(lost)
+                if spoken:
+                    break
+                await self.place.mourn(child)
+        yield self._last_word(why)
 
-    async def swap(self, path: Path) -> Persona:
-        """Let another persona speak. On any failure the old one serves on and the error says why."""
-        async with self._changing:
-            old = self._child
-            new = await Child.start(path, self._knobs)
+    async def swap(self, path: Path, *, force: bool = False) -> Persona:
+        """Let another persona speak. On any failure the old one serves on and the error says why.
+
+        `force` takes one that the gate refused; none that can't speak.
+        """
+        place = self.place
+        if place.paused:
+            raise EngineError("the engine is paused", hint="resume it first")
+        async with place.changing:
+            folder, persona = await asyncio.to_thread(open_persona, path)
+            if not force:
+                check_verdict(folder)
+            count = await asyncio.to_thread(token_counter, folder)
+            old = place.child
+            if old is None:
+                await self._make_room()
+            elif not fits_beside(persona, self._knobs, await old.client.health()):
+                await place.empty()
             try:
-                await _smoke_test(new, self._knobs)
+                new = await self._try(folder)
             except BaseException:
-                await new.stop()
+                if old is not None and place.child is None:
+                    place.wake()
                 raise
-            await self._use(new)
-            if old is not None:
-                self._previous = old.folder
-                self._retiring.add(old)
-                self._spawn(self._retire(old))
-            return new.persona
+            before = self._folder
+            self._become(folder, persona, count)
+            await place.put(new)
+            if before not in (None, folder):
+                self._previous = before
+            return persona
 
-    async def reload(self) -> Persona:
+    async def reload(self, *, force: bool = False) -> Persona:
         """Take what [engine] persona means now: `current` may name another version."""
-        return await self.swap(self._knobs.persona)
+        return await self.swap(self._knobs.persona, force=force)
 
     async def rollback(self) -> Persona:
         """Back to the persona before the last swap, or the version before this one; `current` follows."""
-        folder = self._previous or _earlier(self.folder)
+        gone = self._previous is None or not (self._previous / MANIFEST).is_file()
+        folder = earlier(self._folder) if gone else self._previous
         if folder is None:
             raise EngineError("there is no earlier persona to go back to", hint="reload after a new merge first")
-        persona = await self.swap(folder)
+        # It has served before, whatever the gate says of it by now.
+        persona = await self.swap(folder, force=True)
         if (folder.parent / CURRENT).is_file():
             make_current(folder)
         return persona
 
     def status(self) -> dict[str, Any]:
         """What an admin wants to know, in plain values."""
-        child = self._child
+        place = self.place
+        child = place.child
         return {
             "persona": self.persona.name,
             "hash": self.persona.hash,
-            "version": child.folder.name if child else "",
+            "version": self._folder.name if self._folder else "",
             "previous": self._previous.name if self._previous else "",
-            "state": "closed" if self._closed else "ready" if self._up.is_set() else "restarting",
+            "state": place.state,
             "pid": child.process.pid if child and child.alive else None,
-            "in_flight": child.running if child else 0,
-            "restarts": self._restarts,
+            "in_flight": place.asked,
+            "restarts": place.restarts,
+            "failures": place.failures,
+            "trouble": "" if child else place.trouble,
         }
 
-    async def _use(self, child: Child) -> None:
-        if self._closed:
-            await child.stop()
-            raise EngineError("the engine is closed", hint="start it again")
-        self._child = child
-        self._persona = child.persona
-        self._up.set()
-        self._spawn(self._guard(child))
+    def _become(self, folder: Path, persona: Persona, count: Callable[[str], int] | None) -> None:
+        self._folder, self._persona, self._count = folder, persona, count
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _start(self) -> Child:
+        """A child of the persona that speaks."""
+        assert self._folder is not None, "prepare comes first"
+        await self._make_room()
+        return await Child.start(self._folder, self._knobs, self._command)
 
-    async def _serving(self) -> Child | None:
-        """The child, as soon as there is one; None when time is up or the worker closed."""
-        if not self._closed:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._up.wait(), self._knobs.timeout)
-        return self._child if self._up.is_set() else None
+    async def _try(self, folder: Path) -> Child:
+        """A child of a new persona that has passed the smoke test."""
+        new = await Child.start(folder, self._knobs, self._command)
+        try:
+            await smoke_test(new, self._knobs)
+        except BaseException:
+            await new.stop()
+            raise
+        return new
 
-    async def _mourn(self, child: Child) -> None:
-        """See whether a child that lost a request has died; its exit reaches us after its socket's."""
-        if await child.gone(_LAST_BREATH) and child is self._child:
-            self._up.clear()
-
-    async def _guard(self, child: Child) -> None:
-        """Put a new child into the place of one that ended, with growing pauses."""
-        loop = asyncio.get_running_loop()
-        born = loop.time()
-        await child.end()
-        if loop.time() - born > _STEADY:
-            self._failures = 0
-        while child is self._child:
-            self._up.clear()
-            log.warning("the engine ended (exit code %s); restarting it", child.process.returncode)
-            await child.stop()
-            await asyncio.sleep(_PAUSES[min(self._failures, len(_PAUSES) - 1)])
-            self._failures += 1
-            await self._revive(child)
-
-    async def _revive(self, child: Child) -> None:
-        async with self._changing:
-            if child is not self._child:
-                return
-            try:
-                await self._use(await Child.start(child.folder, self._knobs))
-            except MyBotError as error:
-                log.error("the engine does not start: %s", error)
-            else:
-                self._restarts += 1
-
-    async def _retire(self, child: Child) -> None:
-        """Stop a child after what it has in flight."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(child.idle.wait(), self._knobs.timeout)
-        await child.stop()
-        self._retiring.discard(child)
+    def _last_word(self, why: str) -> Piece:
+        """The end of a request that no child ended."""
+        persona, place = self._persona.hash if self._persona else "", self.place
+        if place.paused:
+            return Piece(finish="busy", persona=persona, why="the engine is paused")
+        if place.closed:
+            return Piece(finish="error", persona=persona, why="the engine is closed")
+        if why:
+            return Piece(finish="error", persona=persona, why=why)
+        return Piece(finish="timeout", persona=persona, why=place.trouble or "the engine did not come back in time")
 
 
-def _earlier(folder: Path | None) -> Path | None:
+def earlier(folder: Path | None) -> Path | None:
     """The sealed version before this one: names begin with their time."""
     if folder is None:
         return None
     versions = [path.parent for path in folder.parent.glob(f"*/{MANIFEST}")]
     return max((path for path in versions if path.name < folder.name), default=None)
-
-
-async def _smoke_test(child: Child, knobs: Engine) -> None:
-    """Raise EngineError unless the persona says something, with finite scores and no control tokens."""
-    said = ""
-    longest = min(32, child.persona.generation.max_tokens, knobs.max_new_tokens)
-    for question in _SMOKE:
-        prompt = [turn.to_wire() for turn in render([], child.persona.prompt, kind="private", name="测试")]
-        prompt.append({"role": "user", "content": question})
-        async for piece in child.client.stream(prompt, Sampling(temperature=0.0, max_tokens=longest)):
-            said += piece.text
-            if piece.finish not in (None, "stop", "length"):
-                raise EngineError(
-                    f"the new persona can't answer: {piece.why or piece.finish}", hint="the old one serves on"
-                )
-    if not said.strip():
-        raise EngineError("the new persona says nothing", hint="the old one serves on; train the new one again")
-    if any(token in said for token in _special_tokens(child.folder)):
-        raise EngineError("the new persona says control tokens", hint="the old one serves on; see its chat template")
-
-
-def _special_tokens(folder: Path) -> list[str]:
-    try:
-        added = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("added_tokens", [])
-    except FileNotFoundError:
-        return []
-    return [token["content"] for token in added if token["special"]]

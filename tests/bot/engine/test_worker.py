@@ -1,13 +1,8 @@
-"""The supervised worker with real processes: exchange, roll-back, crash, and nobody left behind."""
+"""The supervised worker with real models: exchange, roll-back, broken personas. Crashes: test_supervision.py."""
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +14,10 @@ from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker, open_talker
 from bot.persona.manifest import Persona
 from config.errors import EngineError, PersonaError
-from config.settings import ROOT, Engine
+from config.settings import Engine
 
 HI = [{"role": "user", "content": "the cat sat"}]
 GREEDY = Sampling(temperature=0, max_tokens=12)
-LONG = Sampling(temperature=0, max_tokens=15_000)
 
 
 def knobs(persona: Path, **others: Any) -> Engine:
@@ -104,69 +98,6 @@ async def test_a_broken_persona_leaves_the_old_one_serving(worker: Worker, toy: 
     assert worker.status()["pid"] == pid
 
 
-async def test_a_killed_child_is_restarted_and_only_the_silent_request_asked_again(worker: Worker) -> None:
-    wanted = text(await collect(worker))
-    pid = worker.status()["pid"]
-    async with aclosing(worker.stream(HI, LONG)) as spoken:
-        assert (await anext(spoken)).text
-        # Frozen, it can't answer the second request before it dies.
-        os.kill(pid, signal.SIGSTOP)
-        silent = asyncio.create_task(collect(worker))
-        await asyncio.sleep(0.1)
-        os.kill(pid, signal.SIGKILL)
-        rest = [piece async for piece in spoken]
-    assert [piece.finish for piece in rest if piece.finish] == ["error"]
-    assert rest[-1].why
-    assert text(await silent) == wanted
-    assert worker.status()["pid"] != pid
-    assert worker.status()["restarts"] == 1
-
-
-PARENT = """
-import asyncio, sys
-from pathlib import Path
-from bot.engine.worker import Worker
-from config.settings import Engine
-
-async def main():
-    worker = Worker(Engine(persona=Path(sys.argv[1]), device="cpu"))
-    await worker.start()
-    print(worker.status()["pid"], flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-def test_no_child_outlives_a_killed_parent(toy: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(toy)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        os.kill(child, 0)
-        parent.kill()
-    ended = subprocess.run(
-        [sys.executable, "-c", WAIT, str(child)], timeout=20, check=False, capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
-
-
-WAIT = """
-import os, sys, time
-for _ in range(150):
-    try:
-        os.kill(int(sys.argv[1]), 0)
-        with open(f"/proc/{sys.argv[1]}/stat") as stat:
-            if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
-                sys.exit(0)
-    except (ProcessLookupError, FileNotFoundError):
-        sys.exit(0)
-    time.sleep(0.1)
-sys.exit("still there")
-"""
-
-
 async def test_a_worker_without_a_persona_says_so(toy: Path) -> None:
     with pytest.raises(PersonaError, match="no persona"):
         await open_talker(Engine(persona=toy / "nowhere"))
@@ -179,8 +110,8 @@ async def test_a_worker_without_a_persona_says_so(toy: Path) -> None:
 
 
 async def test_a_server_elsewhere_speaks_as_the_persona_here(worker: Worker, personas: Path) -> None:
-    assert worker._child is not None
-    client = worker._child.client
+    assert worker.place.child is not None
+    client = worker.place.child.client
     key = client._headers["Authorization"].removeprefix("Bearer ")
     remote = await open_talker(Engine(persona=personas, url=client.url, api_key=key))  # pyright: ignore[reportArgumentType]
     try:
@@ -209,7 +140,7 @@ async def test_the_echo_says_the_last_line() -> None:
 
 
 def test_special_tokens_are_read_from_the_personas_tokenizer(toy: Path) -> None:
-    from bot.engine.worker import _special_tokens
+    from bot.engine.trial import _special_tokens
 
     assert set(_special_tokens(toy)) == {"<|pad|>", "<|im_start|>", "<|im_end|>"}
     assert json.loads((toy / "tokenizer.json").read_text())["added_tokens"]

@@ -1,0 +1,104 @@
+"""Whether a new persona may take over: what the gate said of it, and what it says itself.
+
+Knows a running child and the version's folder; doesn't know how personas are exchanged. Each
+refusal says why, in English for the log and in Chinese for the owner's chat.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.engine.child import Child
+from bot.engine.wire import Sampling
+from bot.persona.behaviour import Behaviour
+from bot.persona.prompt import render
+from config.errors import EngineError
+from config.settings import Engine
+
+SCORES = "scores.json"
+"""Beside persona.json, outside its seal: what `mybot score` measured, and the gate's verdict."""
+QUESTIONS = ("在吗", "周末去哪儿了", "哈哈哈笑死")
+FAR = 20
+"""Times my usual reply's length at which something that goes on is no reply of mine."""
+
+
+class Unfit(EngineError):
+    """A persona that doesn't take over. `said` is the reason in one Chinese line."""
+
+    def __init__(self, message: str, said: str, *, hint: str = "the old one serves on") -> None:
+        super().__init__(message, hint=hint)
+        self.said = said
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """What the gate of `mybot retrain` wrote beside a version; None: it never judged it."""
+
+    passed: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Verdict":
+        try:
+            scores = json.loads((folder / SCORES).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return cls()
+        return cls(scores.get("passed"), scores.get("reasons") or [])
+
+
+def check_verdict(folder: Path) -> None:
+    """Raise Unfit where the gate refused this version."""
+    verdict = Verdict.of(folder)
+    if verdict.passed is False:
+        reasons = "; ".join(verdict.reasons)
+        raise Unfit(
+            f"the gate refused {folder.name}: {reasons}",
+            f"评分没有通过：{reasons}；一定要换就加上 强制",
+            hint="the old one serves on; --force takes it all the same",
+        )
+
+
+async def smoke_test(child: Child, knobs: Engine) -> None:
+    """Raise Unfit unless the persona says something, with finite scores, no control tokens, and as long as I do."""
+    longest = min(child.persona.generation.max_tokens, knobs.max_new_tokens)
+    said = [await _ask(child, question, longest) for question in QUESTIONS]
+    if not any(text.strip() for text in said):
+        raise Unfit("the new persona says nothing", "新的一句话也不说", hint="the old one serves on; train it again")
+    if any(token in text for token in _special_tokens(child.folder) for text in said):
+        raise Unfit(
+            "the new persona says control tokens",
+            "新的把控制符说出来了",
+            hint="the old one serves on; see its chat template",
+        )
+    usual = usual_length(child.persona.behaviour)
+    if usual and all(len(text) > FAR * usual for text in said):
+        shortest = min(map(len, said))
+        raise Unfit(
+            f"the new persona goes on and on: {shortest} characters, where {usual:.0f} are usual",
+            f"新的说个没完：一条 {shortest} 个字，平时是 {usual:.0f} 个",
+        )
+
+
+def usual_length(behaviour: Behaviour) -> float:
+    """Characters of a long reply of mine, all its bubbles together; 0 where that was never learned."""
+    return max(8, behaviour.chars[2]) * behaviour.bubbles if behaviour.learned else 0.0
+
+
+async def _ask(child: Child, question: str, longest: int) -> str:
+    prompt = [turn.to_wire() for turn in render([], child.persona.prompt, kind="private", name="测试")]
+    prompt.append({"role": "user", "content": question})
+    said = ""
+    async for piece in child.client.stream(prompt, Sampling(temperature=0.0, max_tokens=longest)):
+        said += piece.text
+        if piece.finish not in (None, "stop", "length"):
+            why = piece.why or piece.finish
+            raise Unfit(f"the new persona can't answer: {why}", f"新的答不上来：{why}")
+    return said
+
+
+def _special_tokens(folder: Path) -> list[str]:
+    try:
+        added = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("added_tokens", [])
+    except FileNotFoundError:
+        return []
+    return [token["content"] for token in added if token["special"]]
