@@ -214,6 +214,29 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Print the report as one JSON object."""
 
 
+class Pull(Table, env_prefix="MYBOT_PULL_"):
+    """Fetch a base model, so that training needs no network."""
+
+    table: ClassVar[str] = "pull"
+
+    model: CliPositionalArg[str] = ""
+    """Its name on the hub, such as Qwen/Qwen3-8B."""
+    preset: str = ""
+    """Fetch the base model of this preset."""
+    source: Literal["hub", "modelscope"] = "hub"
+    """The Hugging Face hub, or ModelScope."""
+    revision: str = ""
+    """A branch, tag or commit; left out, the main one."""
+    endpoint: str = ""
+    """Address of the hub or of a mirror; left out, HF_ENDPOINT or the hub's own."""
+    token: SecretStr | None = None
+    """Token for private and gated models; left out, HF_TOKEN. Belongs into .env."""
+    at_once: int = Field(default=4, ge=1, le=32)
+    """Files that are fetched at once."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Merge an adapter into its base model and seal the persona."""
 
@@ -470,4 +493,4 @@ class Doctor(Table, env_prefix="MYBOT_DOCTOR_"):
     """Print the findings as one JSON object."""
 
 
-TABLES: tuple[type[Table], ...] = (Import, Dataset, Train, Merge, Score, Retrain, Engine, Bot, Chat, Web, Demo, Doctor)
+TABLES: tuple[type[Table], ...] = (Import, Dataset, Pull, Train, Merge, Score, Retrain, Engine, Bot, Chat, Web, Demo, Doctor)

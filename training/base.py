@@ -1,5 +1,7 @@
 """The base model: a local folder or a name on the hub, loaded for training or merging.
 
+What `mybot pull` fetched is loaded from where it lies, without a look at the network.
+
 Errors are those a person can mend: no such folder, not a model, no network, not enough disk.
 """
 
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.errors import TrainingError
+from training.fetched import fetched
 from training.templates import dress
 
 if TYPE_CHECKING:
@@ -30,18 +33,26 @@ def locate(name: str) -> str:
     return name
 
 
+def source(name: str, revision: str = "") -> str:
+    """Where a base model is loaded from: its folder, that in which it was fetched, or else the hub."""
+    located = locate(name)
+    return str(fetched(name, revision) or located) if located == name else located
+
+
 def load_config(name: str, revision: str = "") -> Any:
     """The base model's configuration: the only file `mybot plan` needs."""
     from transformers import AutoConfig
 
-    return _from_hub(name, lambda: AutoConfig.from_pretrained(locate(name), revision=revision or "main"))
+    return _from_hub(name, lambda: AutoConfig.from_pretrained(source(name, revision), revision=revision or "main"))
 
 
 def load_tokenizer(name: str, revision: str = "") -> Any:
     """The base model's tokenizer with the plain template that will be sealed."""
     from transformers import AutoTokenizer
 
-    tokenizer = _from_hub(name, lambda: AutoTokenizer.from_pretrained(locate(name), revision=revision or "main"))
+    tokenizer = _from_hub(
+        name, lambda: AutoTokenizer.from_pretrained(source(name, revision), revision=revision or "main")
+    )
     dress(tokenizer)
     return tokenizer
 
@@ -89,10 +100,12 @@ def load_model(
         options["attn_implementation"] = attn_implementation
     model = _from_hub(
         name,
-        lambda: AutoModelForCausalLM.from_pretrained(locate(name), revision=revision or "main", **options),
+        lambda: AutoModelForCausalLM.from_pretrained(source(name, revision), revision=revision or "main", **options),
     )
     if quantization is not None and not getattr(model, "is_quantized", False):
         raise TrainingError(f"{name} was not quantised as asked", hint="check that bitsandbytes is installed")
+    # What PEFT writes into an adapter: the name, not where this machine keeps it.
+    model.name_or_path = model.config._name_or_path = locate(name)
     return model
 
 

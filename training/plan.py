@@ -131,7 +131,9 @@ def memory(sizes: Sizes, knobs: Train) -> dict[str, float]:
 def disk(sizes: Sizes, knobs: Train) -> dict[str, float]:
     """GiB on disk: what is fetched, and what is made."""
     return {
-        "base model": 0.0 if Path(knobs.base_model).is_dir() else sizes.parameters * 2 / GIB,
+        "base model": 0.0
+        if Path(base.source(knobs.base_model, knobs.revision)).is_dir()
+        else sizes.parameters * 2 / GIB,
         "checkpoints": sizes.adapter * 4 * 3 / GIB,
         "merged persona": sizes.parameters * 2 / GIB,
     }
