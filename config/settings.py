@@ -163,13 +163,13 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     init_lora_weights: Literal["true", "gaussian", "olora", "pissa", "pissa_niter_16"] = "true"
     """What the adapter begins with; olora and pissa need a base that is not quantised, and are saved as plain LoRA of rank 2r."""
     per_device_train_batch_size: int = Field(default=4, ge=1)
-    """Windows per step on one device."""
+    """Full windows at once on one device: times max_length, the tokens that have to fit into its memory."""
     gradient_accumulation_steps: int = Field(default=4, ge=1)
-    """Steps per optimiser step."""
+    """How many times that makes an optimiser step; short windows share steps as long as an epoch keeps enough of them."""
     num_processes: int = Field(default=1, ge=1)
     """Cards to train on at once, one process each (torchrun, DDP): each holds the whole base model."""
-    train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = "group_by_length"
-    """How windows are put into batches; group_by_length saves padding."""
+    batching: Literal["auto", "packed", "grouped", "padded"] = "auto"
+    """packed: windows end to end; grouped: as many of like length as fit; padded: a fixed number; auto: packed if clean."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak learning rate."""
     lr_scheduler_type: str = "cosine"

@@ -1,32 +1,32 @@
 """Progress of a training run: a bar on a terminal, plain lines elsewhere."""
 
-import time
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import TrainerCallback
+
+from training.pace import Clock
 
 
 class Bar(TrainerCallback):
-    """Shows step, loss, tokens per second and time left of a transformers Trainer."""
+    """Shows step, loss, useful tokens per second, memory of the card and time left of a Trainer."""
 
-    def __init__(self, tokens_per_epoch: int) -> None:
-        self._tokens = tokens_per_epoch
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: Any = None
-        self._begun = 0.0
+        self._loss = ""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._begun = time.monotonic()
-        if self._console.is_terminal:
+        if self._console.is_terminal and state.is_world_process_zero:
             columns = (
                 TextColumn("training"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
-                TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
             )
             self._bar = Progress(*columns, console=self._console, transient=False)
@@ -35,16 +35,17 @@ class Bar(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=state.global_step)
+            self._bar.update(self._task, completed=state.global_step, note=self._note(state))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        note = self._note(state, logs or {})
-        if not note:
+        told = {"loss": "loss", "eval_loss": "held-out loss"}
+        found = [f"{told[name]} {float(value):.3f}" for name, value in (logs or {}).items() if name in told]
+        if not found:
             return
-        if self._bar is not None:
-            self._bar.update(self._task, note=note)
-        else:
-            self._console.print(f"step {state.global_step}/{state.max_steps}  {note}", highlight=False)
+        self._loss = found[0]
+        if self._bar is None and state.is_world_process_zero:
+            note = self._note(state)
+            self._console.print(f"step {state.global_step}/{state.max_steps}  {note}", highlight=False, soft_wrap=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.close()
@@ -55,9 +56,16 @@ class Bar(TrainerCallback):
             self._bar.stop()
             self._bar = None
 
-    def _note(self, state: Any, logs: dict[str, float]) -> str:
-        seconds = max(1e-9, time.monotonic() - self._begun)
-        rate = f"{(state.epoch or 0) * self._tokens / seconds:,.0f} tokens/s"
-        if "loss" in logs:
-            return f"loss {float(logs['loss']):.3f}  {rate}"
-        return f"held-out loss {float(logs['eval_loss']):.3f}  {rate}" if "eval_loss" in logs else ""
+    def _note(self, state: Any) -> str:
+        rate = self._clock.trainer.useful / max(1e-9, self._clock.seconds)
+        left = self._clock.left(state.max_steps - state.global_step)
+        parts = [self._loss, f"{rate:,.0f} tokens/s", memory()]
+        parts.append(f"{timedelta(seconds=round(left))} left" if left is not None else "")
+        return "  ".join(filter(None, parts))
+
+
+def memory() -> str:
+    """The most memory of the card that was taken so far."""
+    import torch
+
+    return f"{torch.cuda.max_memory_reserved() / 2**30:.1f} GiB" if torch.cuda.is_available() else ""

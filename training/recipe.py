@@ -115,8 +115,8 @@ def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig"
         # The Trainer weighs batches, not tokens: only one window at a time gives the same held-out
         # loss whatever the batch size and the number of processes.
         per_device_eval_batch_size=1,
-        gradient_accumulation_steps=knobs.gradient_accumulation_steps,
-        train_sampling_strategy=knobs.train_sampling_strategy,
+        # Elsewhere one batch is a whole update, and training/trainer.py cuts it into what fits.
+        gradient_accumulation_steps=knobs.gradient_accumulation_steps if knobs.batching == "padded" else 1,
         learning_rate=knobs.learning_rate,
         lr_scheduler_type=knobs.lr_scheduler_type,
         warmup_steps=knobs.warmup_steps,

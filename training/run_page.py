@@ -50,7 +50,7 @@ class Course:
     """step, and of loss, eval_loss, learning_rate, tokens_per_second, memory (GiB) what was measured."""
     resumed: list[int] = field(default_factory=list)
     halved: list[dict[str, int]] = field(default_factory=list)
-    """step, micro_batch: the card was too small."""
+    """step, micro_batch (tokens): the card was too small."""
     asked: list[dict[str, list[str]]] = field(default_factory=list)
     """asked and answered, in bubbles."""
     said: list[dict[str, Any]] = field(default_factory=list)
@@ -117,8 +117,8 @@ def _state(course: Course) -> list[str]:
         lines.append(f"<p>最好的留出损失 best held-out loss <b>{best[1]:.4f}</b> @ step {best[0]:,.0f}</p>")
     lines += [f"<p>从第 {step} 步接着来 · gone on from step {step}</p>" for step in course.resumed]
     lines += [
-        f"<p>显存不够，每次改为 {halved['micro_batch']} 个窗口 · out of memory at step {halved['step']}: "
-        f"{halved['micro_batch']} windows at once from then on</p>"
+        f"<p>显存不够，每次改为 {halved['micro_batch']:,} 个 token · out of memory at step {halved['step']}: "
+        f"{halved['micro_batch']:,} tokens at once from then on</p>"
         for halved in course.halved
     ]
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(course.written))

@@ -22,9 +22,9 @@ from training.windows import Window
 
 if TYPE_CHECKING:
     from accelerate import PartialState
-    from trl.trainer.sft_trainer import SFTTrainer
 
     from training.track import Track
+    from training.trainer import Trainer
 
 console = Console(stderr=True, highlight=False)
 
@@ -43,7 +43,10 @@ class Outcome:
 
     losses: dict[str, float]
     best_step: int
+    batching: str
+    """packed, grouped or padded."""
     micro_batch: int
+    """Tokens that passed through the model at once, at the end."""
     resumed: list[int] = field(default_factory=list)
     """Steps from which the run was gone on with."""
     course: list[dict[str, float]] = field(default_factory=list)
@@ -55,6 +58,7 @@ def train(
 ) -> Outcome:
     """Fine-tune and leave the adapter in `run`. `facts` tell one unfinished run from another."""
     from training import checkpoints
+    from training.track import Track
 
     scratch = run.with_name(f".{run.name}.part")
     world = _world(knobs)
@@ -63,8 +67,8 @@ def train(
     world.wait_for_everyone()
     checkpoint = checkpoints.newest(scratch)
     try:
-        with _enough_disk(scratch):
-            outcome = _until_done(knobs, tokenizer, windows, dev, scratch, checkpoint)
+        with _enough_disk(scratch), Track(knobs, tokenizer, windows, dev, scratch) as track:
+            outcome = _once(knobs, tokenizer, windows, dev, scratch, checkpoint, track)
     except BaseException:
         checkpoints.leave(scratch)
         raise
@@ -93,49 +97,6 @@ def _world(knobs: Train) -> "PartialState":
     return world
 
 
-def _until_done(
-    knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, checkpoint: Path | None
-) -> Outcome:
-    """Train; where the card is too small, go on with half the micro-batch."""
-    import torch
-
-    from training import checkpoints
-    from training.track import Track
-
-    resumed: list[int] = []
-    while True:
-        if checkpoint is not None:
-            resumed.append(int(checkpoint.name.rsplit("-", 1)[1]))
-            console.print(f"going on from step {resumed[-1]}")
-        try:
-            with Track(knobs, tokenizer, windows, dev, scratch) as track:
-                outcome = _once(knobs, tokenizer, windows, dev, scratch, checkpoint, track)
-            outcome.resumed = resumed
-            return outcome
-        except torch.OutOfMemoryError:
-            knobs = _halved(knobs)
-            torch.cuda.empty_cache()
-        console.print(
-            f"out of memory: going on with {knobs.per_device_train_batch_size} windows at once, "
-            f"{knobs.gradient_accumulation_steps} steps an update"
-        )
-        checkpoint = checkpoints.newest(scratch)
-
-
-def _halved(knobs: Train) -> Train:
-    size = knobs.per_device_train_batch_size
-    if size == 1:
-        raise TrainingError(
-            "the card is too small for a single window", hint="`mybot plan` says what to change"
-        ) from None
-    rows = size * knobs.gradient_accumulation_steps
-    # The update stays the mean of the same number of windows.
-    smaller = next(n for n in range(size // 2, 0, -1) if rows % n == 0)
-    return knobs.model_copy(
-        update={"per_device_train_batch_size": smaller, "gradient_accumulation_steps": rows // smaller}
-    )
-
-
 def _once(
     knobs: Train,
     tokenizer: Any,
@@ -145,13 +106,22 @@ def _once(
     checkpoint: Path | None,
     track: "Track",
 ) -> Outcome:
-    """One try of the whole run."""
+    """The whole run, from its last checkpoint on."""
     from training.checkpoints import Best, Watch
+    from training.pace import Clock
     from training.progress import Bar
 
-    bar = Bar(sum(len(window.input_ids) for window in windows))
+    resumed: list[int] = []
+    if checkpoint is not None:
+        resumed.append(int(checkpoint.name.rsplit("-", 1)[1]))
+        console.print(f"going on from step {resumed[-1]}")
     best, watch = Best(scratch, knobs.early_stopping_patience), Watch()
-    trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [bar, best, watch, track])
+    trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [best, watch, track])
+    trainer.shrunk = track.course.halved
+    clock = Clock(trainer)
+    bar = Bar(clock)
+    trainer.add_callback(clock)
+    trainer.add_callback(bar)
     try:
         trained = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
@@ -167,10 +137,10 @@ def _once(
         losses["heldout_loss"], step = round(best.loss, 4), best.step
     if trainer.is_world_process_zero():
         _keep(trainer, tokenizer, scratch / "best", adapter)
-    return Outcome(losses, step, knobs.per_device_train_batch_size, course=_course(trainer.state.log_history))
+    return Outcome(losses, step, trainer.batching, trainer.limit, resumed, _course(trainer.state.log_history))
 
 
-def _keep(trainer: "SFTTrainer", tokenizer: Any, best: Path, adapter: Path) -> None:
+def _keep(trainer: "Trainer", tokenizer: Any, best: Path, adapter: Path) -> None:
     """The best adapter, or else the last, with the tokenizer it was trained with."""
     if best.is_dir():
         best.replace(adapter)
@@ -190,11 +160,14 @@ def _course(history: list[dict[str, float]]) -> list[dict[str, float]]:
 
 def _trainer(
     knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path, callbacks: list[Any]
-) -> "SFTTrainer":
+) -> "Trainer":
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
-    from trl.trainer.sft_trainer import SFTTrainer
+
+    from training import probe
+    from training.batching import Updates, tokens_an_update
+    from training.trainer import Trainer
 
     base.quiet()
     set_seed(knobs.seed)
@@ -208,10 +181,19 @@ def _trainer(
         quantization=recipe.quantization(knobs),
         attn_implementation=knobs.attn_implementation,
     )
-    trainer = SFTTrainer(
+    rows = [_columns(window) for window in windows]
+    batching = probe.batching(model, knobs)
+    lengths = [len(window.input_ids) for window in windows]
+    a_step = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps * knobs.num_processes
+    tokens = tokens_an_update(lengths, a_step, knobs.max_length)
+    trainer = Trainer(
+        rows=rows,
+        updates=None if batching == "padded" else Updates(lengths, tokens, knobs.seed, knobs.num_processes),
+        limit=knobs.per_device_train_batch_size * knobs.max_length,
+        batching=batching,
         model=model,
         args=recipe.sft_config(knobs, scratch, evaluate=bool(dev)),
-        train_dataset=Dataset.from_list([_columns(window) for window in windows]),
+        train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list([_columns(window) for window in dev]) if dev else None,
         processing_class=tokenizer,
         peft_config=recipe.lora(knobs),

@@ -56,15 +56,13 @@ class Track(TrainerCallback):
         self._spent = self.course.spent
 
     def _taken_up(self) -> Course | None:
-        """The course so far of a run that is gone on with, or whose micro-batch was halved."""
+        """The course so far of a run that is gone on with."""
         if not self._file.is_file():
             return None
         course = Course(**json.loads(self._file.read_bytes()))
-        size = self._knobs.per_device_train_batch_size
-        if size != course.recipe["per_device_train_batch_size"]:
-            course.halved.append({"step": course.step, "micro_batch": size})
-            course.recipe["per_device_train_batch_size"] = size
-            course.recipe["gradient_accumulation_steps"] = self._knobs.gradient_accumulation_steps
+        # They may be others than before the break: what is together in an update stays the same.
+        for knob in ("per_device_train_batch_size", "gradient_accumulation_steps"):
+            course.recipe[knob] = getattr(self._knobs, knob)
         course.state, course.why = "running", ""
         return course
 

@@ -16,6 +16,7 @@ from config.settings import Train, knobs as knobs_of
 from config.table import tomllib
 from tests.training.bases import REAL, real_config, tiny_base
 from training import base, plan, recipe, running
+from training.batching import tokens_an_update
 from training.checkpoints import Best
 from training.dataset import read_rows
 from training.recipe import PRESETS, resolve
@@ -183,7 +184,26 @@ def in_8bit(begun: Begun) -> bool:
     return bool(begun.layers(Linear8bitLt))
 
 
-SAMPLERS = {"RandomSampler": "random", "LengthGroupedSampler": "group_by_length"}
+def batching(begun: Begun) -> str:
+    trainer = begun.trainer
+    if trainer.batching == "padded":
+        assert type(trainer._get_train_sampler()).__name__ == "RandomSampler"
+        return "padded"
+    # Without a card that has the kernel, auto is grouped.
+    return "auto" if trainer.batching == "grouped" and trainer.updates else "?"
+
+
+def accumulation(begun: Begun) -> int:
+    """Trainer's own batches are added up by it; elsewhere a batch is the whole update, of so many full windows."""
+    trainer, written_down = begun.trainer, begun.knobs.gradient_accumulation_steps
+    if trainer.updates is None:
+        return trainer.args.gradient_accumulation_steps
+    lengths = [len(window.input_ids) for window in begun.windows]
+    rows = trainer.limit // trainer.args.max_length * written_down
+    update = tokens_an_update(lengths, rows, trainer.args.max_length)
+    return written_down if trainer.updates.tokens == update and trainer.args.gradient_accumulation_steps == 1 else 0
+
+
 IN_FORCE: dict[str, Callable[[Begun], Any]] = {
     "loss_on": loss_on,
     "load_in_4bit": lambda b: bool(quantised(b)),
@@ -202,9 +222,11 @@ IN_FORCE: dict[str, Callable[[Begun], Any]] = {
     "use_rslora": lambda b: b.peft.use_rslora,
     "init_lora_weights": lambda b: str(b.peft.init_lora_weights).lower(),
     "max_length": lambda b: b.trainer.args.max_length,
-    "per_device_train_batch_size": lambda b: b.trainer._train_batch_size,
-    "gradient_accumulation_steps": lambda b: b.trainer.args.gradient_accumulation_steps,
-    "train_sampling_strategy": lambda b: SAMPLERS[type(b.trainer._get_train_sampler()).__name__],
+    "per_device_train_batch_size": lambda b: b.only(
+        [b.trainer._train_batch_size, b.trainer.limit // b.knobs.max_length]
+    ),
+    "gradient_accumulation_steps": accumulation,
+    "batching": batching,
     "gradient_checkpointing": lambda b: "on" if b.trainer.model.is_gradient_checkpointing else "off",
     "learning_rate": lambda b: b.only(group["initial_lr"] for group in b.trainer.optimizer.param_groups),
     "lr_scheduler_type": scheduler,

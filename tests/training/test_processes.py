@@ -15,7 +15,7 @@ from tests.wire.running import free_port
 
 
 def course(runs: Path, toy: Path, data: Path, batch: int, *more: str) -> list[dict[str, Any]]:
-    knobs = {**KNOBS, "max_steps": 5, "lora_dropout": 0.0, "save_steps": 3, "train_sampling_strategy": "random"}
+    knobs = {**KNOBS, "max_steps": 5, "lora_dropout": 0.0, "save_steps": 3}
     knobs["per_device_train_batch_size"] = batch
     flags = [part for name, value in knobs.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     where = ["--base-model", str(toy), "--data", str(data), "--runs", str(runs), "--name", "tree", *more]

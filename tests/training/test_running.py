@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from bot.persona.prompt import PromptSpec
 from config.errors import SettingsError, TrainingError
 from config.settings import ROOT, Train
-from training import running, sft
+from training import base, running, sft
+from training.dataset import read_rows
+from training.windows import Cutter, Window
 
 STEPS = 24
 KNOBS: dict[str, Any] = {
@@ -31,6 +34,12 @@ def command(toy: Path, data: Path, runs: Path, *more: str) -> list[str]:
 
 def report(runs: Path) -> dict[str, Any]:
     return json.loads((runs / "tree" / "run.json").read_bytes())
+
+
+def windows_of(toy: Path, data: Path) -> list[Window]:
+    spec = PromptSpec.model_validate_json((data / "prompt.json").read_bytes())
+    cutter = Cutter(base.load_tokenizer(str(toy)), spec, KNOBS["max_length"])
+    return list(sft.cut_rows(cutter, read_rows(data / "train.jsonl")))
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +129,11 @@ def test_a_card_that_is_too_small_gets_smaller_batches(
 
     monkeypatch.setattr(running.base, "load_model", small_card)
     sft.main(Train(**KNOBS, base_model=str(toy), data=data, runs=tmp_path, name="tree", as_json=True))
-    assert report(tmp_path)["micro_batch"] == 1
-    assert report(tmp_path)["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=0.05)
-    said = capsys.readouterr().err
-    assert "going on with 2 windows at once, 2 steps an update" in " ".join(said.split())
-    assert "going on with 1 windows at once, 4 steps an update" in " ".join(said.split())
+    longest = max(len(window.input_ids) for window in windows_of(toy, data))
+    assert report(tmp_path)["micro_batch"] < 2 * longest
+    # The same updates, in more micro-batches; dropout draws others.
+    assert report(tmp_path)["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=0.01)
+    assert "out of memory: going on with" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(
