@@ -101,7 +101,8 @@ def _entries(source: Source, notes: Notes) -> Iterator[_Batch]:
     shape = survey(source.file, shape)
     notes.warnings += [f"{source.name}: two chats are called {name}; they are kept apart" for name in shape.parted]
     for section, entries in _batches(source, shape, believing=False):
-        yield section, entries[told:]
+        if told < len(entries):
+            yield section, entries[told:]
         told = max(0, told - len(entries))
 
 

@@ -115,32 +115,30 @@ def survey(file: BinaryIO, first: Survey | None = None) -> Survey:
     turned_down = walk.turned_down - _STREAK * len(walk.liars)
     ordered = turned_down <= _FEW or turned_down * 10 <= accepted + walk.turned_down
     parted = _part_namesakes(sections)
-    # What the first look saw is the same again, and has been handed out.
-    sections[: len(found.sections)] = found.sections
+    if found.sure:
+        # The same again, and handed out already.
+        sections[: len(found.sections)] = found.sections
     return replace(found, sections=sections, ordered=ordered, liars=walk.liars, parted=parted, sure=True)
 
 
 def first_look(file: BinaryIO) -> Survey:
-    """What the first block tells; `sure` says whether that is enough until something speaks against it.
+    """What the first headers tell; `sure` says whether that is enough until something speaks against it.
 
     It is where one chat begins in good order and enough of its headers are seen. Nearly every file is
     like that to its end, and saves the survey.
     """
     found = _first(file)
-    walk = Walk(ordered=True)
-    for block in rows(islice(blocks(file, found.encoding), 1), found.eol, found.pattern()):
-        if len(block) > 1:
-            sections = [Section()]
-            times = walk.times(block, 0)
-            _look_at(sections, block, times)
-            heads = block[WHEN::WIDTH].count(None)
-            if (
-                not sections[-1].undecided
-                and times.count(NEVER) == heads <= 1
-                and (block[WHEN] is None) == (heads == 1)
-            ):
-                return replace(found, sections=sections, sure=True)
-    return found
+    blocks_of_rows = rows(blocks(file, found.encoding), found.eol, found.pattern())
+    block = next((block for block in blocks_of_rows if len(block) > 1), None)
+    if block is None:
+        return found
+    sections = [Section()]
+    times = Walk(ordered=True).times(block, 0)
+    _look_at(sections, block, times)
+    heads = block[WHEN::WIDTH].count(None)
+    in_order = times.count(NEVER) == heads
+    one_chat = heads == 0 or (heads == 1 and block[WHEN] is None)
+    return replace(found, sections=sections, sure=in_order and one_chat and not sections[-1].undecided)
 
 
 def _first(file: BinaryIO) -> Survey:
