@@ -493,4 +493,18 @@ class Doctor(Table, env_prefix="MYBOT_DOCTOR_"):
     """Print the findings as one JSON object."""
 
 
-TABLES: tuple[type[Table], ...] = (Import, Dataset, Pull, Train, Merge, Score, Retrain, Engine, Bot, Chat, Web, Demo, Doctor)
+TABLES: tuple[type[Table], ...] = (
+    Import,
+    Dataset,
+    Pull,
+    Train,
+    Merge,
+    Score,
+    Retrain,
+    Engine,
+    Bot,
+    Chat,
+    Web,
+    Demo,
+    Doctor,
+)
