@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import frames
-from bot.engine.model import REAL, size_of
+from bot.engine.weights import REAL, size_of
 from bot.history import History
 from bot.persona.base_model import find_base
 from bot.persona.manifest import open_persona

@@ -353,6 +353,12 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """The longest reply a request may ask for."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds after which a request ends, queue and decoding together."""
+    idle_unload: float = Field(default=0.0, ge=0)
+    """Seconds without a request after which the weights leave memory until the next one; 0: never."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Decode in fixed shapes that a card replays as CUDA graphs: auto does so on a card where it works."""
+    attn_implementation: Literal["auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3"] = "auto"
+    """How attention is reckoned: auto takes flash attention where it is installed and steps aren't compiled, else sdpa."""
     start_timeout: float = Field(default=600.0, gt=0)
     """Seconds a worker may take to load its model."""
     stall: float = Field(default=60.0, gt=0)

@@ -1,4 +1,4 @@
-"""What the engine says over HTTP: the OpenAI routes and /health.
+"""What the engine says over HTTP: the OpenAI routes, /health, and pause and resume.
 
 Knows who may call and how a request becomes a row of a batch, and back; doesn't know chats, and
 of the model only its tokenizer.
@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from bot.engine.batches import STOPPED, Batches
+from bot.engine.batches import PAUSED, STOPPED, Batches, State
 from bot.engine.model import Loaded
 from bot.engine.prompt_ids import prompt_ids
 from bot.engine.protocol import STATUS, ChatRequest, Refused, Reply, error_body, read_request
@@ -27,6 +27,11 @@ from config.settings import Engine
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BODY_LIMIT = 4 * 2**20
+_POLL = 0.02
+"""Seconds between two looks at a model that comes or goes."""
+_REFUSALS = {"busy": "too many requests wait already", "paused": PAUSED}
+_UNAVAILABLE = {STOPPED: "stopped", PAUSED: "paused"}
+"""Codes of what isn't the request's fault and may be asked again."""
 
 
 class Api:
@@ -43,6 +48,8 @@ class Api:
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/pause", self._pause)
+        app.router.add_post("/v1/resume", self._resume)
         return app
 
     @web.middleware
@@ -55,17 +62,22 @@ class Api:
         except Refused as refused:
             body = error_body(str(refused), refused.code, refused.param)
             return web.json_response(body, status=refused.status)
+        except web.HTTPException as wrong:  # an address, a method or a size that isn't ours
+            return web.json_response(error_body(wrong.reason, "invalid_request"), status=wrong.status)
 
     async def _health(self, request: web.Request) -> web.Response:
         batches = self._batches
         body = {
-            "state": "loading" if batches.loaded is None else "ready",
+            "state": batches.state,
+            "stalled": round(batches.stalled, 3),
             "name": self._persona.name,
             "persona": self._persona.hash,
             "waiting": batches.waiting,
             "running": batches.running,
             "ended": dict(batches.ended),
         }
+        if batches.loaded is not None and (memory := batches.loaded.memory()):
+            body["memory"] = memory
         return web.json_response(body)
 
     async def _models(self, request: web.Request) -> web.Response:
@@ -85,13 +97,38 @@ class Api:
             raise Refused("the model is still loading", status=503, code="loading")
         pieces: asyncio.Queue[Piece] = asyncio.Queue()
         row = self._row(asked, loaded, pieces)
-        if not self._batches.submit(row):
-            raise Refused("too many requests wait already", status=429, code="busy")
+        if refusal := self._batches.submit(row):
+            raise Refused(_REFUSALS[refusal], status=503 if refusal == "paused" else 429, code=refusal)
+        # While it waits nobody else looks at its time, least of all while the model is being loaded.
+        late = asyncio.get_running_loop().call_later(self._knobs.timeout, self._batches.sweep)
         reply = Reply(uuid.uuid4().hex, name, self._persona.hash, len(row.ids))
         try:
             return await _answer(request, asked, reply, row, pieces)
         finally:
-            row.cancelled = True
+            late.cancel()
+            if row.finish is None:
+                row.cancelled = True
+                self._batches.sweep()
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        """Answered once what runs is done and the memory is free."""
+        self._batches.pause()
+        return await self._state("paused")
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        """Answered once the model can speak again."""
+        self._batches.resume()
+        response = await self._state("ready")
+        if fault := self._batches.fault:
+            raise Refused(str(fault), status=503, code="error")
+        return response
+
+    async def _state(self, wanted: State) -> web.Response:
+        batches = self._batches
+        # Another thread's state has no event of ours.
+        while batches.state != wanted and batches.wants(wanted) and batches.is_alive():  # noqa: ASYNC110
+            await asyncio.sleep(_POLL)
+        return web.json_response({"state": batches.state})
 
     def _row(self, asked: ChatRequest, loaded: Loaded, pieces: "asyncio.Queue[Piece]") -> Row:
         sampling = asked.sampling(self._persona.generation, self._knobs.max_new_tokens)
@@ -99,6 +136,8 @@ class Api:
             ids = prompt_ids(loaded.tokenizer, asked.to_messages(), True)
         except jinja2.TemplateError as error:
             raise Refused(f"messages don't fit the persona's chat template: {error}", param="messages") from None
+        if not ids or max(ids) >= loaded.vocabulary:
+            raise Refused("messages make a prompt that the model has no tokens for", param="messages")
         if len(ids) + sampling.max_tokens > loaded.context:
             raise Refused(
                 f"{len(ids)} tokens and max_tokens {sampling.max_tokens} are more than the context of {loaded.context}",
@@ -141,7 +180,7 @@ async def _stream(
             await _event(response, reply.piece(piece.text, first=first))
             first = False
         elif piece.finish in STATUS:
-            await _event(response, error_body(piece.why or piece.finish, piece.finish))
+            await _event(response, error_body(piece.why or piece.finish, _UNAVAILABLE.get(piece.why, piece.finish)))
         elif piece.finish:
             await _event(response, reply.last(piece.finish, row.produced))
     if asked.stream_options.include_usage:
@@ -157,6 +196,14 @@ async def _from(first: Piece, pieces: "asyncio.Queue[Piece]") -> AsyncIterator[P
     yield piece
     while not piece.finish:
         piece = await pieces.get()
+        # What came while we were writing goes out as one.
+        while not piece.finish and not pieces.empty():
+            more = pieces.get_nowait()
+            if more.finish:
+                yield piece
+                piece = more
+            else:
+                piece = Piece(piece.text + more.text)
         yield piece
 
 
@@ -166,6 +213,6 @@ async def _event(response: web.StreamResponse, body: dict[str, Any]) -> None:
 
 def _failed(piece: Piece) -> web.Response:
     finish = piece.finish or "error"
-    if piece.why == STOPPED:
-        return web.json_response(error_body(STOPPED, "stopped"), status=503)
+    if code := _UNAVAILABLE.get(piece.why):
+        return web.json_response(error_body(piece.why, code), status=503)
     return web.json_response(error_body(piece.why or finish, finish), status=STATUS[finish])

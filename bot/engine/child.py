@@ -200,7 +200,8 @@ def _level(line: str) -> int:
 
 def _flags(folder: Path, knobs: Engine) -> list[str]:
     flags = ["--persona", str(folder), "--host", "127.0.0.1", "--port", "0"]
-    for name in ("device", "dtype", "max_batch", "max_queue", "max_new_tokens", "timeout"):
+    same = ("device", "dtype", "max_batch", "max_queue", "max_new_tokens", "timeout")
+    for name in (*same, "idle_unload", "compile", "attn_implementation"):
         flags += [f"--{name.replace('_', '-')}", str(getattr(knobs, name))]
     for name, on in (("load-in-8bit", knobs.load_in_8bit), ("load-in-4bit", knobs.load_in_4bit)):
         flags.append(f"--{name}" if on else f"--no-{name}")

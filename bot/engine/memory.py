@@ -7,7 +7,7 @@ machine's. What isn't known is taken as enough: the new model then says itself t
 from pathlib import Path
 from typing import Any
 
-from bot.engine.model import size_of
+from bot.engine.weights import size_of
 from bot.persona.manifest import Persona
 from config.settings import Engine
 

@@ -1,32 +1,35 @@
-"""A persona's weights on their device: loading in 16, 8 or 4 bit, and one batch through `generate()`.
+"""A model that is ready to answer, and one batch at a time through it.
 
-The only file of the engine that imports transformers, and only when a model is loaded. Knows
-nothing of HTTP, queues and threads: whoever calls `generate` must be the only one.
+Here and in what is imported here alone stand torch and transformers, and only when a model is
+loaded. Knows nothing of HTTP, queues and threads: whoever calls `generate` must be the only one.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.engine.rows import Row, Steps
 from bot.engine.sampling import Draw
 from bot.engine.text import TextStream
-from bot.persona.base_model import find_base
-from bot.persona.manifest import Persona, Quantization
+from bot.engine.weights import choose_device, open_weights, safetensor_error
+from bot.persona.manifest import Persona
 from config.errors import EngineError
 from config.settings import Engine
 
 if TYPE_CHECKING:
     import torch
 
+    from bot.engine.decode import Shapes
+
 logger = logging.getLogger(__name__)
 
-REAL = 200e6
-"""Parameters from which a model is not put on the CPU unless it was asked for."""
-CPU_BUDGET = 32_768
-"""Tokens of one padded batch without a card."""
+_TOLERANCE = 0.02
+"""Relative error of scores between two ways to reckon them in 16 bit."""
+_WARM = 1024
+"""Tokens of the shape that is made at start."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class Loaded:
     """A model that is ready to generate, and what must be known of it."""
 
     model: Any
+    """None once released."""
     tokenizer: Any
     device: str
     context: int
@@ -42,11 +46,43 @@ class Loaded:
     """Tokens that end a reply."""
     hidden: frozenset[int]
     """Tokens that are never text."""
-    budget: int
-    """Tokens of one padded batch; halved when memory ran out."""
+    most: int
+    """Tokens of one padded batch that memory allows."""
+    shapes: "Shapes | None" = None
+    """Decoding in fixed shapes, where that is done."""
+    budget: int = field(init=False)
+    """Tokens of the next batch: fewer after memory ran out, then slowly more again."""
+    vocabulary: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = self.most
+        self.vocabulary = self.model.get_input_embeddings().num_embeddings
 
     def text_stream(self, stop: Sequence[str]) -> TextStream:
-        return TextStream(lambda ids: self.tokenizer.decode(ids, clean_up_tokenization_spaces=False), stop)
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return TextStream(lambda ids: self.tokenizer.decode(ids, clean_up_tokenization_spaces=False), stop)
+        return TextStream(lambda ids: backend.decode(ids, skip_special_tokens=False), stop)
+
+    def memory(self) -> dict[str, int] | None:
+        """Bytes of the card, free and in all; None without one. From any thread."""
+        import torch
+
+        if not self.device.startswith("cuda"):
+            return None
+        free, total = torch.cuda.mem_get_info(self.device)
+        return {"free": free, "total": total}
+
+    def release(self) -> int:
+        """Let the weights go; how many bytes of them there were. What is known of the model stays."""
+        import torch
+
+        size = self.model.get_memory_footprint()
+        self.model = self.shapes = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return size
 
 
 def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
@@ -58,50 +94,113 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
     device = choose_device(persona, knobs.device)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = _weights(folder, persona, knobs, device)
+        loaded = ready(open_weights(folder, persona, knobs, device), tokenizer, device, persona.model.context, knobs)
     except torch.OutOfMemoryError:
         raise EngineError(
             f"{persona.name} does not fit on {device}", hint="free the card, or try --load-in-8bit or --load-in-4bit"
         ) from None
-    except (OSError, ValueError, RuntimeError, _safetensor_error()) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, safetensor_error()) as error:
         first = str(error).strip().splitlines()[0][:200]
         raise EngineError(f"can't load {folder}: {first}", hint="copy the folder again, or merge once more") from error
+    logger.info(
+        "%s on %s: %.0f MiB, %d tokens a batch, attention by %s, steps %s",
+        persona.name,
+        device,
+        loaded.model.get_memory_footprint() / 2**20,
+        loaded.most,
+        loaded.model.config._attn_implementation,
+        "in fixed shapes" if loaded.shapes else "by generate()",
+    )
+    return loaded
+
+
+def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) -> Loaded:
+    """Make a model ready to answer: its own settings cleared, memory measured, steps tried out."""
+    import transformers
+
+    from bot.engine import budget, decode
+
     ends = _ids(tokenizer.eos_token_id) | _ids(model.generation_config.eos_token_id)
     # generate() fills what a config leaves open from the model's own: a penalty would leak in.
     model.generation_config = transformers.GenerationConfig()
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or persona.model.context
-    logger.info("%s on %s: %.0f MiB", persona.name, device, model.get_memory_footprint() / 2**20)
-    return Loaded(
-        model=model.eval(),
+    model.eval()
+    if device.startswith("cuda") and model.dtype.itemsize == 2:
+        decode.fuse_norms(model)
+    most = budget.tokens(budget.measure(model, device), device, knobs.max_batch)
+    own = getattr(model.config.get_text_config(), "max_position_embeddings", None) or context
+    loaded = Loaded(
+        model=model,
         tokenizer=tokenizer,
         device=device,
-        context=min(context, persona.model.context),
+        context=min(context, own),
         ends=ends,
         hidden=frozenset(n for n, token in tokenizer.added_tokens_decoder.items() if token.special) | ends,
-        budget=_budget(model, device),
+        most=most,
     )
+    loaded.shapes = _shapes(loaded, knobs)
+    if loaded.shapes is None and knobs.attn_implementation == "auto":
+        _flash(model, device)
+    return loaded
 
 
-def choose_device(persona: Persona, asked: str) -> str:
-    """The device that was asked for; auto is the card, or the CPU for a toy."""
+def _shapes(loaded: Loaded, knobs: Engine) -> "Shapes | None":
+    """Fixed shapes where they are wanted, work, and agree with the plain way."""
+    cuda = loaded.device.startswith("cuda")
+    # 8-bit layers look at every activation before they decide how to multiply; that can't be replayed.
+    if knobs.compile == "off" or (
+        knobs.compile == "auto" and (not cuda or getattr(loaded.model, "is_loaded_in_8bit", False))
+    ):
+        return None
+    from bot.engine.decode import Shapes
+
+    shapes = Shapes(loaded.model, loaded.device)
+    try:
+        error = _disagreement(loaded, shapes)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as failure:
+        if knobs.compile == "on":
+            raise EngineError(f"no fixed shapes for this model: {failure}", hint="--compile auto or off") from failure
+        logger.warning("decoding step by step from Python: %s", str(failure).splitlines()[0][:200])
+        return None
+    # Not `>`: scores that are no numbers agree with nothing.
+    if not error <= _TOLERANCE:
+        if knobs.compile == "on":
+            raise EngineError(f"fixed shapes say something else: error {error:.3f}", hint="--compile auto or off")
+        logger.warning("decoding step by step from Python: fixed shapes are off by %.3f", error)
+        return None
+    return shapes
+
+
+def _disagreement(loaded: Loaded, shapes: "Shapes") -> float:
+    """Relative error of the scores after two steps of two ragged rows, against a forward of all of it."""
     import torch
 
-    if asked == "auto":
-        if torch.cuda.is_available():
-            return "cuda:0"
-        if size_of(persona) > REAL:
-            raise EngineError(
-                f"no GPU was found, and {persona.name} has {size_of(persona) / 1e9:.1f} billion parameters",
-                hint="`mybot doctor` says why; --device cpu runs it on the CPU all the same, slowly",
-            )
-        return "cpu"
-    try:
-        device = torch.device(asked)
-    except RuntimeError:
-        raise EngineError(f"there is no device {asked!r}", hint="auto, cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EngineError(f"torch sees no {asked}", hint="`mybot doctor` says why; --device cpu needs no card")
-    return "cuda:0" if asked == "cuda" else asked
+    length = min(_WARM, loaded.context, loaded.most // 2)
+    top = loaded.vocabulary - 1
+    ids = torch.tensor([[0, 0, 3, 4, 5, 6, 7], [2, 3, 4, 5, 6, 7, 8]], device=loaded.device).clamp_max(top)
+    mask = torch.ones_like(ids)
+    mask[0, :2] = 0
+    with torch.inference_mode():
+        shape = shapes.fit(2, length, loaded.most)
+        one = shapes.fit(1, length, loaded.most)
+        if shape is None or one is None:
+            raise ValueError("too little memory")
+        shape.begin(ids[:, :5], mask[:, :5])
+        shape.step(ids[:, 5])
+        ours = shape.step(ids[:, 6])
+        positions = (mask.cumsum(-1) - 1).clamp_min(0)
+        theirs = loaded.model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1].float()
+        return float((ours - theirs).norm() / theirs.norm())
+
+
+def _flash(model: Any, device: str) -> None:
+    """Flash attention where it is installed and the card and the model can."""
+    from transformers.utils.import_utils import is_flash_attn_2_available
+
+    if device.startswith("cuda") and model.dtype.itemsize == 2 and is_flash_attn_2_available():
+        try:
+            model.set_attn_implementation("flash_attention_2")
+        except (ValueError, ImportError) as error:
+            logger.info("no flash attention: %s", str(error).splitlines()[0][:200])
 
 
 def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]) -> bool:
@@ -110,114 +209,94 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
     `sweep` is called at every step with the time, for those who wait outside the batch.
     """
     import torch
-    import transformers
 
-    width = max(len(row.ids) for row in rows)
-    ids = torch.zeros((len(rows), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for line, row in enumerate(rows):
-        ids[line, width - len(row.ids) :] = torch.tensor(row.ids)
-        mask[line, width - len(row.ids) :] = 1
-    draw = Draw(rows)
-    steps: Any = Steps(rows, draw, loaded.ends, loaded.hidden, sweep)
-    config = transformers.GenerationConfig(
-        do_sample=False,
-        max_new_tokens=max(row.sampling.max_tokens for row in rows),
-        pad_token_id=0,
-        num_beams=1,
-        repetition_penalty=1.0,
-        use_cache=True,
-    )
+    ids, mask = _padded(rows, loaded.device)
+    limit = max(row.sampling.max_tokens for row in rows)
+    room = len(rows) * (ids.shape[1] + limit)
+    draw, steps = Draw(rows), Steps(rows, loaded.ends, loaded.hidden, sweep)
     try:
         with torch.inference_mode():
-            loaded.model.generate(
-                ids.to(loaded.device),
-                attention_mask=mask.to(loaded.device),
-                generation_config=config,
-                logits_processor=transformers.LogitsProcessorList([draw]),  # pyright: ignore[reportArgumentType]
-                stopping_criteria=transformers.StoppingCriteriaList([steps]),
-            )
-    except torch.OutOfMemoryError:
-        loaded.budget //= 2
+            _decode(loaded, ids, mask, draw, steps, limit)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        loaded.budget = min(loaded.budget, room) // 2
     else:
+        loaded.budget = min(loaded.most, loaded.budget + loaded.most // 64 + 1)
         return True
+    if loaded.shapes is not None:
+        loaded.shapes.clear()
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return False
 
 
-def _weights(folder: Path, persona: Persona, knobs: Engine, device: str) -> Any:
+def _decode(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw, steps: Steps, limit: int) -> None:
     import transformers
 
-    dtype = _dtype(persona, knobs, device)
-    options: dict[str, Any] = {"dtype": dtype}
-    if device != "cpu":
-        options["device_map"] = {"": device}
-    if wanted := _quantization(persona, knobs):
-        options["quantization_config"] = transformers.BitsAndBytesConfig(
-            **wanted.model_dump(), bnb_4bit_compute_dtype=dtype
-        )
-    if persona.model.weights == "merged":
-        return transformers.AutoModelForCausalLM.from_pretrained(folder, **options)
+    rows, width = ids.shape
+    if loaded.shapes is not None:
+        from bot.engine.decode import decode
 
-    from peft import PeftModel
-
-    base = transformers.AutoModelForCausalLM.from_pretrained(
-        find_base(folder, persona.model, knobs.base_model), revision=persona.model.revision or "main", **options
+        shape = loaded.shapes.fit(rows, width + limit, loaded.budget)
+        if shape is not None:
+            decode(shape, ids, mask, draw, steps, limit)
+            return
+        loaded.shapes.make_room(rows * (width + limit), loaded.budget)
+    config = transformers.GenerationConfig(
+        do_sample=False,
+        max_new_tokens=limit,
+        pad_token_id=0,
+        num_beams=1,
+        repetition_penalty=1.0,
+        use_cache=True,
     )
-    return PeftModel.from_pretrained(base, folder / "adapter").get_base_model()
+    ends: Any = _Ends(draw, steps)
+    loaded.model.generate(
+        ids,
+        attention_mask=mask,
+        generation_config=config,
+        logits_processor=transformers.LogitsProcessorList([draw]),  # pyright: ignore[reportArgumentType]
+        stopping_criteria=transformers.StoppingCriteriaList([ends]),
+    )
 
 
-def _quantization(persona: Persona, knobs: Engine) -> Quantization | None:
-    """What the operator asks for; else an adapter's base is loaded as in training."""
-    if knobs.load_in_8bit and knobs.load_in_4bit:
-        raise EngineError("8 bit and 4 bit at once", hint="leave one of --load-in-8bit and --load-in-4bit")
-    if knobs.load_in_8bit or knobs.load_in_4bit:
-        return Quantization(load_in_8bit=knobs.load_in_8bit, load_in_4bit=knobs.load_in_4bit)
-    return persona.model.quantization
+class _Ends:
+    """A stopping criterion of `generate()`: which rows have ended."""
+
+    def __init__(self, draw: Draw, steps: Steps) -> None:
+        self._draw = draw
+        self._steps = steps
+
+    def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+        import torch
+
+        tokens, broken = torch.stack([ids[:, -1], self._draw.broken.long()]).tolist()
+        return torch.tensor(self._steps.take(tokens, broken), device=ids.device)
 
 
-def _dtype(persona: Persona, knobs: Engine, device: str) -> "torch.dtype":
+def _padded(rows: Sequence[Row], device: str) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Prompts of one length, padded on the left, and where they are not padding."""
     import torch
 
-    if knobs.dtype != "auto":
-        return getattr(torch, knobs.dtype)
-    if device == "cpu":
-        return torch.float32
-    wanted: torch.dtype = getattr(torch, persona.model.dtype)
-    if wanted is torch.bfloat16 and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return wanted
+    width = max(len(row.ids) for row in rows)
+    ids = torch.tensor([[0] * (width - len(row.ids)) + row.ids for row in rows], dtype=torch.long)
+    lengths = torch.tensor([[width - len(row.ids)] for row in rows])
+    return ids.to(device), (torch.arange(width) >= lengths).long().to(device)
 
 
-def size_of(persona: Persona) -> float:
-    """Parameters, by the manifest; unknown ones are reckoned from the size of the weights."""
-    weights = sum(file.size for name, file in persona.files.items() if name.endswith(".safetensors"))
-    return persona.model.parameters or weights / (4 if persona.model.dtype == "float32" else 2)
+def _out_of_memory(error: Exception) -> bool:
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    said = str(error)
+    # The CPU's allocator and CUDA's libraries have no class of their own for it.
+    return "can't allocate memory" in said or "CUBLAS_STATUS_ALLOC_FAILED" in said or "CUDA out of memory" in said
 
 
 def _ids(value: int | list[int] | None) -> frozenset[int]:
     if value is None:
         return frozenset()
     return frozenset([value] if isinstance(value, int) else value)
-
-
-def _budget(model: Any, device: str) -> int:
-    """Tokens whose cache and prefill fit into the free memory of the card."""
-    import torch
-
-    if not device.startswith("cuda"):
-        return CPU_BUDGET
-    free, _ = torch.cuda.mem_get_info(device)
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cache = 2 * config.num_hidden_layers * heads * head
-    prefill = 8 * config.hidden_size + 3 * config.intermediate_size
-    return max(1024, int(0.7 * free / (2 * (cache + prefill))))
-
-
-def _safetensor_error() -> type[Exception]:
-    from safetensors import SafetensorError
-
-    return SafetensorError

@@ -7,15 +7,9 @@ drawn. A row is advanced by the thread that owns the model; others may only canc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from bot.engine.text import TextStream
 from bot.engine.wire import Finish, Piece, Sampling
-
-if TYPE_CHECKING:
-    import torch
-
-    from bot.engine.sampling import Draw
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +27,6 @@ class Row:
     produced: int = 0
     """Tokens drawn so far, the end token among them."""
     spoke: bool = False
-    retried: bool = False
     cancelled: bool = False
     finish: Finish | None = None
 
@@ -81,26 +74,19 @@ class Row:
 
 
 class Steps:
-    """A stopping criterion of `generate()`: hands each row its new token, and says who has ended."""
+    """What happens after every step: each row is handed its new token, or its end."""
 
     def __init__(
-        self,
-        rows: Sequence[Row],
-        draw: "Draw",
-        ends: frozenset[int],
-        hidden: frozenset[int],
-        sweep: Callable[[float], None],
+        self, rows: Sequence[Row], ends: frozenset[int], hidden: frozenset[int], sweep: Callable[[float], None]
     ) -> None:
         self._rows = rows
-        self._draw = draw
         self._ends = ends
         self._hidden = hidden
         self._sweep = sweep
 
-    def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+    def take(self, tokens: Sequence[int], broken: Sequence[int]) -> list[bool]:
+        """The new token of every row, and whether its scores were no numbers; which rows have ended by now."""
         now = time.monotonic()
-        tokens = ids[:, -1].tolist()
-        broken = self._draw.broken.tolist()
         for row, token, lost in zip(self._rows, tokens, broken, strict=True):
             if row.expire(now):
                 continue
@@ -109,7 +95,7 @@ class Steps:
             else:
                 row.take(token, self._ends, self._hidden)
         self._sweep(now)
-        return ids.new_tensor([row.finish is not None for row in self._rows]).bool()
+        return [row.finish is not None for row in self._rows]
 
 
 def choose(waiting: Sequence[Row], max_batch: int, budget: int) -> list[Row]:

@@ -13,31 +13,52 @@ from bot.engine.rows import Row
 if TYPE_CHECKING:
     import torch
 
+_FEW = 1024
+"""Tokens among which those that top_p keeps are looked for first."""
 _OFF = 2.0
 """A top_p that no sum of probabilities reaches."""
 
 
 class Draw:
-    """A logits processor of `generate()` for the rows of one batch."""
+    """How the rows of one batch draw. As a logits processor of `generate()`, or by `next` without it.
+
+    Nothing here waits for the card, but for one question where probabilities are narrowed.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
         self._hot = [n for n, row in enumerate(rows) if row.sampling.temperature > 0]
         self._settled = False
+        self._last: torch.Tensor | None = None
         self.broken: torch.Tensor
         """Rows whose scores were not finite at this step."""
 
     def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        return self._judge(scores, ids[:, -1:] if self._settled else None)
+
+    def next(self, scores: "torch.Tensor") -> "torch.Tensor":
+        """The next token of every row, (rows,)."""
+        tokens = self._judge(scores, self._last).argmax(dim=-1)
+        self._last = tokens[:, None]
+        return tokens
+
+    def _judge(self, scores: "torch.Tensor", last: "torch.Tensor | None") -> "torch.Tensor":
+        """Scores whose likeliest token is the one that is drawn."""
         if not self._settled:
             self._settle(scores)
-        else:
-            self._remember(ids[:, -1:])
+        elif last is not None:
+            self._remember(last)
         self.broken = ~scores.amax(dim=-1).isfinite()
-        scores = self._penalise(scores)
-        if self._hot:
-            warm = scores[self._hot] / self._temperature
-            scores[self._hot] = self._narrow(warm) + self._noise(warm)
-        return scores.masked_fill(self.broken[:, None], 0.0)
+        scores = self._penalise(scores.masked_fill(self.broken[:, None], 0.0))
+        if len(self._hot) == len(self._rows):
+            scores = self._warm(scores)
+        elif self._hot:
+            scores = scores.index_copy(0, self._places, self._warm(scores[self._places]))
+        return scores
+
+    def _warm(self, scores: "torch.Tensor") -> "torch.Tensor":
+        scores = scores / self._temperature
+        return self._narrow(scores).add_(self._noise(scores))
 
     def _settle(self, scores: "torch.Tensor") -> None:
         """What needs the size of the vocabulary and the device: the rules as columns."""
@@ -51,8 +72,11 @@ class Draw:
         def column(values: list[float]) -> torch.Tensor:
             return torch.tensor(values, device=device, dtype=torch.float32)[:, None]
 
+        self._places = torch.tensor(self._hot, device=device)
         self._temperature = column([rule.temperature for rule in hot])
         self._sorts = any(rule.top_k or rule.top_p < 1 for rule in hot)
+        self._sure = all(rule.top_k for rule in hot)
+        self._few = min(max((rule.top_k for rule in hot), default=0) if self._sure else _FEW, vocabulary)
         self._top_k = column([rule.top_k or vocabulary for rule in hot])
         self._top_p = column([rule.top_p if rule.top_p < 1 else _OFF for rule in hot])
         self._min_p = column([rule.min_p for rule in hot]) if any(rule.min_p for rule in hot) else None
@@ -87,16 +111,38 @@ class Draw:
         import torch
 
         if self._sorts:
-            ordered, order = scores.sort(dim=-1, descending=True)
-            rank = torch.arange(scores.shape[-1], device=scores.device)
-            out = rank >= self._top_k
-            share = ordered.masked_fill(out, -torch.inf).softmax(dim=-1)
-            out = out | (share.cumsum(dim=-1) - share >= self._top_p)
-            scores = scores.masked_fill(torch.zeros_like(out).scatter(1, order, out), -torch.inf)
+            ordered, order, out = self._ruled_out(scores)
+            kept = ordered.masked_fill(out, -torch.inf)
+            scores = torch.full_like(scores, -torch.inf).scatter_(1, order, kept)
         if self._min_p is not None:
             floor = scores.amax(dim=-1, keepdim=True) + self._min_p.log()
             scores = scores.masked_fill(scores < floor, -torch.inf)
         return scores
+
+    def _ruled_out(self, scores: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+        """The likeliest scores in order, where they stand, and which of them top_k and top_p rule out.
+
+        Sorting a whole vocabulary is dear, and mostly a few tokens hold the probability asked for;
+        where they don't, at this step or the one before, all of it is sorted.
+        """
+        import torch
+
+        vocabulary = scores.shape[-1]
+        while True:
+            ordered, order = (
+                scores.topk(self._few, dim=-1) if self._few < vocabulary else scores.sort(dim=-1, descending=True)
+            )
+            rank = torch.arange(self._few, device=scores.device)
+            beyond = rank >= self._top_k
+            # Of all tokens where top_k is off, of the first top_k where it is on.
+            first = torch.where(beyond, -torch.inf, ordered)
+            whole = torch.where(self._top_k < vocabulary, first.logsumexp(-1, True), scores.logsumexp(-1, True))
+            share = (first - whole).exp()
+            before = share.cumsum(dim=-1) - share
+            out = beyond | (before >= self._top_p)
+            if self._sure or self._few == vocabulary or bool((out[:, -1:] | (self._top_k <= self._few)).all()):
+                return ordered, order, out
+            self._few = vocabulary
 
     def _noise(self, scores: "torch.Tensor") -> "torch.Tensor":
         import torch

@@ -18,6 +18,8 @@ class TextStream:
         self._stop = tuple(stop)
         self._ids: list[int] = []
         self._known = 0
+        self._before = ""
+        """The text of the first known ids."""
         self._held = ""
         self.stopped = False
         """Whether a stop string was found; the text ends before it."""
@@ -35,10 +37,10 @@ class TextStream:
 
     def _grown(self, whole: str) -> str:
         # Decoding starts one step back: some decoders treat the first token of a text differently.
-        before = self._decode(self._ids[: self._known])
-        grown = whole[len(before) :]
+        grown = whole[len(self._before) :]
         if grown:
             self._ids = self._ids[self._known :]
+            self._before = self._decode(self._ids) if self._known else whole
             self._known = len(self._ids)
         return grown
 

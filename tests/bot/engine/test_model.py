@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.engine import model
-from bot.engine.model import Loaded, choose_device, generate, load
+from bot.engine.model import Loaded, generate, load
 from bot.engine.rows import Row
+from bot.engine.weights import choose_device
 from bot.engine.wire import Piece, Sampling
 from bot.persona.base_model import fingerprint
 from bot.persona.manifest import Model, Persona, Quantization, open_persona
@@ -206,7 +207,7 @@ def test_scores_that_are_no_numbers_end_only_their_row(
     assert text(said[1]) == alone
 
 
-def test_out_of_memory_halves_the_budget(
+def test_out_of_memory_halves_the_batch_and_success_lets_it_grow_again(
     loaded: Loaded, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
@@ -214,13 +215,22 @@ def test_out_of_memory_halves_the_budget(
     def full(*args: Any, **kwargs: Any) -> Any:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(loaded.model, "forward", full)
-    monkeypatch.setattr(loaded, "budget", 1000)
     pieces: list[Piece] = []
-    row = Row(prompts[0], Sampling(max_tokens=3), time.monotonic() + 60, pieces.append, loaded.text_stream)
-    assert not generate(loaded, [row], lambda _: None)
-    assert loaded.budget == 500
+    rows = [
+        Row(prompts[1], Sampling(max_tokens=3), time.monotonic() + 60, pieces.append, loaded.text_stream)
+        for _ in range(4)
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded.model, "forward", full)
+        assert not generate(loaded, rows, lambda _: None)
+    assert loaded.budget == 4 * (len(prompts[1]) + 3) // 2
     assert not pieces
+    small = loaded.budget
+    assert generate(loaded, rows[:2], lambda _: None)
+    assert small < loaded.budget < loaded.most
+    for _ in range(70):
+        run(loaded, [[60]], [Sampling(max_tokens=1)])
+    assert loaded.budget == loaded.most
 
 
 def test_the_models_own_generation_config_does_not_leak_in(toy: Path, tmp_path: Path) -> None:
