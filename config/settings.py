@@ -238,7 +238,7 @@ class Pull(Table, env_prefix="MYBOT_PULL_"):
 
 
 class Merge(Table, env_prefix="MYBOT_MERGE_"):
-    """Merge an adapter into its base model and seal the persona."""
+    """Merge an adapter into its base model, or keep it beside it, and seal the persona."""
 
     table: ClassVar[str] = "merge"
 
@@ -248,8 +248,22 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Where personas are kept; the version folder is personas/<name>/<version>."""
     name: str = ""
     """The persona's folder name; left out, the run's."""
+    data: Path = Path("data")
+    """The folder with heldout.jsonl, on which the forms of a persona are measured and sampling is fitted."""
     make_current: bool = True
     """Let the persona's `current` name the new version: what a reload takes."""
+    weights: Literal["auto", "merged", "adapter"] = "auto"
+    """Whole merged weights, or the adapter on its base as trained. auto: merged where 16 bit fits the card, else the better."""
+    way: Literal["auto", "original", "dequant"] = "auto"
+    """Merge into the base as fetched, or as rounded for QLoRA. auto: the lower held-out loss as it will be served."""
+    card_memory: float = Field(default=0.0, ge=0)
+    """GiB of the card that will serve the persona; 0: this machine's."""
+    max_memory: float = Field(default=8.0, gt=0)
+    """GiB of RAM that the merge may take; the weights are written in shards that fit."""
+    rows: int = Field(default=100, ge=0)
+    """Held-out windows on which forms are compared; 0: none is measured."""
+    device: str = "auto"
+    """Where forms are measured, as [engine] device."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Dtype of the merged weights: auto is the dtype of training."""
     temperature: float = Field(default=0.8, ge=0)

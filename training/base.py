@@ -118,3 +118,12 @@ def _from_hub(name: str, load: Any) -> Any:
             f"the base model {name} can't be loaded: {first}",
             hint="give a local folder, or set HF_ENDPOINT to a mirror if the hub is out of reach",
         ) from error
+
+
+def map_model(name: str, revision: str = "") -> Any:
+    """The base model on the CPU in its own dtype: its files are mapped, and a weight is read when it is used."""
+    from transformers import AutoModelForCausalLM
+
+    return _from_hub(
+        name, lambda: AutoModelForCausalLM.from_pretrained(locate(name), revision=revision or "main", dtype="auto")
+    )

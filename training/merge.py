@@ -1,84 +1,57 @@
 """`mybot merge`: adapter + base model → a sealed persona version; `current` switched last.
 
-Runs in a process of its own, never on the trained object: an evaluation repacks quantised
-weights, and a later merge would be off. A 4-bit base is dequantised first, because the adapter
-was trained against just those rounded weights.
+    the run ─▶ the model as trained, measured ─▶ each form, measured as it will be served ─▶ the better, sealed
+
+Runs in a process of its own, never on the trained object: an evaluation repacks quantised weights,
+and a later merge would be off. What is not finished lies in a folder that names its process, and
+the next merge clears away what a killed one left.
 """
 
-import json
+import contextlib
+import math
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.progress import Progress
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import Generation, Model, Persona, Provenance, make_current
 from bot.persona.prompt import PromptSpec
 from config.errors import TrainingError
-from config.settings import ROOT, Merge, Train
-from training import base, recipe
+from config.settings import ROOT, Merge
+from training import base, forms, merging, plan
+from training.forms import Form, Run
+from training.judge import Judge, Measured, serving
 from training.report import show
-from training.sft import RUN
 
-if TYPE_CHECKING:
-    import torch
-
-SHARD = "4GB"
-PROBE = ("在吗", "今天吃什么", "好的", "为什么这么晚还没睡", "周末出来玩")
-"""Texts whose logits are compared before and after the merge."""
+console = Console(stderr=True, highlight=False)
 
 
 def main(knobs: Merge) -> None:
-    manifest = read_run(knobs.run)
-    name = knobs.name or knobs.run.resolve().name
-    target = knobs.personas / name
+    base.quiet()
+    run = Run.read(knobs.run)
+    target = knobs.personas / (knobs.name or knobs.run.resolve().name)
+    _sweep(target)
     scratch = target / f".{os.getpid()}.part"
-    scratch.mkdir(parents=True)
     try:
-        error, parameters, dtype = _merge(knobs, manifest, scratch)
-        persona = Persona(
-            name=name,
-            model=Model(
-                base=Path(manifest["base_model"]).name
-                if Path(manifest["base_model"]).is_dir()
-                else manifest["base_model"],
-                revision=manifest["recipe"]["revision"],
-                dtype=dtype,
-                parameters=parameters,
-                context=manifest["recipe"]["max_length"],
-            ),
-            prompt=PromptSpec(**manifest["prompt"]),
-            generation=Generation(
-                temperature=knobs.temperature,
-                top_p=knobs.top_p,
-                max_tokens=knobs.max_tokens,
-                repetition_penalty=knobs.repetition_penalty,
-            ),
-            behaviour=Behaviour(**manifest["behaviour"]),
-            provenance=Provenance(
-                mybot="0.1.0",
-                created=datetime.now(timezone.utc),
-                data=manifest["data"],
-                recipe={k: v for k, v in manifest["recipe"].items() if isinstance(v, str | int | float | bool)},
-                losses=manifest["losses"],
-                merge_error=error,
-                packages=manifest["packages"],
-            ),
-        ).seal(scratch)
+        work = Work(knobs, run, scratch)
+        form, persona = work.best()
+        persona = persona.seal(scratch / form)
         version = target / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{persona.hash[:4]}"
-        scratch.replace(version)
+        (scratch / form).replace(version)
         if knobs.make_current:
             make_current(version)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    show(
-        f"persona: {version}",
-        {"version": str(version), "hash": persona.hash, "parameters": parameters, "dtype": dtype, "merge_error": error},
-        as_json=knobs.as_json,
-    )
+    show(f"persona: {version}", _told(version, persona), as_json=knobs.as_json)
 
 
 def in_a_fresh_process(run: Path, personas: Path, *more: str) -> None:
@@ -90,74 +63,158 @@ def in_a_fresh_process(run: Path, personas: Path, *more: str) -> None:
         raise TrainingError(f"the merge failed: {last[-1]}", hint="run `mybot merge` by hand to see all of it")
 
 
-def read_run(run: Path) -> dict[str, Any]:
-    """What `mybot train` wrote of a run."""
-    path = run / RUN
-    if not path.is_file():
-        raise TrainingError(f"{run} is no finished run: no {RUN}", hint="run `mybot train` first")
-    return json.loads(path.read_bytes())
+class Work:
+    """One merge: the forms that come into question, written below `scratch` and measured."""
+
+    def __init__(self, knobs: Merge, run: Run, scratch: Path) -> None:
+        self.knobs, self.run, self.scratch = knobs, run, scratch
+        sizes = plan.measure(base.load_config(run.base, run.train.revision), run.train)
+        engine = serving(knobs)
+        fits = forms.fits_card(sizes, run.train.max_length, knobs.card_memory)
+        whole = fits and not (engine.load_in_4bit or engine.load_in_8bit)
+        self.candidates = forms.candidates(knobs, run, fits=whole)
+        self.parameters = sizes.parameters
+        self.dtype = run.dtype if knobs.dtype == "auto" else forms.dtype_of(knobs.dtype)
+        self.memory = min(knobs.max_memory * merging.GIB, psutil.virtual_memory().available)
+        self.judge = Judge(knobs, run, engine, fits=fits)
+        if self.judge.unheard:
+            self.candidates = self.candidates[:1]
+        self._enough_disk()
+        self.drafts: dict[Form, Persona] = {}
+        self.measured: dict[Form, Measured] = {}
+
+    def best(self) -> tuple[Form, Persona]:
+        """The form that is shipped, with its manifest not yet sealed."""
+        # The adapter on its base is the model as trained: the others are measured against it.
+        self._try("adapter")
+        for form in self.candidates:
+            if form == "adapter" or (self.judge.unloaded and self._ranked()):
+                continue
+            self._try(form)
+            if len(self.drafts) > 2:
+                loser: Form = [made for made in self._ranked() if made != "adapter"][-1]
+                shutil.rmtree(self.scratch / loser)
+                del self.drafts[loser]
+        chosen = self._ranked()[0]
+        for note in filter(None, (self.judge.unheard, self.judge.unloaded)):
+            console.print(f"not measured on held-out replies: {note}")
+        return chosen, self._documented(chosen)
+
+    def _try(self, form: Form) -> None:
+        folder = self.scratch / form
+        folder.mkdir(parents=True)
+        with _shards(form) as on_shard:
+            model = forms.write(
+                self.run, form, folder, self.scratch, dtype=self.dtype, memory=self.memory, on_shard=on_shard
+            )
+        if form == "adapter":
+            model = model.model_copy(update={"parameters": self.parameters})
+        self.drafts[form] = _draft(self.knobs, self.run, model)
+        self.measured[form] = measured = self.judge.measure(form, folder, self.drafts[form])
+        if measured.logits is not None and not measured.logits.isfinite().all():
+            raise TrainingError(
+                f"{form}: the weights give no finite numbers", hint="train again with a lower learning rate"
+            )
+
+    def _ranked(self) -> list[Form]:
+        """The forms there are to choose from, the best first; what wasn't measured in the order of preference."""
+        losses = {form: self.measured[form].loss for form in self.drafts}
+        there: list[Form] = [form for form in self.candidates if form in self.drafts]
+        return sorted(there, key=lambda form: math.inf if losses[form] is None else losses[form] or 0.0)
+
+    def _documented(self, form: Form) -> Persona:
+        """The manifest with what was measured."""
+        draft, trained = self.drafts[form], self.measured["adapter"]
+        losses = {f"served_{name}": round(one.loss, 5) for name, one in self.measured.items() if one.loss is not None}
+        errors = {name: one.error(trained) for name, one in self.measured.items()}
+        found = {name: round(error, 6) for name, error in errors.items() if error is not None}
+        told = draft.provenance.model_copy(
+            update={
+                "losses": draft.provenance.losses | losses,
+                "form": form,
+                "served": self.judge.served if losses else "",
+                "merge_error": found.get(form),
+                "merge_errors": found,
+            }
+        )
+        return draft.model_copy(update={"provenance": told})
+
+    def _enough_disk(self) -> None:
+        merged = sum(form != "adapter" for form in self.candidates)
+        # While two are compared both are there.
+        bytes_ = min(2, merged) * self.parameters * self.dtype.itemsize
+        free = shutil.disk_usage(_existing(self.scratch)).free
+        if bytes_ > free:
+            raise TrainingError(
+                f"the merge needs {bytes_ / 1e9:.1f} GB of disk, and {free / 1e9:.1f} are free",
+                hint="make room, or choose one form with --way dequant or --weights adapter",
+            )
 
 
-def _merge(knobs: Merge, manifest: dict[str, Any], folder: Path) -> tuple[float, int, Any]:
-    """Write weights, tokenizer and adapter; returns the logit error, the parameters and the dtype."""
-    import torch
-
-    base.quiet()
-    train = Train(**manifest["recipe"])
-    tokenizer = base.saved_tokenizer(knobs.run / "adapter")
-    compute = recipe.compute_dtype(train)
-    dtype = _dtype(knobs.dtype, compute)
-    quantization = recipe.quantization(train)
-    where = {"revision": train.revision, "dtype": compute}
-    trained = _with_adapter(base.load_model(manifest["base_model"], **where, quantization=quantization), knobs.run)
-    before = _logits(trained, tokenizer)
-    if train.load_in_4bit:
-        del trained
-        rounded = base.load_model(manifest["base_model"], **where, quantization=quantization)
-        trained = _with_adapter(rounded.dequantize(), knobs.run)
-    elif train.load_in_8bit:
-        del trained
-        trained = _with_adapter(base.load_model(manifest["base_model"], **where), knobs.run)
-    merged: Any = trained.merge_and_unload(safe_merge=True)
-    merged = merged.to(dtype).eval()
-    after = _logits(merged, tokenizer)
-    if not torch.isfinite(after).all():
-        raise TrainingError("the merged weights give no finite numbers", hint="train again with a lower learning rate")
-    ends = sorted({tokenizer.eos_token_id, *_ids(merged.generation_config.eos_token_id)})
-    merged.generation_config.update(eos_token_id=ends, pad_token_id=tokenizer.pad_token_id, do_sample=False)
-    merged.config.eos_token_id = ends
-    merged.save_pretrained(folder, max_shard_size=SHARD)
-    tokenizer.save_pretrained(folder)
-    shutil.copytree(
-        knobs.run / "adapter", folder / "adapter", ignore=shutil.ignore_patterns("training_args.bin", "README.md")
+def _draft(knobs: Merge, run: Run, model: Model) -> Persona:
+    """The manifest but for what is measured."""
+    manifest = run.manifest
+    # By its name alone: where it lies on this machine is nobody else's business.
+    recipe = manifest["recipe"] | {"base_model": model.base}
+    return Persona(
+        name=knobs.name or run.path.resolve().name,
+        model=model,
+        prompt=PromptSpec(**manifest["prompt"]),
+        generation=Generation(
+            temperature=knobs.temperature,
+            top_p=knobs.top_p,
+            max_tokens=knobs.max_tokens,
+            repetition_penalty=knobs.repetition_penalty,
+        ),
+        behaviour=Behaviour(**manifest["behaviour"]),
+        provenance=Provenance(
+            mybot="0.1.0",
+            created=datetime.now(timezone.utc),
+            data=manifest["data"],
+            counts=manifest.get("counts", {}),
+            recipe={k: v for k, v in recipe.items() if isinstance(v, str | int | float | bool)},
+            losses=manifest["losses"],
+            packages=manifest["packages"],
+        ),
     )
-    error = float((after - before).norm() / before.norm())
-    return round(error, 6), sum(p.numel() for p in merged.parameters()), str(dtype).removeprefix("torch.")
 
 
-def _with_adapter(model: Any, run: Path) -> Any:
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, str(run / "adapter")).eval()
-
-
-def _dtype(asked: str, compute: "torch.dtype") -> "torch.dtype":
-    import torch
-
-    return compute if asked == "auto" else getattr(torch, asked)
-
-
-def _logits(model: Any, tokenizer: Any) -> "torch.Tensor":
-    """The last logits of the probe texts, in float32 on the CPU."""
-    import torch
-
-    rows = []
-    with torch.no_grad():
-        for text in PROBE:
-            ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]], device=model.device)
-            rows.append(model(ids).logits[0, -1].float().cpu())
-    return torch.stack(rows)
+def _told(version: Path, persona: Persona) -> dict[str, Any]:
+    origin = persona.provenance
+    measured = {
+        name.removeprefix("served_"): loss for name, loss in origin.losses.items() if name.startswith("served_")
+    }
+    return {
+        "version": str(version),
+        "hash": persona.hash,
+        "form": origin.form,
+        "parameters": persona.model.parameters,
+        "dtype": persona.model.dtype,
+        "served": origin.served or None,
+        "heldout_loss": measured or None,
+        "merge_error": origin.merge_error,
+        "merge_errors": origin.merge_errors or None,
+    }
 
 
-def _ids(value: Any) -> list[int]:
-    return [] if value is None else [value] if isinstance(value, int) else list(value)
+@contextlib.contextmanager
+def _shards(form: Form) -> Iterator[merging.OnShard]:
+    """Progress of a form: a bar on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        yield lambda done, of: console.print(f"{form}: shard {done} of {of}")
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(form, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _sweep(target: Path) -> None:
+    """Clear away what a killed merge left."""
+    for left in target.glob(".*.part"):
+        number = left.name[1:-5]
+        if not (number.isdigit() and psutil.pid_exists(int(number))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in path.resolve().parents if parent.is_dir())

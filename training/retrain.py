@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bot.persona.manifest import Persona, make_current, version_folder, write_atomically
 from config.errors import InputError, MyBotError, TrainingError
-from config.settings import ROOT, Dataset, Import, Retrain, Train, load
+from config.settings import ROOT, Dataset, Import, Merge, Retrain, Train, load
 from training import recipe
 from training.gate import Verdict, gate
 from training.report import show
@@ -79,9 +79,8 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
     fed = [sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl", "prompt.json")]
     where = ["--name", knobs.name, *data, "--runs", str(knobs.runs)]
     steps.run("train", [*fed, asked.model_dump_json()], ["train", *given, *where], made=run / RUN)
-    merged = steps.run(
-        "merge", [sha256(run / RUN)], ["merge", str(run), "--personas", str(knobs.personas), "--no-make-current"]
-    )
+    to = ["--personas", str(knobs.personas), *data, "--no-make-current"]
+    merged = steps.run("merge", [sha256(run / RUN), load(Merge).model_dump_json()], ["merge", str(run), *to])
     version = Path(merged["version"])
     if not (version / "persona.json").is_file():
         steps.forget("merge")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.persona import privacy
-from bot.persona.manifest import open_persona, write_atomically
+from bot.persona.manifest import Persona, open_persona, write_atomically
 from config.errors import InputError
 from config.settings import Engine, Score, load
 from training.dataset import read_messages, read_rows
@@ -51,27 +51,37 @@ def score(folder: Path, knobs: Score) -> dict[str, Any]:
         load_in_4bit=knobs.load_in_4bit,
     )
     loaded = load_model(folder, persona, served)
-    cutter = Cutter(loaded.tokenizer, persona.prompt, loaded.context)
-    rows = (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == knobs.part)
-    windows = list(islice(cut_rows(cutter, rows), knobs.rows))
+    windows = heldout_windows(loaded, persona, knobs.data, knobs.part, knobs.rows)
     if not windows:
         raise InputError(
             f"no reply of yours in the {knobs.part} part", hint="import more records, or choose another --part"
         )
-    total = tokens = 0.0
-    for window in windows:
-        nats, n = _nats(loaded, window)
-        total, tokens = total + nats, tokens + n
-    loss = total / tokens
+    loss, tokens = heldout_loss(loaded, windows)
     secrets = _personal_data(knobs.data / "messages.jsonl")
     said = list(islice(_replies(loaded, persona, windows, knobs.generations), knobs.generations))
     return {
         "loss": round(loss, 5) if math.isfinite(loss) else None,
-        "tokens": int(tokens),
+        "tokens": tokens,
         "windows": len(windows),
         "generations": len(said),
         "leaks": sum(any(secret in text for secret in secrets) for text in said),
     }
+
+
+def heldout_windows(loaded: Any, persona: Persona, data: Path, part: str, rows: int) -> list[Window]:
+    """The first windows of a held-out part, cut for this persona."""
+    cutter = Cutter(loaded.tokenizer, persona.prompt, loaded.context)
+    wanted = (row for row in read_rows(data / "heldout.jsonl") if row["split"] == part)
+    return list(islice(cut_rows(cutter, wanted), rows))
+
+
+def heldout_loss(loaded: Any, windows: Sequence[Window]) -> tuple[float, int]:
+    """Nats a token of my replies, and how many tokens those are."""
+    total = tokens = 0.0
+    for window in windows:
+        nats, n = _nats(loaded, window)
+        total, tokens = total + nats, tokens + n
+    return total / tokens, int(tokens)
 
 
 def _nats(loaded: Any, window: Window) -> tuple[float, int]:

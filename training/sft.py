@@ -50,15 +50,16 @@ def main(knobs: Train) -> None:
     outcome = train(knobs, tokenizer, windows, dev, run, facts)
     if os.environ.get("RANK", "0") != "0":
         return
-    _finish(knobs, run, spec, outcome)
-    tokens = sum(len(window.input_ids) for window in windows)
-    trained = sum(window.trained for window in windows)
+    counts = {
+        "windows": len(windows),
+        "tokens": sum(len(window.input_ids) for window in windows),
+        "tokens_with_loss": sum(window.trained for window in windows),
+    }
+    _finish(knobs, run, spec, counts, outcome)
     show(
         f"train: {run}",
         {
-            "windows": len(windows),
-            "tokens": tokens,
-            "tokens_with_loss": trained,
+            **counts,
             "left_out": dict(cutter.left_out) or 0,
             **outcome.losses,
             **({"went_on_from_steps": ", ".join(map(str, outcome.resumed))} if outcome.resumed else {}),
@@ -127,11 +128,13 @@ def _fixed(knobs: Train) -> dict[str, Any]:
     return {**knobs.model_dump(mode="json", exclude=free | split), "rows_a_step": rows}
 
 
-def _finish(knobs: Train, run: Path, spec: PromptSpec, outcome: Outcome) -> None:
+def _finish(knobs: Train, run: Path, spec: PromptSpec, counts: dict[str, int], outcome: Outcome) -> None:
     behaviour = knobs.data / "behaviour.json"
     manifest = {
         "base_model": base.locate(knobs.base_model),
         "recipe": knobs.model_dump(mode="json", exclude={"data", "runs", "as_json"}),
+        "dtype": str(recipe.compute_dtype(knobs)).removeprefix("torch."),
+        "counts": counts,
         "data": _hashes(knobs),
         "prompt": spec.model_dump(mode="json"),
         "behaviour": json.loads(behaviour.read_bytes()) if behaviour.is_file() else Behaviour().model_dump(mode="json"),

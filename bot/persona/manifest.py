@@ -94,10 +94,20 @@ class Provenance(Part):
     """SHA-256 of train.jsonl and heldout.jsonl."""
     recipe: dict[str, str | int | float | bool | None] = {}
     """The [train] table as it was run."""
+    counts: dict[str, int] = {}
+    """What it was trained on: windows, tokens, tokens of my replies."""
     losses: dict[str, float] = {}
-    """Held-out loss on my replies, by where it was measured."""
+    """Loss on my replies by where it was measured; `served_…`: of each form it could be shipped in, on dev."""
+    form: str = ""
+    """The form that is shipped: original, dequant or adapter."""
+    served: str = ""
+    """How the forms were served when they were measured: 16 bit, 8 bit, 4 bit; empty: not measured."""
     merge_error: float | None = None
-    """Relative logit error of the merged weights against the model as trained."""
+    """Relative logit error of what is shipped against the model as trained."""
+    merge_errors: dict[str, float] = {}
+    """The same by form."""
+    sampling: dict[str, float] = {}
+    """How near the sealed sampling comes to my own replies on dev, by measure; empty: it was not fitted."""
     packages: dict[str, str] = {}
     """Versions of what trained it."""
 

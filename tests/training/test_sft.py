@@ -35,10 +35,10 @@ def test_a_run_learns_and_says_what_it_was(trained: Path) -> None:
     assert not list(trained.rglob("training_args.bin"))
 
 
-def test_a_merge_is_the_model_as_trained_and_is_sealed(trained: Path, tmp_path: Path) -> None:
+def test_a_merge_is_the_model_as_trained_and_is_sealed(trained: Path, data: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    merge.main(Merge(run=trained, personas=tmp_path, as_json=True, temperature=0.3))
+    merge.main(Merge(run=trained, personas=tmp_path, data=data, as_json=True, temperature=0.3))
     folder, persona = open_persona(tmp_path / "tree")
     persona.check(folder, hashes=True)
     assert persona.provenance.merge_error is not None
