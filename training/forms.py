@@ -41,7 +41,9 @@ class Run:
         if not (path / RUN).is_file():
             raise TrainingError(f"{path} is no finished run: no {RUN}", hint="run `mybot train` first")
         manifest = json.loads((path / RUN).read_bytes())
-        return cls(path, manifest, Train(**manifest["recipe"]))
+        # A run may be older than this mybot, and know knobs that are gone.
+        known = {name: value for name, value in manifest["recipe"].items() if name in Train.model_fields}
+        return cls(path, manifest, Train(**known))
 
     @property
     def adapter(self) -> Path:

@@ -92,7 +92,7 @@ class Work:
                 continue
             self._try(form)
             if len(self.drafts) > 2:
-                loser: Form = [made for made in self._ranked() if made != "adapter"][-1]
+                loser: Form = next(made for made in reversed(self._ranked()) if made in ("dequant", "original"))
                 shutil.rmtree(self.scratch / loser)
                 del self.drafts[loser]
         chosen = self._ranked()[0]
