@@ -32,6 +32,9 @@ from training.forms import Form, Run
 from training.judge import Judge, Measured, serving
 from training.report import show
 
+NOISE = 0.002
+"""Share by which two held-out losses differ by chance: then the form that is nearer to the training wins."""
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -117,10 +120,12 @@ class Work:
             )
 
     def _ranked(self) -> list[Form]:
-        """The forms there are to choose from, the best first; what wasn't measured in the order of preference."""
-        losses = {form: self.measured[form].loss for form in self.drafts}
+        """The forms there are to choose from, the best first; losses that are all but equal, or none, in the
+        order of preference."""
+        losses = {form: self.measured[form].loss or math.inf for form in self.drafts}
         there: list[Form] = [form for form in self.candidates if form in self.drafts]
-        return sorted(there, key=lambda form: math.inf if losses[form] is None else losses[form] or 0.0)
+        least = min((losses[form] for form in there), default=math.inf)
+        return sorted(there, key=lambda form: 0.0 if losses[form] <= least * (1 + NOISE) else losses[form])
 
     def _documented(self, form: Form) -> Persona:
         """The manifest with what was measured."""

@@ -41,8 +41,15 @@ def test_a_merge_is_the_model_as_trained_and_is_sealed(trained: Path, data: Path
     merge.main(Merge(run=trained, personas=tmp_path, data=data, as_json=True, temperature=0.3))
     folder, persona = open_persona(tmp_path / "tree")
     persona.check(folder, hashes=True)
-    assert persona.provenance.merge_error is not None
-    assert persona.provenance.merge_error < 0.005
+    origin = persona.provenance
+    assert origin.merge_errors["adapter"] == 0
+    assert origin.merge_errors[origin.form] == origin.merge_error
+    # Rounding once more than in training, as `original` does, is no longer the model as trained.
+    near = "dequant" if "dequant" in origin.merge_errors else "original"
+    assert origin.merge_errors[near] <= 0.005
+    losses = {name: loss for name, loss in origin.losses.items() if name in ("served_original", "served_dequant")}
+    assert origin.losses[f"served_{origin.form}"] <= min(losses.values()) * 1.002
+    assert ("served_dequant" in losses) == bool(origin.recipe["load_in_4bit"])
     assert persona.generation.temperature == 0.3
     assert persona.prompt.me == "阿树"
     assert persona.model.context == 192
