@@ -110,9 +110,11 @@ def load_model(
 
 
 def _from_hub(name: str, load: Any) -> Any:
+    from safetensors import SafetensorError
+
     try:
         return load()
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0][:200]
         raise TrainingError(
             f"the base model {name} can't be loaded: {first}",

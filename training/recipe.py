@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from trl.trainer.sft_config import SFTConfig
 
 PRESETS = ROOT / "config" / "presets"
+MANY_TOKENS = 20_000_000
+"""Tokens of replies above which an adapter of rank 16 is small."""
+FEW_REPLIES = 2000
+"""Below so many replies an adapter learns them by heart without dropout."""
 
 
 def resolve(knobs: Train) -> Train:
@@ -43,6 +47,21 @@ def resolve(knobs: Train) -> Train:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise SettingsError(f"{path.name}: {first['loc'][0]}: {first['msg'].lower()}", hint="mend the preset") from None
+
+
+def remarks(knobs: Train, replies: int, tokens: int, parameters: int) -> list[str]:
+    """Lines on an adapter of the wrong size for what there is to learn: `replies` of mine of `tokens` in all."""
+    if knobs.loss_on != "mine":
+        return []
+    said: list[str] = []
+    larger = max(32 if tokens > MANY_TOKENS else 0, -(-knobs.r * tokens // parameters) if tokens > parameters else 0)
+    if larger > knobs.r:
+        said.append(
+            f"{tokens:,} tokens of replies for an adapter of {parameters:,} parameters: --r {larger} holds more"
+        )
+    if replies < FEW_REPLIES and not knobs.lora_dropout:
+        said.append(f"{replies:,} replies are few: --lora-dropout 0.05 keeps them from being learned by heart")
+    return said
 
 
 def compute_dtype(knobs: Train) -> "torch.dtype":

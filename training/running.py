@@ -7,6 +7,7 @@ that is kept is the one with the lowest held-out loss, where that is measured on
 """
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -118,6 +119,11 @@ def _once(
     best, watch = Best(scratch, knobs.early_stopping_patience), Watch()
     trainer = _trainer(knobs, tokenizer, windows, dev, scratch, [best, watch, track])
     trainer.shrunk = track.course.halved
+    if trainer.is_world_process_zero():
+        ends = sum(window.labels.count(tokenizer.eos_token_id) for window in windows)
+        tokens = sum(window.trained for window in windows)
+        for line in recipe.remarks(knobs, ends, tokens, trainer.get_num_trainable_parameters()):
+            console.print(line)
     clock = Clock(trainer)
     bar = Bar(clock)
     trainer.add_callback(clock)
@@ -217,11 +223,14 @@ def _columns(window: Window) -> dict[str, list[int]]:
 @contextlib.contextmanager
 def _enough_disk(folder: Path) -> Iterator[None]:
     """A full disk is an error that can be mended, whoever was writing."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        full = shutil.disk_usage(folder.parent).free < 64 << 20
-        if not full:
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # PyTorch and safetensors have errors of their own for it.
+        said = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+        if not said and shutil.disk_usage(folder.parent).free >= 64 << 20:
             raise
         raise TrainingError(
             "the disk is full", hint="make room; the same command goes on from the last checkpoint"

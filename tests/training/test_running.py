@@ -1,12 +1,15 @@
 """A night is never lost: kill -9, SIGTERM, a card that is too small, a loss that is no number."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ import pytest
 from bot.persona.prompt import PromptSpec
 from config.errors import SettingsError, TrainingError
 from config.settings import ROOT, Train
-from training import base, running, sft
+from training import base, recipe, running, sft
 from training.dataset import read_rows
 from training.windows import Cutter, Window
 
@@ -179,3 +182,93 @@ def test_the_best_adapter_is_kept_not_the_last(toy: Path, data: Path, tmp_path: 
         for folder in (tmp_path, tmp_path / "short")
     )
     assert all((best[name] == last[name]).all() for name in best)
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
+    toy: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    whole, writes = torch.save, 0
+
+    def full(*args: Any, **options: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(*args, **options)
+
+    knobs = {**KNOBS, "base_model": str(toy), "data": data, "runs": tmp_path, "name": "tree", "as_json": True}
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="the disk is full"):
+        sft.main(Train(**knobs))
+    assert (tmp_path / ".tree.part" / "checkpoint-4").is_dir()
+    monkeypatch.setattr(torch, "save", whole)
+    sft.main(Train(**knobs))
+    assert report(tmp_path)["resumed"] == [4]
+
+
+@pytest.mark.parametrize("gone", ["folder", "weights", "half of the weights"])
+def test_a_base_model_that_vanished_is_two_lines(toy: Path, data: Path, tmp_path: Path, gone: str) -> None:
+    lost = tmp_path / "base"
+    if gone != "folder":
+        shutil.copytree(toy, lost)
+        weights = lost / "model.safetensors"
+        half = weights.read_bytes()[:50_000]
+        weights.unlink()
+        if gone != "weights":
+            weights.write_bytes(half)
+    with pytest.raises(TrainingError, match="base model") as error:
+        sft.main(Train(**KNOBS, base_model=str(lost), data=data, runs=tmp_path / "runs", name="tree", as_json=True))
+    assert len(error.value.lines().splitlines()) == 2
+    assert not (tmp_path / "runs" / "tree").exists()
+
+
+def test_a_step_that_becomes_slow_on_a_full_card_halves_the_micro_batches(
+    toy: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """On this test's clock a card computes a token a millisecond; after 15 passes it begins to spill all
+    that is larger than two windows, ten times as slowly."""
+    from training import pace
+
+    whole, large, now = running.base.load_model, 0, 0.0
+    longest = max(len(window.input_ids) for window in windows_of(toy, data))
+
+    def spilling_card(name: str, **options: Any) -> Any:
+        model = whole(name, **options)
+
+        def compute(_module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+            nonlocal large, now
+            tokens = kwargs["input_ids"].numel()
+            large += model.training and tokens > 2 * longest
+            # An evaluation takes as long as it likes.
+            now += tokens / 1000 * (10 if large > 15 and tokens > 2 * longest else 1) + 100 * (not model.training)
+
+        model.register_forward_pre_hook(compute, with_kwargs=True)
+        return model
+
+    monkeypatch.setattr(running.base, "load_model", spilling_card)
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: now))
+    knobs = {**KNOBS, "gradient_accumulation_steps": 2, "save_steps": 0, "max_steps": 40, "eval_strategy": "epoch"}
+    knobs |= {"base_model": str(toy), "data": data, "runs": tmp_path, "name": "tree", "as_json": True}
+    knobs |= {"early_stopping_patience": 0}
+    sft.main(Train(**knobs))
+    assert "step takes several times" not in capsys.readouterr().err
+    assert large > 30
+    large = 0
+    monkeypatch.setattr(pace, "full", lambda: True)
+    sft.main(Train(**knobs))
+    assert "a step takes several times as long as before" in " ".join(capsys.readouterr().err.split())
+    assert report(tmp_path)["micro_batch"] <= 4 * longest
+    assert 15 < large < 30
+
+
+def test_what_is_too_large_or_small_an_adapter_is_said() -> None:
+    assert recipe.remarks(Train(r=16), 50_000, 1_000_000, 40_000_000) == []
+    (small,) = recipe.remarks(Train(r=16), 50_000, 3_000_000, 1_000_000)
+    assert "--r 48" in small
+    (many,) = recipe.remarks(Train(r=16), 900_000, 25_000_000, 40_000_000)
+    assert "--r 32" in many
+    (few,) = recipe.remarks(Train(), 1999, 30_000, 40_000_000)
+    assert "--lora-dropout 0.05" in few
+    assert recipe.remarks(Train(lora_dropout=0.05), 1999, 30_000, 40_000_000) == []
