@@ -9,14 +9,12 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
-from bot.engine.wire import Ask, Finish, Piece, Sampling
-from bot.persona.manifest import Persona, open_persona
+from bot.engine.wire import Finish, Piece, Sampling
 from config.errors import EngineError
-from config.settings import Engine
 
 _ENDS: dict[str, Finish] = {
     "stop": "stop",
@@ -26,6 +24,10 @@ _ENDS: dict[str, Finish] = {
     "busy": "busy",
 }
 _STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
+_AWAY = (401, 403, 502, 503)
+"""HTTP status of a server that takes nobody's requests now, or not ours."""
+Dialect = Literal["mybot", "llamacpp", "openai"]
+"""Which rules of sampling a server knows, and by which names; told by `owned_by` of its models."""
 _HEALTH_TIMEOUT = 5.0
 
 
@@ -36,8 +38,8 @@ class Lost(EngineError):
 class Client:
     """One server. `url` ends in /v1; `timeout` is the longest a reply may take, in seconds.
 
-    With `ours` every rule of sampling is sent; other servers get only those that are on, because
-    not every server knows them all.
+    `ours`, and llama.cpp once recognized, get every rule of sampling; other servers only those that
+    are on, because not every server knows them all.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Client:
         self.url = url.rstrip("/")
         self.model = model
         self._timeout = timeout
-        self._ours = ours
+        self.persona = ""
+        """Hash of the persona there, where the server is ours and was recognized."""
+        self._dialect: Dialect = "mybot" if ours else "openai"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -65,7 +69,7 @@ class Client:
         try:
             async with self._open().post(
                 f"{self.url}/chat/completions",
-                json=_body(messages, sampling, self.model, self._ours),
+                json=_body(messages, sampling, self.model, self._dialect),
                 # A little later than the server's own deadline, whose answer says more.
                 timeout=aiohttp.ClientTimeout(total=self._timeout + 5, sock_connect=10),
             ) as response:
@@ -89,8 +93,18 @@ class Client:
         # The connection is free again before anybody sees the end.
         yield last
 
-    async def models(self) -> list[str]:
-        """Names of the models there. Raises EngineError when the server can't be reached."""
+    async def recognize(self) -> None:
+        """Find out which model to ask for, and what the server is. Raises EngineError when it can't be reached."""
+        models = await self._models()
+        named = [model for model in models if model["id"] == self.model]
+        if not self.model and models:
+            named, self.model = models[:1], str(models[0]["id"])
+        for model in named:
+            owner = model.get("owned_by")
+            self._dialect = owner if owner in ("mybot", "llamacpp") else "openai"
+            self.persona = str(model.get("persona") or "")
+
+    async def _models(self) -> list[dict[str, Any]]:
         try:
             async with self._open().get(
                 f"{self.url}/models", timeout=aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT)
@@ -98,8 +112,8 @@ class Client:
                 if response.status in (401, 403):
                     raise EngineError(f"{self.url} refuses the key", hint="put MYBOT_ENGINE_API_KEY=… into .env")
                 response.raise_for_status()
-                return [str(model["id"]) for model in (await response.json())["data"]]
-        except (aiohttp.ClientError, asyncio.TimeoutError, KeyError, ValueError) as error:
+                return [{**model, "id": str(model["id"])} for model in (await response.json())["data"]]
+        except (aiohttp.ClientError, asyncio.TimeoutError, KeyError, TypeError, ValueError) as error:
             raise EngineError(
                 f"no engine answers at {self.url}: {type(error).__name__}",
                 hint="is the server running? see [engine] url",
@@ -129,48 +143,15 @@ class Client:
         return self._session
 
 
-class Remote:
-    """A server elsewhere as a Talker; the persona's folder here says how to prompt it."""
-
-    def __init__(self, client: Client, persona: Persona) -> None:
-        self._client = client
-        self._persona = persona
-
-    @property
-    def persona(self) -> Persona:
-        return self._persona
-
-    @classmethod
-    async def open(cls, knobs: Engine) -> "Remote":
-        """Raises EngineError when nothing answers there, PersonaError when there is no persona here."""
-        _, persona = open_persona(knobs.persona)
-        key = knobs.api_key.get_secret_value() if knobs.api_key else ""
-        client = Client(knobs.url, api_key=key, model=knobs.model, timeout=knobs.timeout)
-        try:
-            names = await client.models()
-        except EngineError:
-            await client.close()
-            raise
-        client.model = client.model or (names[0] if names else "")
-        return cls(client, persona)
-
-    async def stream(
-        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
-    ) -> AsyncGenerator[Piece, None]:
-        async with contextlib.aclosing(self._client.stream(messages, sampling)) as pieces:
-            async for piece in pieces:
-                yield Piece(piece.text, piece.finish, piece.persona or self._persona.hash, piece.why)
-
-    async def close(self) -> None:
-        await self._client.close()
-
-
-def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, ours: bool) -> dict[str, Any]:
-    """The request; at another's server, what is off is left out."""
+def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, dialect: Dialect) -> dict[str, Any]:
+    """The request; at a server we don't know, what is off is left out."""
     rules = asdict(sampling)
     off = asdict(Sampling())
     always = ("temperature", "top_p", "max_tokens")
-    body = {name: value for name, value in rules.items() if ours or name in always or value != off[name]}
+    body = {name: value for name, value in rules.items() if dialect != "openai" or name in always or value != off[name]}
+    if dialect == "llamacpp":
+        # Left out, its own defaults would hold; and it looks back over 64 tokens only.
+        body |= {"repeat_penalty": body.pop("repetition_penalty"), "repeat_last_n": -1}
     body |= {"messages": messages, "stream": True}
     return body | {"model": model} if model else body
 
@@ -179,8 +160,8 @@ async def _refusal(response: aiohttp.ClientResponse) -> Piece:
     why = (await response.text())[:300]
     with contextlib.suppress(ValueError, KeyError, TypeError):
         why = str(json.loads(why)["error"]["message"])
-    if response.status == 503:
-        raise Lost(f"{response.url.origin()}: {why}")
+    if response.status in _AWAY:
+        raise Lost(f"{response.url.origin()}: {response.status}: {why}")
     return Piece(finish=_STATUS.get(response.status, "error"), why=f"{response.status}: {why}")
 
 

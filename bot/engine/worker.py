@@ -15,10 +15,11 @@ from typing import Any
 
 from bot.counting import token_counter
 from bot.engine.child import SERVE, Child
-from bot.engine.client import Lost, Remote
+from bot.engine.client import Lost
 from bot.engine.echo import Echo
 from bot.engine.memory import fits_beside
 from bot.engine.place import Place
+from bot.engine.remote import Remote
 from bot.engine.trial import check_verdict, smoke_test
 from bot.engine.wire import Ask, Piece, Sampling, Talker
 from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current, open_persona
@@ -30,7 +31,7 @@ async def open_talker(knobs: Engine) -> Talker:
     """The engine that the [engine] table means: the echo, a server elsewhere, or an own worker."""
     if knobs.persona.name == "echo" and not knobs.persona.exists():
         return Echo()
-    if knobs.url:
+    if knobs.urls:
         return await Remote.open(knobs)
     worker = Worker(knobs)
     await worker.start()

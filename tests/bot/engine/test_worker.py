@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.engine.client import Remote
 from bot.engine.echo import Echo
+from bot.engine.remote import Remote
 from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker, open_talker
 from bot.persona.manifest import Persona

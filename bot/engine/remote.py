@@ -1,0 +1,185 @@
+"""Servers elsewhere as one Talker: they share the chats and cover for each other.
+
+Knows which of them answer, which is least busy, and where each chat was last, because that server
+may still remember its beginning. Doesn't start or stop any: whoever runs a server does that.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from bot.engine.client import Client, Lost
+from bot.engine.wire import Ask, Piece, Sampling
+from bot.persona.manifest import Persona, open_persona
+from config.errors import EngineError
+from config.settings import Engine
+
+log = logging.getLogger(__name__)
+
+_PAUSES = (1.0, 3.0, 10.0, 30.0, 60.0)
+"""Seconds before a lost server is looked at again, growing with each loss in a row; the last one repeats."""
+_KNOWN = 4096
+"""Chats whose server is remembered."""
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """One of the servers as we have met it."""
+
+    client: Client
+    running: int = 0
+    away: bool = False
+    chats: int = 0
+    """Chats that were here last."""
+    losses: int = 0
+    """Failures in a row."""
+
+
+class Remote:
+    """A Talker over servers; the persona's folder here says how to prompt them.
+
+    A chat stays with its server while that one answers and has fewer than `full` requests running.
+    """
+
+    def __init__(self, clients: Sequence[Client], persona: Persona, *, full: int = 32) -> None:
+        self._servers = [Server(client) for client in clients]
+        self._persona = persona
+        self._full = full
+        self._last: OrderedDict[str, Server] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def persona(self) -> Persona:
+        return self._persona
+
+    @classmethod
+    async def open(cls, knobs: Engine) -> "Remote":
+        """Raises EngineError when none of the servers answers, PersonaError when there is no persona here."""
+        _, persona = open_persona(knobs.persona)
+        key = knobs.api_key.get_secret_value() if knobs.api_key else ""
+        clients = [Client(url, api_key=key, model=knobs.model, timeout=knobs.timeout) for url in knobs.urls]
+        remote = cls(clients, persona, full=knobs.max_batch)
+        try:
+            await remote._meet()
+        except BaseException:
+            await remote.close()
+            raise
+        return remote
+
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """The reply. Where a server is lost or full before it said anything, another is asked, once."""
+        end = Piece(finish="error", why="no server answers")
+        for server in self._choices(ask.chat if ask else ""):
+            spoken = False
+            async with aclosing(self._ask(server, messages, sampling)) as pieces:
+                async for piece in pieces:
+                    if piece.finish:
+                        end = piece
+                        break
+                    spoken = True
+                    yield replace(piece, persona=piece.persona or self._persona.hash)
+            if spoken or not (end.finish == "busy" or (end.finish == "error" and server.away)):
+                break
+        yield replace(end, persona=end.persona or self._persona.hash)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(server.client.close() for server in self._servers))
+
+    async def _meet(self) -> None:
+        """Look at every server once; raise the first one's error when none answers."""
+        found = await asyncio.gather(*map(self._look_at, self._servers))
+        errors = [error for error in found if error is not None]
+        if len(errors) == len(found):
+            raise errors[0]
+        for server, error in zip(self._servers, found, strict=True):
+            if error is not None:
+                self._lose(server, str(error))
+            elif server.client.persona not in ("", self._persona.hash):
+                log.warning("%s serves another version than the persona here", server.client.url)
+
+    async def _look_at(self, server: Server) -> EngineError | None:
+        try:
+            await server.client.recognize()
+        except EngineError as error:
+            return error
+        return None
+
+    def _choices(self, chat: str) -> Iterator[Server]:
+        """The server to ask; and if one goes on, another that is there."""
+        first = self._choose(chat, self._servers)
+        yield first
+        others = [server for server in self._servers if server is not first and not server.away]
+        if others:
+            yield self._choose(chat, others)
+
+    def _choose(self, chat: str, servers: list[Server]) -> Server:
+        last = self._last.get(chat)
+        there = [server for server in servers if not server.away]
+        if last in there and last.running < self._full:
+            server = last
+        elif there:
+            server = min(there, key=lambda server: (server.running, server.chats))
+        else:
+            # The request itself finds out who is back.
+            server = min(servers, key=lambda server: server.losses)
+        if chat:
+            self._remember(chat, server)
+        return server
+
+    def _remember(self, chat: str, server: Server) -> None:
+        if (last := self._last.pop(chat, None)) is not None:
+            last.chats -= 1
+        self._last[chat] = server
+        server.chats += 1
+        if len(self._last) > _KNOWN:
+            self._last.popitem(last=False)[1].chats -= 1
+
+    async def _ask(
+        self, server: Server, messages: list[dict[str, str]], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """One server's reply; what that says of the server is kept."""
+        server.running += 1
+        try:
+            async with aclosing(server.client.pieces(messages, sampling)) as pieces:
+                async for piece in pieces:
+                    if piece.finish == "timeout":
+                        self._lose(server, piece.why)
+                    elif piece.finish:
+                        server.away = False
+                        server.losses = server.losses if piece.finish == "error" else 0
+                    yield piece
+        except Lost as lost:
+            self._lose(server, str(lost))
+            yield Piece(finish="error", why=str(lost))
+        finally:
+            server.running -= 1
+
+    def _lose(self, server: Server, why: str) -> None:
+        """Leave a server out, and look after a while whether it is back."""
+        server.losses += 1
+        if server.away:
+            return
+        server.away = True
+        log.warning("left out for now: %s", why)
+        task = asyncio.create_task(self._watch(server))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self, server: Server) -> None:
+        while server.away:
+            await asyncio.sleep(_PAUSES[min(server.losses, len(_PAUSES)) - 1])
+            if not server.away:
+                break
+            if await self._look_at(server) is None:
+                server.away = False
+            else:
+                server.losses += 1
+        log.info("%s is back", server.client.url)
