@@ -4,15 +4,16 @@ Knows the prompt, the engine and the guard; doesn't know when to speak, nor wher
 The chat, the browser, the demo and the platforms all come through here.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
+from bot.counting import Count
 from bot.engine.wire import Ask, Finish, Sampling, Talker
 from bot.persona import privacy
 from bot.persona.message import Message
-from bot.persona.prompt import Labels, split_reply, to_prompt, without_media
+from bot.persona.prompt import Labels, PromptSpec, readable, split_reply, to_prompt, without_media
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Where:
     kind: str
     name: str
     labels: Labels = field(default_factory=dict)
+    start: str = ""
+    """Id of the message that the last prompt began with, so that the next one begins there too."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,20 +49,19 @@ async def reply(
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
     guard: bool = True,
-    count: Callable[[str], int] | None = None,
+    count: Count | None = None,
     ask: Ask | None = None,
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
-    `quoted` are older messages that these quote, by id; `count` gives the tokens of a text; with it the prompt is kept within the persona's context.
+    `quoted` are older messages that these quote, by id; `count` gives the tokens of a prompt; with it
+    the prompt is kept within the persona's context.
     """
     persona = talker.persona
-    prompt = to_prompt(
+    prompt = prompt_for(
         messages,
         persona.prompt,
-        where.labels,
-        kind=where.kind,
-        name=where.name,
+        where,
         now=now,
         answering=answering,
         quoted=quoted,
@@ -87,6 +89,53 @@ async def reply(
                     yield Said(spoken, persona=piece.persona, held_back=held)
             if piece.finish:
                 yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
+
+
+def prompt_for(
+    messages: Sequence[Message],
+    spec: PromptSpec,
+    where: Where,
+    *,
+    now: float | None = None,
+    answering: str | None = None,
+    quoted: Mapping[str, Message] | None = None,
+    count: Count | None = None,
+    budget: int = 0,
+) -> list[dict[str, str]]:
+    """The prompt for the reply that comes next, within `budget` tokens and the persona's reach.
+
+    It begins where the chat's last one did. When that is too long a quarter goes at once: a prompt
+    that slid by a message each time would never be found again in a server's prefix cache.
+    """
+    shown = [message for message in messages if readable(message)]
+    full = len(shown) >= spec.history(where.kind)
+    missing = _quarter(shown) if full else 0
+    begin = next((place for place, message in enumerate(shown) if message.id == where.start), missing)
+    while True:
+        here = shown[begin:]
+        before = {message.id: message for message in shown[:begin]}
+        prompt = to_prompt(
+            here,
+            spec,
+            where.labels,
+            kind=where.kind,
+            name=where.name,
+            now=now,
+            answering=answering,
+            quoted={**before, **(quoted or {})},
+        )
+        short = len(here) <= spec.history(where.kind) and (count is None or count(prompt) <= budget)
+        if short or len(here) <= 1:
+            where.start = here[0].id if here else ""
+            return prompt
+        begin += _quarter(here)
+
+
+def _quarter(messages: Sequence[Message]) -> int:
+    """How many of the oldest go at once: whole turns where one ends near enough, never the last message."""
+    least = max(1, len(messages) // 4)
+    near = range(least, min(2 * least, len(messages) - 1) + 1)
+    return next((place for place in near if messages[place].mine != messages[place - 1].mine), least)
 
 
 def _last_words(messages: Sequence[Message]) -> list[str]:

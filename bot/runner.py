@@ -12,11 +12,12 @@ chat (draft, shadow) are further ways to do `Send`; news for the owner are a fur
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from bot.counting import Count
 from bot.engine.wire import Finish, Talker
 from bot.events import (
     Action,
@@ -84,7 +85,7 @@ class Runner:
         *,
         settings: Bot,
         port: Port,
-        count: Callable[[str], int] | None = None,
+        count: Count | None = None,
         seed: int = 0,
         pace: Pace | None = None,
     ) -> None:
@@ -116,12 +117,12 @@ class Runner:
         self._voice.talker = talker
 
     @property
-    def count(self) -> Callable[[str], int] | None:
-        """Tokens of a text for the persona; to be replaced together with its tokenizer."""
+    def count(self) -> Count | None:
+        """Tokens of a prompt for the persona; to be replaced together with its tokenizer."""
         return self._voice.count
 
     @count.setter
-    def count(self, count: Callable[[str], int] | None) -> None:
+    def count(self, count: Count | None) -> None:
         self._voice.count = count
 
     async def resume(self) -> None:

@@ -3,11 +3,12 @@
 Knows the engine, the history and the port; doesn't know when to speak, nor which draft still counts.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
+from bot.counting import Count
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
@@ -20,6 +21,9 @@ DISCLOSURE = "（说明一下：这里是 AI 在代我聊天，不是本人实�
 """Said once in each private chat, before the first reply."""
 SHORT = 24
 """Tokens of an answer to an @ without a word."""
+
+STARTS = 4096
+"""Chats of which is remembered where their last prompt began."""
 
 
 @dataclass(slots=True)
@@ -39,8 +43,10 @@ class Voice:
     history: History
     settings: Bot
     port: Port
-    count: Callable[[str], int] | None = None
-    """Tokens of a text, so that a prompt is kept within the persona's context."""
+    count: Count | None = None
+    """Tokens of a prompt, so that it is kept within the persona's context."""
+    starts: dict[str, str] = field(default_factory=dict)
+    """Chat → where its last prompt began; of the chats that spoke last."""
 
     def scene(self, messages: list[Message]) -> Scene:
         """Where the newest message was said: the group's name, or the partner's."""
@@ -65,12 +71,13 @@ class Voice:
         sampling = Sampling.of(generation, temperature=settings.temperature, max_tokens=settings.max_tokens)
         if todo.short:
             sampling = replace(sampling, max_tokens=min(SHORT, sampling.max_tokens))
+        where = Where(scene.kind, scene.name, labels, self.starts.pop(chat, ""))
         here = {message.id for message in messages}
         beyond = {m.reply_to for m in messages if m.reply_to} - here
         steps = reply(
             self.talker,
             messages,
-            Where(scene.kind, scene.name, labels),
+            where,
             sampling,
             now=self.port.now(),
             answering=todo.ids[-1],
@@ -84,6 +91,9 @@ class Voice:
                 async for said in steps:
                     yield said
         finally:
+            self.starts[chat] = where.start
+            if len(self.starts) > STARTS:
+                del self.starts[next(iter(self.starts))]
             self.history.keep_labels(chat, {who: label for who, label in labels.items() if who not in known})
 
     async def disclose(self, chat: str, scene: Scene) -> None:

@@ -136,10 +136,10 @@ class Client:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # No limit on connections: how many wait is the server's to say.
-            self._session = aiohttp.ClientSession(
-                headers=self._headers, read_bufsize=2**20, connector=aiohttp.TCPConnector(limit=0)
-            )
+            # No limit on connections: how many wait is the server's to say. And each is used once: one that
+            # lay idle may be closed by the other side at the moment it is written to.
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            self._session = aiohttp.ClientSession(headers=self._headers, read_bufsize=2**20, connector=connector)
         return self._session
 
 
@@ -150,8 +150,8 @@ def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, dialec
     always = ("temperature", "top_p", "max_tokens")
     body = {name: value for name, value in rules.items() if dialect != "openai" or name in always or value != off[name]}
     if dialect == "llamacpp":
-        # Left out, its own defaults would hold; and it looks back over 64 tokens only.
-        body |= {"repeat_penalty": body.pop("repetition_penalty"), "repeat_last_n": -1}
+        # Left out, its own defaults would hold; and it would look back over 64 tokens only.
+        body |= {"repeat_penalty": body.pop("repetition_penalty"), "repeat_last_n": 65_536}
     body |= {"messages": messages, "stream": True}
     return body | {"model": model} if model else body
 

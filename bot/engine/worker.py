@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.counting import token_counter
+from bot.counting import Count, token_counter
 from bot.engine.child import SERVE, Child
 from bot.engine.client import Lost
 from bot.engine.echo import Echo
@@ -60,7 +60,7 @@ class Worker:
         self._make_room = make_room
         self._persona: Persona | None = None
         self._folder: Path | None = None
-        self._count: Callable[[str], int] | None = None
+        self._count: Count | None = None
         self._previous: Path | None = None
         self.place = Place(self._start, patience=knobs.timeout, idle=idle)
 
@@ -72,8 +72,8 @@ class Worker:
         return self._persona
 
     @property
-    def count(self) -> Callable[[str], int] | None:
-        """Tokens of a text for this persona."""
+    def count(self) -> Count | None:
+        """Tokens of a prompt for this persona."""
         return self._count
 
     @property
@@ -186,7 +186,7 @@ class Worker:
             "trouble": "" if child else place.trouble,
         }
 
-    def _become(self, folder: Path, persona: Persona, count: Callable[[str], int] | None) -> None:
+    def _become(self, folder: Path, persona: Persona, count: Count | None) -> None:
         self._folder, self._persona, self._count = folder, persona, count
 
     async def _start(self) -> Child:

@@ -122,19 +122,14 @@ def to_prompt(
     now: float | None = None,
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
-    count: Callable[[str], int] | None = None,
-    budget: int = 0,
 ) -> list[dict[str, str]]:
     """The chat messages for the reply that comes next, oldest first, system turn first.
 
     `name` is who the private chat is with, or the group's name; `now` lets a silence before the
-    reply show; `answering` is the id of the message it answers. With `count` (tokens of a text)
-    whole oldest turns are dropped until `budget` holds.
+    reply show; `answering` is the id of the message it answers.
     """
     recent = [m for m in messages if readable(m)][-spec.history(kind) :]
     turns = to_turns(recent, spec, labels, now=now, answering=answering, quoted=quoted)
-    if count is not None:
-        turns = fit(turns, budget - count(system(spec, kind, name)) - 8, count)
     return [turn.to_wire() for turn in render(turns, spec, kind=kind, name=name)]
 
 
@@ -206,19 +201,6 @@ def system(spec: PromptSpec, kind: str, name: str) -> str:
     """Who I am and where."""
     template = {"group": spec.group, "general": spec.general}.get(kind, spec.private)
     return template.format(me=spec.me, name=clean_name(name))
-
-
-def fit(turns: list[Turn], budget: int, count: Callable[[str], int]) -> list[Turn]:
-    """The newest whole turns within a token budget; the last turn always stays.
-
-    Drops a quarter of the turns at once, so that the next prompts of a chat keep a common start
-    (a window that slides at every turn is never found again in a prefix cache).
-    """
-    costs = [count(_render(turn.role, turn.bubbles).content) + 8 for turn in turns]
-    while len(turns) > 1 and sum(costs) > budget:
-        drop = max(1, len(turns) // 4)
-        turns, costs = turns[drop:], costs[drop:]
-    return turns
 
 
 def split_reply(text: str) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.counting import token_counter
 from bot.engine.echo import Echo
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.history import OWNER, History
@@ -570,7 +569,7 @@ async def test_the_echo_engine_answers_too(house):
 
 
 async def test_the_prompt_is_kept_within_the_context(house):
-    house.runner.count = lambda text: 600
+    house.runner.count = lambda prompt: 300 * len(prompt)
     for number in range(6):
         await house.say(f"第{number}句", FRIEND)
         await house.quiet()
@@ -605,15 +604,3 @@ async def test_memory_is_bounded_over_many_chats(make):
     assert len(house.runner._state.chats) <= 2 * 256
     assert not house.runner._timers
     assert not house.runner._tasks
-
-
-def test_tokens_are_counted_by_the_personas_own_tokenizer(tmp_path):
-    assert token_counter(tmp_path) is None
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    tokenizer = Tokenizer(models.WordLevel({"你": 0, "好": 1, "?": 2}, unk_token="?"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    count = token_counter(tmp_path)
-    assert count is not None
-    assert count("你好好") == 3

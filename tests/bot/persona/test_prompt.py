@@ -11,7 +11,6 @@ from bot.persona.prompt import (
     Turn,
     clean_name,
     escape,
-    fit,
     label_of,
     render,
     split_reply,
@@ -122,11 +121,3 @@ def test_recalled_and_system_lines_are_not_there_and_history_is_bounded() -> Non
     prompt = to_prompt(messages, SPEC, {}, kind="group", name="群")
     assert prompt[-1]["content"].count("\n") == SPEC.history_group - 1
     assert "撤回了" not in str(prompt)
-
-
-def test_fit_drops_whole_old_turns_in_blocks_and_keeps_the_last() -> None:
-    turns = [Turn("user" if n % 2 else "assistant", [Bubble("字" * 10)]) for n in range(16)]
-    kept = fit(list(turns), 200, len)
-    assert kept == turns[-len(kept) :]
-    assert len(kept) == 9
-    assert fit(list(turns), 0, len) == turns[-1:]
