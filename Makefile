@@ -4,15 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test fuzz check bench
+.PHONY: help demo test test-engines fuzz check bench
 help: ## what each verb does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(VENV)/.train ## from a chat export to a reply, on a toy model, then a chat
 	@$(BIN)/python mybot.py demo
 
 test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest
+
+test-engines: $(VENV)/.dev ## the same contract with a real llama.cpp server (a wheel, in .venv-engines)
+	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
+	@.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check xllamacpp==2026.10.11549
+	@MYBOT_ENGINES=.venv-engines/bin/python $(BIN)/python -m pytest tests/engines
 
 fuzz: $(VENV)/.dev ## the property tests once more, on examples never drawn before
 	@MYBOT_HYPOTHESIS=new $(BIN)/python -m pytest -k "$$(grep -rl hypothesis tests --include='test_*.py' | xargs -n1 basename | sed 's/.py//' | paste -sd'|' | sed 's/|/ or /g')"

@@ -1,0 +1,26 @@
+"""A real llama.cpp server on a free port, from the wheel `xllamacpp`; run by the interpreter that has it.
+
+    python llama_server.py MODEL.gguf CONTEXT CHATS
+
+Prints its address, and ends with its standard input.
+"""
+
+import sys
+
+import xllamacpp
+
+params = xllamacpp.CommonParams()
+params.model.path = sys.argv[1]
+# The context is shared by the chats.
+params.n_parallel = int(sys.argv[3])
+params.n_ctx = int(sys.argv[2]) * params.n_parallel
+params.n_gpu_layers = 0
+params.hostnames = ["127.0.0.1"]
+params.port = 0
+params.warmup = False
+params.use_jinja = True
+params.cpuparams.n_threads = 1
+server = xllamacpp.Server(params)
+sys.stdout.write(f"listening on {server.listening_address}/v1\n")
+sys.stdout.flush()
+sys.stdin.read()
