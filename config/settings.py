@@ -8,7 +8,7 @@ Paths: on the command line and in variables they are relative to where the comma
 in the TOML file and in the defaults to the checkout.
 """
 
-from datetime import date
+import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -46,6 +46,8 @@ class Import(Table, env_prefix="MYBOT_IMPORT_"):
     """Read every file as this format instead of looking at it first."""
     tz: str = "+08:00"
     """The zone of exports that have wall-clock time only."""
+    date: datetime.date | None = None
+    """The day of pasted text whose lines have none, such as 2022-01-01. Left out, the day its file was saved."""
     yes: bool = False
     """Take the suggested 'me' without asking."""
     as_json: Json = False
@@ -65,9 +67,9 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Only these chats: numbers or names; several allowed. Left out, all."""
     exclude: list[str] = []
     """Not these chats: numbers or names."""
-    since: date | None = None
+    since: datetime.date | None = None
     """Only messages from this day on, such as 2022-01-01."""
-    until: date | None = None
+    until: datetime.date | None = None
     """Only messages up to this day, itself included."""
     tz: str = "+08:00"
     """The zone whose days those are."""

@@ -49,6 +49,8 @@ class Read:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
     tally: Tally = field(default_factory=Tally)
+    day: str = ""
+    """The day of text that names none, as the user told it."""
 
     @property
     def messages(self) -> int:
@@ -70,7 +72,7 @@ def run(knobs: Import) -> None:
     if knobs.contacts or knobs.join or knobs.part:
         _contacts(knobs)
         return
-    read = Read()
+    read = Read(day=f"{knobs.date:%Y-%m-%d}" if knobs.date else "")
     plan = _plan(knobs, read.ignored)
     console = Console(stderr=True)
     if knobs.as_list:
@@ -140,6 +142,7 @@ def _read(planned: Planned, store: Store | Spans, read: Read, zone: Zone, consol
     place, name, importer = planned
     try:
         with place.open() as source:
+            source.day = read.day
             _read_source(source, name, importer, store, read, zone, console)
     except InputError as error:
         if place.named:

@@ -5,7 +5,7 @@
 
 Read leniently and claimed last: nothing but the look of a line tells a header from what was said.
 A time without a day belongs to the last day named, or to the next one where the clock went back; with
-none named, to the day the file was saved, which is counted.
+none named, to the day that the user told, else to the one on which the file was saved, which is counted.
 """
 
 import re
@@ -108,7 +108,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:
 def _entries(source: Source, notes: Notes) -> Iterator[_Entry]:
     """Headers with what was said below them."""
     entry: _Entry | None = None
-    day, dated, last = _saved_on(source), False, -1
+    day, dated, last = source.day or _saved_on(source), bool(source.day), -1
     for line in lines(blocks(source.file, encoding_of(source.file))):
         text = line.text.removeprefix("\ufeff").rstrip("\r")
         if line.cut:

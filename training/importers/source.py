@@ -37,6 +37,8 @@ class Source:
     size: int
     path: Path = Path()
     """Where it can be opened a second time while it is open; a zip's member lies unpacked there."""
+    day: str = ""
+    """The day, as 2023-01-01, of text that names none; empty: not known."""
     beside: "Callable[[str], Place | None]" = field(default=lambda _: None, repr=False)
     """The file of a relative name beside this one, for formats of several files."""
 
