@@ -8,7 +8,7 @@ Paths: on the command line and in variables they are relative to where the comma
 in the TOML file and in the defaults to the checkout.
 """
 
-import datetime
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -46,7 +46,7 @@ class Import(Table, env_prefix="MYBOT_IMPORT_"):
     """Read every file as this format instead of looking at it first."""
     tz: str = "+08:00"
     """The zone of exports that have wall-clock time only."""
-    date: datetime.date | None = None
+    date: dt.date | None = None
     """The day of pasted text whose lines have none, such as 2022-01-01. Left out, the day its file was saved."""
     yes: bool = False
     """Take the suggested 'me' without asking."""
@@ -67,9 +67,9 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Only these chats: numbers or names; several allowed. Left out, all."""
     exclude: list[str] = []
     """Not these chats: numbers or names."""
-    since: datetime.date | None = None
+    since: dt.date | None = None
     """Only messages from this day on, such as 2022-01-01."""
-    until: datetime.date | None = None
+    until: dt.date | None = None
     """Only messages up to this day, itself included."""
     tz: str = "+08:00"
     """The zone whose days those are."""

@@ -29,6 +29,7 @@ FORMATS = (
     "qq_mht",
     "qq_mobile_html",
     "qq_pasted",
+    "qq_exporter_txt",
 )
 SAMPLES = {
     "wechat_csv": ("wechat-pywxdump.csv", "wechat-private-gbk.csv", "wechat-memotrace.csv", "wechat-memotrace-new.csv"),
@@ -40,6 +41,7 @@ SAMPLES = {
     "onebot_history": ("onebot-group.json", "onebot-private.jsonl", "onebot-answers.jsonl"),
     "qq_mht": ("mht-group.mht", "mht-friend.mht"),
     "qq_mobile_html": ("android-friend.html",),
+    "qq_exporter_txt": ("exporter-text.txt", "exporter-text-friend.txt"),
     "qq_pasted": ("pasted-window.txt", "pasted-manager.txt", "pasted-mobile.txt", "nt-export.txt"),
 }
 ONE_LINE = ("echotrace.json", "discord-direct.json", "onebot-answers.jsonl")
@@ -195,6 +197,11 @@ BEGINNINGS = {
         '<font color="blue"><b>a(30011)</b></font>-----<font color="green">2016-03-04 8:00:00</font>',
     ),
     "qq_pasted": ("", "小鹿 2023/1/1 8:00:11\n", "— —  2023-1-1  — —\n"),
+    "qq_exporter_txt": (
+        "",
+        "小鹿:\n时间: 2023-01-01 08:00:11\n内容: ",
+        "小鹿:\n时间: 2023-01-01 08:00:11\n内容: [回复消息]@\n回复: ",
+    ),
     "train_json_rows": ("", '{"text": "### Human: '),
     **{name: ("", json.dumps({**head, "messages": []})[:-2], json.dumps(head)[:-1]) for name, head in HEADS.items()},
 }
@@ -211,6 +218,7 @@ PIECES += [
     "<div style=color:#42B475;x>",
     "\x00",
 ]
+PIECES += ["回复: 01-01 08:00 a - ", " - ", "\n  - a", "[转发消息: 1条]\n  ", "提及: a\n", "[图片:", "小鹿:\n"]
 PIECES += ['{"id": 1, "type": "message", "a": [', '"messages": [', "]", "\n", '"\n', "1,2,文本,0,a,b,c,,1700000000\n"]
 
 

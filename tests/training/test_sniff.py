@@ -12,6 +12,9 @@ GOLDEN = sorted(path.name.removesuffix(".expect.jsonl") for path in EXPORTS.glob
 MARGIN = 0.25
 
 FOREIGN = {
+    "exporter-text": "qq_exporter_txt",
+    "exporter-now": "qq_exporter",
+    "group": "qq_txt",
     "wechat": "wechat_csv",
     "weflow": "weflow_json",
     "echotrace": "weflow_json",
