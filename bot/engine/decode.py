@@ -118,16 +118,21 @@ class Shape:
 
     def _capture(self, device: str) -> None:
         with torch.cuda.device(device):
+            now = torch.cuda.current_stream()
             # Libraries choose and set up their kernels at the first calls, which must not be captured.
             beside = torch.cuda.Stream()
-            beside.wait_stream(torch.cuda.current_stream())
+            beside.wait_stream(now)
             with torch.cuda.stream(beside):
                 for _ in range(2):
                     self._forward()
-            torch.cuda.current_stream().wait_stream(beside)
+            now.wait_stream(beside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._scores = self._forward()
+            try:
+                with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                    self._scores = self._forward()
+            finally:
+                # A capture that fails leaves its own stream as the current one.
+                torch.cuda.set_stream(now)
             self._graph = graph
 
     def _clear(self) -> None:

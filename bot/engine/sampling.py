@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FEW = 1024
 """Tokens among which those that top_p keeps are looked for first."""
+_SORTED = 8
+"""Rows whose whole vocabulary a card sorts without asking."""
 _OFF = 2.0
 """A top_p that no sum of probabilities reaches."""
 
@@ -22,7 +24,7 @@ _OFF = 2.0
 class Draw:
     """How the rows of one batch draw. As a logits processor of `generate()`, or by `next` without it.
 
-    Nothing here waits for the card, but for one question where probabilities are narrowed.
+    Nothing here waits for the card, but for one question where many rows' probabilities are narrowed.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -76,7 +78,9 @@ class Draw:
         self._temperature = column([rule.temperature for rule in hot])
         self._sorts = any(rule.top_k or rule.top_p < 1 for rule in hot)
         self._sure = all(rule.top_k for rule in hot)
-        self._few = min(max((rule.top_k for rule in hot), default=0) if self._sure else _FEW, vocabulary)
+        few = max((rule.top_k for rule in hot), default=0) if self._sure else _FEW
+        # A card sorts a few rows in less time than it takes to ask it whether it must.
+        self._few = vocabulary if scores.is_cuda and len(hot) <= _SORTED and not self._sure else min(few, vocabulary)
         self._top_k = column([rule.top_k or vocabulary for rule in hot])
         self._top_p = column([rule.top_p if rule.top_p < 1 else _OFF for rule in hot])
         self._min_p = column([rule.min_p for rule in hot]) if any(rule.min_p for rule in hot) else None
