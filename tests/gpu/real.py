@@ -92,6 +92,9 @@ def make_base(folder: Path, which: str, *, seed: int = 0) -> Path:
     cuda = torch.cuda.is_available()
     with torch.device("cuda" if cuda else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if cuda else torch.float32)
+    with torch.no_grad():
+        # Random scores are nearly flat; a trained model's are not, and top_p is dear where they are.
+        model.get_output_embeddings().weight.mul_(8)
     model.generation_config.eos_token_id = 2
     model.save_pretrained(folder, max_shard_size="4GB")
     del model

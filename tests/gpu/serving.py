@@ -104,7 +104,7 @@ def measure(folder: Path, which: str, bits: int, chats: list[int], speed: float,
     table = []
     with peak() as used:
         begun = time.perf_counter()
-        loaded = load(version, persona, knobs(version, bits))
+        loaded = load(version, persona, knobs(version, bits, compile=compiled))
         loading = time.perf_counter() - begun
         plain(loaded, which, 1)
         serial = statistics.median(plain(loaded, which, 1) for _ in range(3)) if compiled == "off" else 0.0
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--models", default="8b,13b")
     parser.add_argument("--bits", default="16,8,4")
     parser.add_argument("--chats", default="1,8,32,64")
-    parser.add_argument("--compiled", default="off,on")
+    parser.add_argument("--compiled", default="off,auto")
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
     chats = [int(number) for number in asked.chats.split(",")]
