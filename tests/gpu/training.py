@@ -27,6 +27,8 @@ from training.windows import IGNORE, Window
 
 WARM = 2
 """Optimiser steps that are not timed: kernels are chosen and memory is taken in them."""
+MIXED = 3000
+"""Windows of a small person's records."""
 
 
 def lengths(kind: str, count: int, longest: int) -> list[int]:
@@ -46,18 +48,19 @@ def windows(kind: str, count: int, longest: int, vocabulary: int) -> list[Window
 
 
 def timing() -> Any:
-    """A callback that notes when each optimiser step ended, with the card idle."""
+    """A callback that notes when each optimiser step ended, with the card idle, and the useful tokens so far."""
     import torch
     from transformers import TrainerCallback
 
     class Timing(TrainerCallback):
         def __init__(self) -> None:
-            self.at: list[float] = []
+            self.trainer: Any = None
+            self.at: list[tuple[float, int]] = []
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            self.at.append(time.perf_counter())
+            self.at.append((time.perf_counter(), self.trainer.useful))
 
     return Timing()
 
@@ -67,19 +70,21 @@ def run(folder: Path, which: str, preset: str, cap: float, kind: str, steps: int
     given = {"preset": preset, "base_model": str(folder), "report_to": "none", "max_steps": steps, "max_memory": cap}
     knobs = recipe.resolve(Train(**given, save_steps=0, eval_strategy="no"))
     rows = knobs.per_device_train_batch_size * knobs.gradient_accumulation_steps
-    made = windows(kind, rows * steps, knobs.max_length, CONFIGS[which]["vocab_size"])
+    count = rows * steps if kind == "full" else MIXED
+    made = windows(kind, count, knobs.max_length, CONFIGS[which]["vocab_size"])
     clock = timing()
     with peak() as used:
         begun = time.perf_counter()
         trainer = running._trainer(knobs, base.load_tokenizer(str(folder)), made, [], scratch, [clock])
+        clock.trainer = trainer
         loading = time.perf_counter() - begun
         trainer.train()
-        del trainer
-    # The trainer draws the windows in its own order; over all steps it has seen each of them once.
-    seconds = (clock.at[-1] - clock.at[WARM - 1]) / (len(clock.at) - WARM) * len(clock.at)
-    useful = sum(len(window.input_ids) for window in made)
-    row = {"model": which, "preset": preset, "windows": kind, "steps": len(clock.at), "loading s": round(loading, 1)}
-    row |= {"s a step": round(seconds / len(clock.at), 2), "useful tokens/s": round(useful / seconds)}
+        batching = trainer.batching
+        del trainer, clock.trainer
+    warm, end = clock.at[WARM - 1], clock.at[-1]
+    seconds, useful = end[0] - warm[0], end[1] - warm[1]
+    row = {"model": which, "preset": preset, "windows": kind, "batching": batching, "loading s": round(loading, 1)}
+    row |= {"s a step": round(seconds / (len(clock.at) - WARM), 2), "useful tokens/s": round(useful / seconds)}
     return row | {f"{name} GiB": round(size, 2) for name, size in used.items()}
 
 
