@@ -103,8 +103,8 @@ def make_base(folder: Path, which: str, *, seed: int = 0) -> Path:
     return folder
 
 
-def seal(folder: Path, which: str) -> Persona:
-    """Make a served persona of a base folder: tokenizer, template, manifest."""
+def persona_of(folder: Path, which: str) -> Persona:
+    """What can be served from a base folder, its tokenizer written beside the weights; not sealed, which hashes all of it."""
     import torch
 
     tokenizer_of_size(CONFIGS[which]["vocab_size"]).save_pretrained(folder)
@@ -114,7 +114,7 @@ def seal(folder: Path, which: str) -> Persona:
         prompt=PromptSpec(me="小鹿"),
         generation=Generation(temperature=0.8, top_p=0.95, max_tokens=64),
         provenance=Provenance(created=datetime(2026, 1, 1, tzinfo=timezone.utc)),
-    ).seal(folder)
+    )
 
 
 @contextlib.contextmanager

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bot.engine.model import Loaded, generate, load
 from bot.engine.rows import Row
 from bot.engine.wire import Piece, Sampling
-from bot.persona.manifest import open_persona
+from bot.persona.manifest import Persona
 from config.settings import Engine
-from tests.gpu.real import CONFIGS, bandwidth, make_base, peak, seal
+from tests.gpu.real import CONFIGS, bandwidth, make_base, peak, persona_of
 
 HISTORY, NEW = 512, 64
 
@@ -98,13 +98,14 @@ def knobs(folder: Path, bits: int, **more: Any) -> Engine:
     return Engine(persona=folder, load_in_8bit=bits == 8, load_in_4bit=bits == 4, max_batch=64, **more)
 
 
-def measure(folder: Path, which: str, bits: int, chats: list[int], speed: float, compiled: str) -> list[dict[str, Any]]:
+def measure(
+    folder: Path, persona: Persona, bits: int, chats: list[int], speed: float, compiled: str
+) -> list[dict[str, Any]]:
     """The rows of one model in one number format."""
-    version, persona = open_persona(folder)
-    table = []
+    which, table = persona.name, []
     with peak() as used:
         begun = time.perf_counter()
-        loaded = load(version, persona, knobs(version, bits, compile=compiled))
+        loaded = load(folder, persona, knobs(folder, bits, compile=compiled))
         loading = time.perf_counter() - begun
         plain(loaded, which, 1)
         serial = statistics.median(plain(loaded, which, 1) for _ in range(3)) if compiled == "off" else 0.0
@@ -149,11 +150,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=asked.folder) as scratch:
         for which in asked.models.split(","):
             folder = make_base(Path(scratch) / which, which)
-            seal(folder, which)
+            persona = persona_of(folder, which)
             for bits in map(int, asked.bits.split(",")):
                 for compiled in asked.compiled.split(","):
                     try:
-                        table += measure(folder, which, bits, chats, speed, compiled)
+                        table += measure(folder, persona, bits, chats, speed, compiled)
                     except Exception:  # noqa: BLE001 - the other rows are still worth having
                         traceback.print_exc()
     show(table)
