@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.cache_utils import Cache, LinearAttentionLayer, StaticLayer, get_layer_types_and_kwargs
 
 from bot.engine.rows import Steps
@@ -188,29 +188,6 @@ def decode(shape: Shape, ids: Tensor, mask: Tensor, draw: Draw, steps: Steps, li
             return
         if left and not shape.ahead:
             scores = shape.step(tokens)
-
-
-def fuse_norms(model: Any) -> int:
-    """Let RMS norms run as the one kernel torch has for them, where that says the same; how many do."""
-    norms = [module for module in model.modules() if type(module).__name__.endswith("RMSNorm")]
-    fused = [module for module in norms if _same_as_torch(module)]
-    for module in fused:
-        module.forward = _torch_norm(module)
-    return len(fused)
-
-
-def _torch_norm(module: Any) -> Callable[[Tensor], Tensor]:
-    weight, eps = module.weight, getattr(module, "variance_epsilon", getattr(module, "eps", None))
-    return lambda hidden: nn.functional.rms_norm(hidden, weight.shape, weight, eps)
-
-
-def _same_as_torch(module: Any) -> bool:
-    weight = getattr(module, "weight", None)
-    if weight is None or weight.ndim != 1:
-        return False
-    probe = torch.linspace(-2, 3, 2 * len(weight), dtype=weight.dtype, device=weight.device).view(2, -1)
-    error = (module(probe) - _torch_norm(module)(probe)).abs().max()
-    return bool(error <= 4 * torch.finfo(weight.dtype).eps * module(probe).abs().max())
 
 
 def _reader(tokens: Tensor, broken: Tensor) -> Callable[[], list[list[int]]]:

@@ -118,14 +118,14 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
     """Make a model ready to answer: its own settings cleared, memory measured, steps tried out."""
     import transformers
 
-    from bot.engine import budget, decode
+    from bot.engine import budget, fused
 
     ends = _ids(tokenizer.eos_token_id) | _ids(model.generation_config.eos_token_id)
     # generate() fills what a config leaves open from the model's own: a penalty would leak in.
     model.generation_config = transformers.GenerationConfig()
     model.eval()
     if device.startswith("cuda") and model.dtype.itemsize == 2:
-        decode.fuse_norms(model)
+        fused.fuse(model)
     most = budget.tokens(budget.measure(model, device), device, knobs.max_batch)
     own = getattr(model.config.get_text_config(), "max_position_embeddings", None) or context
     loaded = Loaded(
