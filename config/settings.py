@@ -124,6 +124,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """The commit or branch of a hub model."""
     data: Path = Path("data")
     """The folder with train.jsonl and heldout.jsonl."""
+    continue_from: Path | None = None
+    """A run or a persona whose adapter is learned on with this data, instead of a new one."""
     name: str = "me"
     """The run is runs/<name>, the persona personas/<name>."""
     runs: Path = Path("runs")

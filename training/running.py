@@ -18,7 +18,7 @@ from rich.console import Console
 
 from config.errors import MyBotError, TrainingError
 from config.settings import Train
-from training import adapters, base, recipe
+from training import adapters, base, continued, recipe
 from training.windows import Window
 
 if TYPE_CHECKING:
@@ -197,12 +197,12 @@ def _trainer(
         updates=None if batching == "padded" else Updates(lengths, tokens, knobs.seed, knobs.num_processes),
         limit=knobs.per_device_train_batch_size * knobs.max_length,
         batching=batching,
-        model=model,
+        model=continued.onto(model, knobs.continue_from),
         args=recipe.sft_config(knobs, scratch, evaluate=bool(dev)),
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list([_columns(window) for window in dev]) if dev else None,
         processing_class=tokenizer,
-        peft_config=recipe.lora(knobs),
+        peft_config=None if knobs.continue_from else recipe.lora(knobs),
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
@@ -212,6 +212,7 @@ def _trainer(
         # in 32 bit they train on every card, and GradScaler accepts them.
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    continued.exactly(tuned, knobs.continue_from)
     adapters.remember_start(tuned, knobs)
     return trainer
 

@@ -19,7 +19,7 @@ from bot.persona.manifest import write_atomically
 from bot.persona.prompt import PromptSpec, render
 from config.errors import InputError, TrainingError
 from config.settings import ROOT, Train
-from training import base, recipe
+from training import base, continued, recipe
 from training.dataset import read_rows, turns_of
 from training.report import show
 from training.running import Outcome, train
@@ -38,6 +38,7 @@ def main(knobs: Train) -> None:
         return
     run = knobs.runs / knobs.name
     spec = _spec(knobs.data)
+    older = continued.check(knobs) if knobs.continue_from is not None else None
     tokenizer = base.load_tokenizer(knobs.base_model, knobs.revision)
     check_rows(tokenizer, spec, knobs.data / "train.jsonl")
     cutter = Cutter(tokenizer, spec, knobs.max_length, loss_on=knobs.loss_on)
@@ -46,7 +47,12 @@ def main(knobs: Train) -> None:
         raise InputError(f"nothing to learn in {knobs.data / 'train.jsonl'}", hint="check `mybot dataset`")
     judge = Cutter(tokenizer, spec, knobs.max_length)
     dev = list(cut_rows(judge, (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")))
-    facts = {"data": _hashes(knobs), "base model": base.locate(knobs.base_model), "recipe": _fixed(knobs)}
+    facts = {
+        "data": _hashes(knobs),
+        "base model": base.locate(knobs.base_model),
+        "recipe": _fixed(knobs),
+        "older adapter": older,
+    }
     outcome = train(knobs, tokenizer, windows, dev, run, facts)
     if os.environ.get("RANK", "0") != "0":
         return
@@ -55,7 +61,7 @@ def main(knobs: Train) -> None:
         "tokens": sum(len(window.input_ids) for window in windows),
         "tokens_with_loss": sum(window.trained for window in windows),
     }
-    _finish(knobs, run, spec, counts, outcome)
+    _finish(knobs, run, spec, {"counts": counts, "continued_from": older}, outcome)
     show(
         f"train: {run}",
         {
@@ -120,6 +126,7 @@ def _fixed(knobs: Train) -> dict[str, Any]:
         "logging_steps",
         "max_memory",
         "num_processes",
+        "continue_from",
         "samples",
         "sample_prompts",
     }
@@ -128,13 +135,13 @@ def _fixed(knobs: Train) -> dict[str, Any]:
     return {**knobs.model_dump(mode="json", exclude=free | split), "rows_a_step": rows}
 
 
-def _finish(knobs: Train, run: Path, spec: PromptSpec, counts: dict[str, int], outcome: Outcome) -> None:
+def _finish(knobs: Train, run: Path, spec: PromptSpec, facts: dict[str, Any], outcome: Outcome) -> None:
     behaviour = knobs.data / "behaviour.json"
     manifest = {
         "base_model": base.locate(knobs.base_model),
-        "recipe": knobs.model_dump(mode="json", exclude={"data", "runs", "as_json"}),
+        "recipe": knobs.model_dump(mode="json", exclude={"data", "runs", "continue_from", "as_json"}),
         "dtype": str(recipe.compute_dtype(knobs)).removeprefix("torch."),
-        "counts": counts,
+        **facts,
         "data": _hashes(knobs),
         "prompt": spec.model_dump(mode="json"),
         "behaviour": json.loads(behaviour.read_bytes()) if behaviour.is_file() else Behaviour().model_dump(mode="json"),

@@ -24,7 +24,19 @@ from training.sft import cut_rows
 from training.windows import IGNORE, Cutter
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.toml"))
-OPEN = {"preset", "revision", "data", "name", "runs", "num_processes", "fresh", "json", "samples", "sample_prompts"}
+OPEN = {
+    "preset",
+    "revision",
+    "data",
+    "name",
+    "runs",
+    "num_processes",
+    "fresh",
+    "continue_from",
+    "json",
+    "samples",
+    "sample_prompts",
+}
 """Knobs of [train] that are no part of a recipe: where things lie, how one run is started, what is looked at."""
 
 
