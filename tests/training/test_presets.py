@@ -141,7 +141,9 @@ def bases(toy: Path, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -
 def begun(request: pytest.FixtureRequest, bases: Any, data: Path, spec: Any, tmp_path_factory: Any) -> Any:
     """The preset on a tiny model of its base's architecture, after one optimiser step."""
     # The tracker is an extra package, and no number may leave a test.
-    knobs = resolve(Train(preset=request.param, base_model=str(bases(request.param)), report_to="none"))
+    knobs = resolve(
+        Train(preset=request.param, base_model=str(bases(request.param)), report_to="none", data=data, samples=False)
+    )
     if knobs.optim == "paged_adamw_8bit":
         # Pages are the card's; bitsandbytes says so with a warning.
         knobs = knobs.model_copy(update={"optim": "adamw_8bit"})
