@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.engine.model import CPU_BUDGET, Loaded, generate
+from bot.engine.budget import CPU_BUDGET
+from bot.engine.model import Loaded, generate
 from bot.engine.prompt_ids import prompt_ids
 from bot.engine.rows import Row
 from bot.engine.wire import Piece, Sampling
@@ -79,7 +80,7 @@ def say(model: Any, tokenizer: Any, prompts: Sequence[Prompt]) -> list[list[str]
             context=0,
             ends=frozenset({tokenizer.eos_token_id}),
             hidden=frozenset(n for n, token in tokenizer.added_tokens_decoder.items() if token.special),
-            budget=CPU_BUDGET,
+            most=CPU_BUDGET,
         )
 
         def row(number: int) -> Row:
