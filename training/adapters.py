@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.settings import Train
 from training import recipe
+from training.fetched import name_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +31,15 @@ def remember_start(model: Any, knobs: Train) -> None:
 
 def save(model: Any, folder: Path) -> None:
     """Write the adapter of a model under training, for the base model as it was fetched."""
-    model.save_pretrained(folder)
+    # The embeddings are never resized; "auto" would ask the hub for the base's vocabulary.
+    model.save_pretrained(folder, save_embedding_layers=False)
     start = getattr(model, START, None)
     if start is not None:
         _as_plain(folder, start)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_bytes())
+    config["base_model_name_or_path"] = name_of(config["base_model_name_or_path"] or "")
+    _write(path, config)
     (folder / "README.md").unlink(missing_ok=True)
 
 
@@ -57,4 +63,8 @@ def _as_plain(folder: Path, start: "dict[str, torch.Tensor]") -> None:
     config["lora_alpha"] = config["lora_alpha"] * (2**0.5 if config["use_rslora"] else 2)
     config["r"] *= 2
     config["init_lora_weights"] = True
+    _write(path, config)
+
+
+def _write(path: Path, config: dict[str, Any]) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -104,8 +104,6 @@ def load_model(
     )
     if quantization is not None and not getattr(model, "is_quantized", False):
         raise TrainingError(f"{name} was not quantised as asked", hint="check that bitsandbytes is installed")
-    # What PEFT writes into an adapter: the name, not where this machine keeps it.
-    model.name_or_path = model.config._name_or_path = locate(name)
     return model
 
 

@@ -82,7 +82,9 @@ def onto(model: Any, path: Path | None) -> Any:
         return model
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(older(path).adapter), is_trainable=True)
+    tuned: Any = PeftModel.from_pretrained(model, str(older(path).adapter), is_trainable=True)
+    tuned.peft_config["default"].base_model_name_or_path = model.name_or_path
+    return tuned
 
 
 def exactly(model: Any, path: Path | None) -> None:

@@ -27,6 +27,12 @@ def fetched(name: str, revision: str = "") -> Path | None:
     return folder if commit and is_whole(folder) else None
 
 
+def name_of(path: str) -> str:
+    """The name of a model whose folder in the cache this is; any other path as it is."""
+    parts = Path(path).parts
+    return parts[-3].removeprefix("models--").replace("--", "/") if parts[-2:-1] == ("snapshots",) else path
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a model's config and all of its weights are there."""
     if not (folder / "config.json").is_file():

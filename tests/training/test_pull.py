@@ -15,9 +15,9 @@ import pytest
 from huggingface_hub import constants, try_to_load_from_cache
 
 from config.errors import TrainingError, UsageError
-from config.settings import ROOT, Pull
+from config.settings import ROOT, Pull, Train
 from tests.training.hub_server import COMMIT, TOKEN, Server
-from training import base, pull
+from training import adapters, base, pull, recipe
 from training.fetched import fetched, is_whole
 
 WEIGHTS = os.urandom(300_000)
@@ -198,11 +198,16 @@ def test_which_model_is_a_question_of_usage(server: Server, tmp_path: Path) -> N
         fetch(server, model="", preset="8b-12g")
 
 
-def test_the_toy_is_trained_by_the_name_it_was_fetched_by(server: Server, toy: Path) -> None:
+def test_the_toy_is_trained_by_the_name_it_was_fetched_by(server: Server, toy: Path, tmp_path: Path) -> None:
     import torch
 
     server.files = {path.name: path.read_bytes() for path in toy.iterdir()}
     fetch(server)
-    model = base.load_model("owner/toy", dtype=torch.float32)
-    assert model.name_or_path == "owner/toy"
+    from peft import get_peft_model
+
+    base.quiet()
+    model = get_peft_model(base.load_model("owner/toy", dtype=torch.float32), recipe.lora(Train(r=4)))
+    adapters.save(model, tmp_path / "adapter")
+    told = json.loads((tmp_path / "adapter" / "adapter_config.json").read_bytes())
+    assert told["base_model_name_or_path"] == "owner/toy"
     assert base.load_tokenizer("owner/toy").eos_token == "<|im_end|>"
