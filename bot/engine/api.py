@@ -5,6 +5,7 @@ of the model only its tokenizer.
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 import time
@@ -173,7 +174,16 @@ async def _stream(
     request: web.Request, asked: ChatRequest, reply: Reply, row: Row, pieces: AsyncIterator[Piece]
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    await response.prepare(request)
+    # Whoever hangs up while we write has left, and nothing is wrong: the row ends with its handler.
+    with contextlib.suppress(ConnectionResetError):
+        await response.prepare(request)
+        await _write(response, asked, reply, row, pieces)
+    return response
+
+
+async def _write(
+    response: web.StreamResponse, asked: ChatRequest, reply: Reply, row: Row, pieces: AsyncIterator[Piece]
+) -> None:
     first = True
     async for piece in pieces:
         if piece.text:
@@ -187,7 +197,6 @@ async def _stream(
         await _event(response, reply.usage(row.produced))
     await response.write(b"data: [DONE]\n\n")
     await response.write_eof()
-    return response
 
 
 async def _from(first: Piece, pieces: "asyncio.Queue[Piece]") -> AsyncIterator[Piece]:

@@ -42,12 +42,14 @@ class Remote:
     """A Talker over servers; the persona's folder here says how to prompt them.
 
     A chat stays with its server while that one answers and has fewer than `full` requests running.
+    No request asks for more than `longest` tokens.
     """
 
-    def __init__(self, clients: Sequence[Client], persona: Persona, *, full: int = 32) -> None:
+    def __init__(self, clients: Sequence[Client], persona: Persona, *, full: int = 32, longest: int = 256) -> None:
         self._servers = [Server(client) for client in clients]
         self._persona = persona
         self._full = full
+        self._longest = longest
         self._last: OrderedDict[str, Server] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,7 +63,7 @@ class Remote:
         _, persona = open_persona(knobs.persona)
         key = knobs.api_key.get_secret_value() if knobs.api_key else ""
         clients = [Client(url, api_key=key, model=knobs.model, timeout=knobs.timeout) for url in knobs.urls]
-        remote = cls(clients, persona, full=knobs.max_batch)
+        remote = cls(clients, persona, full=knobs.max_batch, longest=knobs.max_new_tokens)
         try:
             await remote._meet()
         except BaseException:
@@ -73,6 +75,7 @@ class Remote:
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
         """The reply. Where a server is lost or full before it said anything, another is asked, once."""
+        sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._longest))
         end = Piece(finish="error", why="no server answers")
         for server in self._choices(ask.chat if ask else ""):
             spoken = False

@@ -48,6 +48,7 @@ class ScriptedTalker:
         self.slow = 0.0
         self.prompts: list[str] = []
         self.samplings: list[Sampling] = []
+        self.asks: list[Ask | None] = []
         self.running = 0
 
     async def stream(
@@ -55,6 +56,7 @@ class ScriptedTalker:
     ) -> AsyncGenerator[Piece, None]:
         self.prompts.append("\n".join(message["content"] for message in messages))
         self.samplings.append(sampling)
+        self.asks.append(ask)
         self.running += 1
         try:
             await asyncio.sleep(self.slow)
@@ -575,6 +577,23 @@ async def test_the_prompt_is_kept_within_the_context(house):
         await house.quiet()
     assert "第0句" not in house.talker.prompts[-1]
     assert "第5句" in house.talker.prompts[-1]
+
+
+async def test_the_engine_is_told_for_whom_it_speaks(house):
+    await house.say("在吗", FRIEND)
+    await house.say("在吗", at=True)
+    await house.quiet()
+    assert {(ask.chat, ask.rank) for ask in house.talker.asks} == {(FRIEND, "private"), (GROUP, "addressed")}
+
+
+async def test_a_prompt_begins_where_the_last_one_of_its_chat_did(house):
+    house.runner.count = lambda prompt: 120 * len(prompt)
+    for number in range(12):
+        await house.say(f"第{number}句", FRIEND)
+        await house.quiet()
+    starts = [prompt.split("\n")[1] for prompt in house.talker.prompts]
+    assert starts[0] == "第0句"
+    assert 1 < len(set(starts)) <= 4, "not a new one at each turn"
 
 
 async def test_t06_chats_apart_and_everybody_answered_once_under_load(house):
