@@ -85,6 +85,8 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Messages of a private chat that a prompt reaches back over."""
     history_group: int = Field(default=40, ge=1)
     """Messages of a group that a prompt reaches back over."""
+    short_contexts: float = Field(default=0.2, ge=0, le=1)
+    """Share of the sessions that are learned with less before them, as when the bot is new to a chat."""
     privacy: bool = True
     """Replace personal data by typed placeholders such as [电话]."""
     repeat_share: float = Field(default=0.05, gt=0, le=1)
@@ -106,7 +108,7 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     train_json: Path | None = None
     """Also write the rows of the 2023 notebook (### Human: … ### Assistant: …) to this file."""
     seed: int = 7
-    """Draws how far each training context reaches back."""
+    """Draws which training contexts are short, and how far those reach back."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

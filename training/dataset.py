@@ -88,6 +88,7 @@ def main(knobs: Dataset) -> None:
     if maker.page is not None:
         page = knobs.data / "dataset.html"
         write_atomically(page, dataset_page.render(maker.page, numbers, counts.personal_data, spec))
+        numbers["messages_seen_before_a_reply"] = maker.page.contexts.numbers()
         numbers["report"] = str(page)
     show("dataset", numbers, as_json=knobs.as_json)
 
@@ -136,11 +137,12 @@ class _Maker:
 
     def __init__(self, knobs: Dataset, spec: PromptSpec, survey: Survey) -> None:
         self._spec, self._survey, self._seed, self._privacy = spec, survey, knobs.seed, knobs.privacy
+        self._short = knobs.short_contexts
         self.split = decide(survey.stretches, embargo=knobs.embargo_days * 86400)
         self._selection = Selection(knobs, survey.repeats, survey.replies, survey.newest)
         self.counts = Counts()
         self.pace = Pace()
-        self.page = Page(knobs.seed, knobs.tz) if knobs.report else None
+        self.page = Page(knobs, spec) if knobs.report else None
 
     def rows(self, messages: Iterator[Message]) -> Iterator[dict[str, Any]]:
         """`messages` must be those of the survey."""
@@ -192,6 +194,9 @@ class _Maker:
         }
         if self.page is not None:
             self.page.see_row(row, turns)
+            if part == "train":
+                self.page.contexts.see_row(turns)
+                self.page.contexts.see_session(before, shown, row["name"])
         return row
 
     def _turns(
@@ -202,8 +207,9 @@ class _Maker:
         labels: Labels,
         verdicts: dict[str, Verdict] | None,
     ) -> list[Turn]:
-        """The session's turns with a context whose length is drawn, as a bot's is by its chat's age."""
-        reach = random.Random(f"{self._seed}:{shown[0].id}").randint(0, len(before))
+        """The session's turns after what a bot would see there: all it reaches, or less where it is new to the chat."""
+        draw = random.Random(f"{self._seed}:{shown[0].id}")
+        reach = draw.randint(0, len(before)) if draw.random() < self._short else len(before)
         context = list(before)[len(before) - reach :]
         # What is held out is asked about whole: nothing is selected there.
         chosen = verdicts if verdicts is not None else {m.id: Verdict(True) for m in shown}

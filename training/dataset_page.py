@@ -14,8 +14,11 @@ from typing import Any
 from bot.persona import privacy
 from bot.persona.message import Message
 from bot.persona.prompt import Bubble, PromptSpec, Turn
+from config.settings import Dataset, Train, load
 from training import html
+from training.contexts import Contexts
 from training.importers.source import Zone
+from training.recipe import resolve
 
 EXAMPLES = 10
 """Conversations that are shown whole."""
@@ -30,6 +33,9 @@ _NAMES = {
     "replies_not_learned": "没有学的回复 replies not learned",
     "dropped": "略过的消息 messages left out",
     "personal_data_replaced": "替换的隐私信息 personal data replaced",
+    "median_in_training": "训练时的中位数 median in training",
+    "median_in_the_bot": "机器人的中位数 median in the running bot",
+    "apart": "相差（0 一样，1 全不同） apart (0 alike, 1 disjoint)",
     "held_out_chats": "整个留作测试的聊天 chats held out whole",
 }
 
@@ -37,14 +43,14 @@ _NAMES = {
 class Page:
     """Counts for the plots, and a fair draw of conversations."""
 
-    def __init__(self, seed: int, tz: str) -> None:
-        self._random, self._zone = random.Random(seed), Zone(tz)
+    def __init__(self, knobs: Dataset, spec: PromptSpec) -> None:
+        self._random, self._zone = random.Random(knobs.seed), Zone(knobs.tz)
         self._rows = 0
         self.mine: Counter[str] = Counter()
         self.months: Counter[str] = Counter()
         self.hours: Counter[int] = Counter()
         self.lengths: Counter[int] = Counter()
-        self.contexts: Counter[int] = Counter()
+        self.contexts = Contexts(spec, resolve(load(Train)).max_length, knobs.seed)
         self.examples: list[tuple[dict[str, Any], Sequence[Turn]]] = []
 
     def see_session(self, shown: Sequence[Message]) -> None:
@@ -63,8 +69,6 @@ class Page:
 
     def see_row(self, row: dict[str, Any], turns: Sequence[Turn]) -> None:
         """One row as it was written; each has the same chance to be shown (Vitter's algorithm R)."""
-        bubbles = [bubble for turn in turns for bubble in turn.bubbles if not bubble.mark]
-        self.contexts[_step(sum(bubble.time < row["start"] for bubble in bubbles))] += 1
         self._rows += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append((row, turns))
@@ -88,9 +92,8 @@ def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: P
         html.bars([(str(hour), page.hours[hour]) for hour in range(24)], "几点 · hour of the day"),
         "<h2>多长 · How long</h2>",
         html.bars([(steps[i], page.lengths[i]) for i in range(len(steps))], "一条的字数 · characters of one message"),
-        html.bars(
-            [(steps[i], page.contexts[i]) for i in range(len(steps))], "之前看到几条 · messages seen before, by row"
-        ),
+        "<h2>之前看到几条 · Messages seen before a reply</h2>",
+        *_contexts(page.contexts),
         "<h2>隐私信息 · Personal data replaced</h2>",
         html.table(
             [
@@ -103,6 +106,20 @@ def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: P
         *(_conversation(row, turns, page) for row, turns in page.examples),
     ]
     return html.page(f"mybot: {spec.me}", parts)
+
+
+def _contexts(contexts: Contexts) -> list[str]:
+    shares = contexts.shares()
+    numbers = contexts.numbers()
+    return [
+        html.bars(
+            [(name, round(1000 * trained)) for name, trained, _ in shares],
+            "每千条回复 · of a thousand replies",
+            beside=[round(1000 * live) for _, _, live in shares],
+            keys=("训练时 in training", "机器人在聊时 in the running bot"),
+        ),
+        html.table([(_NAMES[name], "", number) for name, number in numbers.items()]),
+    ]
 
 
 def _step(number: int) -> int:

@@ -49,22 +49,39 @@ def table(rows: Sequence[tuple[str, str, Any]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def bars(values: Sequence[tuple[str, int]], caption: str) -> str:
-    """A bar chart; each bar says its number when pointed at."""
-    if not any(n for _, n in values):
+_COLOURS = ("bar", "other")
+
+
+def bars(
+    values: Sequence[tuple[str, int]], caption: str, *, beside: Sequence[int] = (), keys: Sequence[str] = ()
+) -> str:
+    """A bar chart, with `beside` a second bar next to each; every bar says its number when pointed at."""
+    if not any(n for _, n in values) and not any(beside):
         return ""
-    most, width, height = max(n for _, n in values), max(12, min(48, 800 // len(values))), 120
+    series = [[n for _, n in values], *([list(beside)] if beside else [])]
+    most, height = max(map(max, series)), 120
+    width = max(12, min(48, 800 // len(values)))
+    each = (width - 2) / len(series)
     every = -(-(6 + 7 * max(len(name) for name, _ in values)) // width)
     parts: list[str] = []
-    for place, (name, n) in enumerate(values):
-        tall = round(n / most * height, 1)
+    for place, (name, _) in enumerate(values):
         x = place * width
-        bar = f'<rect x="{x + 1}" y="{height - tall}" width="{width - 2}" height="{tall}">'
-        parts.append(f"{bar}<title>{escape(name)}: {n:,}</title></rect>")
+        for number, numbers in enumerate(series):
+            n = numbers[place]
+            tall = round(n / most * height, 1)
+            where = f'x="{x + 1 + number * each}" y="{height - tall}" width="{each}" height="{tall}"'
+            parts.append(f'<rect {where} class="{_COLOURS[number]}"><title>{escape(name)}: {n:,}</title></rect>')
         if place % every == 0:
             parts.append(f'<text x="{x + 1}" y="{height + 12}">{escape(name)}</text>')
     size = f'width="{len(values) * width + 30}" height="{height + 18}"'
-    return f'<figure><svg {size} role="img">{"".join(parts)}</svg><figcaption>{escape(caption)}</figcaption></figure>'
+    svg = f'<svg {size} role="img">{"".join(parts)}</svg>'
+    return f"<figure>{svg}<figcaption>{escape(caption)}{_keys(keys)}</figcaption></figure>"
+
+
+def _keys(names: Sequence[str]) -> str:
+    return "".join(
+        f'<span class="key {colour}"></span>{escape(name)}' for colour, name in zip(_COLOURS, names, strict=False)
+    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -78,7 +95,6 @@ class Curve:
 
 
 _WIDE, _HIGH, _LEFT, _BELOW = 360, 200, 48, 22
-_COLOURS = ("bar", "other")
 
 
 def curves(lines: Sequence[Curve], caption: str, *, mark: tuple[float, float, str] | None = None) -> str:
@@ -105,11 +121,7 @@ def curves(lines: Sequence[Curve], caption: str, *, mark: tuple[float, float, st
             f'<circle cx="{x}" cy="{y}" r="5" fill="none" stroke="var(--ink)"/>'
             f'<text x="{x}" y="{y - 9}" text-anchor="{anchor}">{escape(mark[2])}</text>'
         )
-    keys = "".join(
-        f'<span class="key {colour}"></span>{escape(line.name)}'
-        for colour, line in zip(_COLOURS, shown, strict=False)
-        if len(shown) > 1
-    )
+    keys = _keys([line.name for line in shown] if len(shown) > 1 else [])
     svg = f'<svg viewBox="0 0 {_WIDE} {_HIGH}" width="100%" role="img">{"".join(parts)}</svg>'
     return f"<figure>{svg}<figcaption>{escape(caption)}{keys}</figcaption></figure>"
 

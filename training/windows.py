@@ -51,10 +51,8 @@ class Cutter:
         turns = [self._shortened(turn) for turn in turns]
         costs = [self._cost(turn, kind) for turn in turns]
         budget = self.max_length - self._cost_of_system(kind, name)
-        first = next((i for i, turn in enumerate(turns) if _is_target(turn)), None)
-        begin = 0
-        while first is not None:
-            begin, end = _stretch(costs, begin, first, budget)
+        for cut_from, end, first in stretches(costs, [_is_target(turn) for turn in turns], budget):
+            begin = cut_from
             window = self._window(turns[begin:end], first - begin, kind, name)
             while len(window.input_ids) > self.max_length and begin < first - 1:
                 begin += 1
@@ -65,9 +63,6 @@ class Cutter:
                     hint="raise max_length",
                 )
             yield window
-            first = next((i for i in range(end, len(turns)) if _is_target(turns[i])), None)
-            if first is not None:
-                begin = _context(costs, first, int(budget * CONTEXT_SHARE))
 
     def _window(self, turns: Sequence[Turn], learn_from: int, kind: str, name: str) -> Window:
         """The window of these turns; replies before index `learn_from` are context."""
@@ -161,6 +156,21 @@ def _is_target(turn: Turn) -> bool:
 
 def _without_targets(turn: Turn) -> Turn:
     return Turn(turn.role, [replace(bubble, target=False) for bubble in turn.bubbles])
+
+
+def stretches(costs: Sequence[int], wanted: Sequence[bool], budget: int) -> Iterator[tuple[int, int, int]]:
+    """How a row is cut: for each window where it begins and ends, and its first turn that is learned there.
+
+    `costs` are tokens of each turn, `wanted` says which have a target.
+    """
+    first = next((i for i, is_wanted in enumerate(wanted) if is_wanted), None)
+    begin = 0
+    while first is not None:
+        begin, end = _stretch(costs, begin, first, budget)
+        yield begin, end, first
+        first = next((i for i in range(end, len(wanted)) if wanted[i]), None)
+        if first is not None:
+            begin = _context(costs, first, int(budget * CONTEXT_SHARE))
 
 
 def _stretch(costs: Sequence[int], begin: int, first: int, budget: int) -> tuple[int, int]:
