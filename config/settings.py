@@ -186,6 +186,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Passes over the training set."""
     max_steps: int = -1
     """Stop after this many optimiser steps; -1: after num_train_epochs."""
+    max_minutes: float = Field(default=0.0, ge=0)
+    """Minutes the training may take: after three warm steps it is planned to end with them. 0: as long as it takes."""
     optim: str = "auto"
     """Optimiser: auto is paged_adamw_8bit on CUDA and adamw_torch elsewhere."""
     max_grad_norm: float = 1.0
@@ -200,6 +202,8 @@ class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """GiB of the card that may be used; 0: all of it. `mybot plan` plans for it."""
     eval_strategy: Literal["no", "epoch"] = "epoch"
     """Measure the held-out loss after each epoch; at the end it is measured always."""
+    eval_windows: int = Field(default=0, ge=0)
+    """Held-out windows that are measured, a fair draw; 0: all."""
     early_stopping_patience: int = Field(default=1, ge=0)
     """Stop after so many measurements in a row in which the held-out loss did not fall; 0: never."""
     save_steps: float = Field(default=0.1, ge=0)
@@ -328,6 +332,8 @@ class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     """Where runs are kept."""
     personas: Path = Path("personas")
     """Where personas are kept."""
+    quick: bool = False
+    """A first persona in about 20 minutes: 15 of training, and fewer held-out windows looked at."""
     rows: int = Field(default=200, ge=1)
     """Held-out windows that the gate looks at."""
     generations: int = Field(default=64, ge=0)

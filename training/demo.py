@@ -91,8 +91,16 @@ def build(folder: Path, seed: int) -> None:
     _step(
         "dataset: sessions, personal data out, replies marked",
         # Nothing in an invented life goes out of date: replies bound to a moment weigh as much as any.
+        # And whoever talks with the toy begins a chat.
         lambda: dataset.main(
-            load(Dataset, data=data, history_private=HISTORY, history_group=HISTORY, state_weight=1.0)
+            load(
+                Dataset,
+                data=data,
+                history_private=HISTORY,
+                history_group=HISTORY,
+                state_weight=1.0,
+                short_contexts=1.0,
+            )
         ),
     )
     _step("toy base model: a million parameters, from nothing", lambda: make_base(base, data, seed))

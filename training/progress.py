@@ -35,7 +35,7 @@ class Bar(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=state.global_step, note=self._note(state))
+            self._bar.update(self._task, completed=state.global_step, total=state.max_steps, note=self._note(state))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         told = {"loss": "loss", "eval_loss": "held-out loss"}

@@ -108,6 +108,7 @@ def _once(
     track: "Track",
 ) -> Outcome:
     """The whole run, from its last checkpoint on."""
+    from training.budget import Budget
     from training.checkpoints import Best, Watch
     from training.pace import Clock
     from training.progress import Bar
@@ -128,6 +129,9 @@ def _once(
     bar = Bar(clock)
     trainer.add_callback(clock)
     trainer.add_callback(bar)
+    track.clock = clock
+    if knobs.max_minutes:
+        trainer.add_callback(Budget(knobs.max_minutes, scratch))
     try:
         trained = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:

@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -47,6 +48,8 @@ def main(knobs: Train) -> None:
         raise InputError(f"nothing to learn in {knobs.data / 'train.jsonl'}", hint="check `mybot dataset`")
     judge = Cutter(tokenizer, spec, knobs.max_length)
     dev = list(cut_rows(judge, (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")))
+    if knobs.eval_windows and len(dev) > knobs.eval_windows:
+        dev = random.Random(knobs.seed).sample(dev, knobs.eval_windows)
     facts = {
         "data": _hashes(knobs),
         "base model": base.locate(knobs.base_model),

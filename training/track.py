@@ -21,6 +21,7 @@ from config.errors import MyBotError
 from config.settings import Train
 from training import samples
 from training.dataset import read_rows
+from training.pace import Clock
 from training.run_page import PAGE, Course, render
 from training.windows import Window
 
@@ -32,23 +33,24 @@ EVERY = 2.0
 class Track(TrainerCallback):
     """What a page shows of a run. `with` it, so that the page says how the run ended."""
 
+    clock: Clock
+    """To be set before the run begins."""
+
     def __init__(self, knobs: Train, tokenizer: Any, windows: list[Window], dev: list[Window], scratch: Path) -> None:
         self._knobs, self._tokenizer = knobs, tokenizer
         self._file = scratch / COURSE
         self._page = scratch.with_name(scratch.name.removeprefix(".").removesuffix(".part")) / PAGE
-        self._tokens = sum(len(window.input_ids) for window in windows)
         self._spec = PromptSpec.model_validate_json((knobs.data / "prompt.json").read_bytes())
         self._prompts: list[samples.Prompt] = []
         self._first = False
-        self._opened = self._since = time.monotonic()
-        self._since_step, self._since_epoch = 0, 0.0
+        self._opened = time.monotonic()
         self.course = self._taken_up() or Course(
             name=knobs.name,
             me=self._spec.me,
             recipe=knobs.model_dump(mode="json", exclude={"data", "runs", "as_json", "fresh"}),
             data={
                 "windows": len(windows),
-                "tokens": self._tokens,
+                "tokens": sum(len(window.input_ids) for window in windows),
                 "tokens_with_loss": sum(window.trained for window in windows),
                 "heldout_windows": len(dev),
             },
@@ -89,7 +91,6 @@ class Track(TrainerCallback):
             course.resumed.append(state.global_step)
         course.cut(state.global_step)
         course.steps, course.step = state.max_steps, state.global_step
-        self._since, self._since_step, self._since_epoch = time.monotonic(), state.global_step, state.epoch or 0.0
         if self._first:
             self._prompts = self._chosen()
             course.asked = [{"asked": prompt.asked, "answered": prompt.answered} for prompt in self._prompts]
@@ -103,12 +104,10 @@ class Track(TrainerCallback):
             return
         course = self.course
         course.step, course.steps, course.epoch = state.global_step, state.max_steps, state.epoch or 0.0
-        seconds = max(1e-9, time.monotonic() - self._since)
         if "loss" in measured:
-            measured["tokens_per_second"] = (course.epoch - self._since_epoch) * self._tokens / seconds
+            measured["tokens_per_second"] = self.clock.trainer.useful / max(1e-9, self.clock.seconds)
             measured["memory"] = _memory()
-        done = course.step - self._since_step
-        course.seconds_left = (course.steps - course.step) * seconds / done if done else None
+        course.seconds_left = self.clock.left(course.steps - course.step)
         course.points.append({"step": course.step, **measured})
         if time.time() - course.written > EVERY:
             self._write()
@@ -154,9 +153,9 @@ def _has_card() -> bool:
 
 
 def _memory() -> float:
-    """GiB: the most that was held on the card, or what the process holds now where there is none."""
+    """GiB: the most that was taken of the card, or what the process holds now where there is none."""
     import psutil
     import torch
 
-    used = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else psutil.Process().memory_info().rss
+    used = torch.cuda.max_memory_reserved() if torch.cuda.is_available() else psutil.Process().memory_info().rss
     return used / 2**30

@@ -1,5 +1,6 @@
 """The training page: what it shows, and that looking changes nothing."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,20 @@ def test_ticks_are_round_and_hold_all(values: list[float]) -> None:
     assert 2 <= len(ticks) <= 7
     assert ticks[0] <= min(values) + 1e-9 * abs(min(values))
     assert ticks[-1] >= max(values) - 1e-9 * abs(max(values))
+
+
+def test_a_run_with_a_budget_ends_in_time_and_its_schedule_with_it(toy: Path, data: Path, tmp_path: Path) -> None:
+    """Far more steps than fit are asked for; what is left is planned from the measured step."""
+    import time
+
+    knobs = {"max_steps": 100_000, "max_minutes": 0.1, "eval_windows": 3, "gradient_checkpointing": "off"}
+    begun = time.monotonic()
+    trained(toy, data, tmp_path, **knobs, samples=False)
+    # Loading and the last evaluation are not the budget's.
+    assert time.monotonic() - begun < 6 + 25
+    course = json.loads((tmp_path / "tree" / "run.json").read_bytes())["course"]
+    rates = [entry["learning_rate"] for entry in course if "learning_rate" in entry]
+    assert 6 < len(rates) < 10_000
+    assert max(rates) > 0.5 * QUICK["learning_rate"]
+    assert rates[-1] < 0.1 * QUICK["learning_rate"], "the course is run to its end"
+    assert next(entry["step"] for entry in course if "eval_loss" in entry) == 3, "an evaluation is measured first"
