@@ -84,16 +84,28 @@ def render(page: Page, numbers: Mapping[str, Any], found: privacy.Found, spec: P
         f"<h1>{escape(spec.me)}：学到了什么 · what is learned</h1>",
         '<p class="note">这一页引用了聊天内容，只留在你的电脑上。 It quotes your chats; keep it to yourself.</p>',
         "<h2>数目 · Numbers</h2>",
-        html.table([(_NAMES.get(name, name), what, n) for name, value in numbers.items() for what, n in _flat(value)]),
+        html.table(
+            [
+                (_NAMES.get(name, name), what.replace("_", " "), n)
+                for name, value in numbers.items()
+                for what, n in _flat(value)
+            ]
+        ),
         "<h2>在哪里说的 · Where</h2>",
         html.table([(name, "", n) for name, n in page.mine.most_common(_CHATS)]),
         "<h2>什么时候 · When</h2>",
+        '<div class="grid">',
         html.bars([(month, page.months[month]) for month in months], "每月我的消息 · messages of mine a month"),
         html.bars([(str(hour), page.hours[hour]) for hour in range(24)], "几点 · hour of the day"),
+        "</div>",
         "<h2>多长 · How long</h2>",
+        '<div class="grid">',
         html.bars([(steps[i], page.lengths[i]) for i in range(len(steps))], "一条的字数 · characters of one message"),
+        "</div>",
         "<h2>之前看到几条 · Messages seen before a reply</h2>",
+        '<div class="grid">',
         *_contexts(page.contexts),
+        "</div>",
         "<h2>隐私信息 · Personal data replaced</h2>",
         html.table(
             [

@@ -17,8 +17,9 @@ body{font:15px/1.6 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",
 background:var(--page);max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2.2rem;border-bottom:1px solid var(--line)}
 p.note,figcaption,.who{color:var(--soft);font-size:.87rem}table{border-collapse:collapse}
-td{padding:.15rem .9rem .15rem 0;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
-figure{margin:1rem 0;overflow-x:auto}svg text{fill:var(--soft);font-size:10px}svg rect{fill:var(--bar)}svg .other{fill:var(--other)}
+td{padding:.15rem .9rem .15rem 0;vertical-align:top}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(20rem,100%),1fr));gap:0 1.5rem}
+figure{margin:1rem 0;overflow-x:auto;min-width:0}svg text{fill:var(--soft);font-size:10px}svg rect{fill:var(--bar)}svg .other{fill:var(--other)}
 details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}.b{white-space:pre-wrap;margin:.15rem 0}.b span.t{padding:.05rem .5rem;border-radius:.5rem}
 .mine{text-align:right}.learned span.t{background:var(--mine);font-weight:600}.mark{text-align:center;color:var(--soft)}
@@ -50,6 +51,8 @@ def table(rows: Sequence[tuple[str, str, Any]]) -> str:
 
 
 _COLOURS = ("bar", "other")
+_WIDE = 360
+"""Width of a plot, in its own units: a phone's."""
 
 
 def bars(
@@ -60,7 +63,7 @@ def bars(
         return ""
     series = [[n for _, n in values], *([list(beside)] if beside else [])]
     most, height = max(map(max, series)), 120
-    width = max(12, min(48, 800 // len(values)))
+    width = max(10, min(40, (_WIDE - 20) // len(values)))
     each = (width - 2) / len(series)
     every = -(-(6 + 7 * max(len(name) for name, _ in values)) // width)
     parts: list[str] = []
@@ -73,7 +76,10 @@ def bars(
             parts.append(f'<rect {where} class="{_COLOURS[number]}"><title>{escape(name)}: {n:,}</title></rect>')
         if place % every == 0:
             parts.append(f'<text x="{x + 1}" y="{height + 12}">{escape(name)}</text>')
-    size = f'width="{len(values) * width + 30}" height="{height + 18}"'
+    whole = len(values) * width + 30
+    # What is wider than a phone keeps its size and can be moved; the rest fits its place.
+    size = f'width="{whole}"' if whole > _WIDE + 20 else 'width="100%"'
+    size += f' viewBox="0 0 {max(whole, _WIDE)} {height + 18}"'
     svg = f'<svg {size} role="img">{"".join(parts)}</svg>'
     return f"<figure>{svg}<figcaption>{escape(caption)}{_keys(keys)}</figcaption></figure>"
 
@@ -94,17 +100,19 @@ class Curve:
     """Show each point: there are few."""
 
 
-_WIDE, _HIGH, _LEFT, _BELOW = 360, 200, 48, 22
+_HIGH, _LEFT, _BELOW = 200, 48, 22
 
 
-def curves(lines: Sequence[Curve], caption: str, *, mark: tuple[float, float, str] | None = None) -> str:
+def curves(
+    lines: Sequence[Curve], caption: str, *, mark: tuple[float, float, str] | None = None, from_zero: bool = False
+) -> str:
     """A line plot of at most two curves over one axis; `mark` is a point with its name."""
     shown = [line for line in lines if line.points]
     if not shown:
         return ""
     xs = [x for line in shown for x, _ in line.points]
     left, right = min(0.0, *xs), max(*xs, 1.0)
-    ticks = _ticks([y for line in shown for _, y in line.points])
+    ticks = _ticks([*([0.0] if from_zero else []), *(y for line in shown for _, y in line.points)])
     low, high = ticks[0], ticks[-1]
 
     def at(x: float, y: float) -> tuple[float, float]:

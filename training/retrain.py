@@ -4,14 +4,19 @@
 
 Each stage is the command itself in a process of its own; one whose inputs did not change since it
 last succeeded is skipped (data/retrain.json holds the hash of what each was fed). Two at once: the
-second ends at once.
+second ends at once. What the stages say goes to standard error, the table at the end to standard
+output; the exit code is 0 only if the new persona serves.
 """
 
 import hashlib
 import json
 import subprocess
 import sys
+import tempfile
+import time
+from collections import deque
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,10 @@ from training import recipe
 from training.gate import Verdict, gate
 from training.report import show
 from training.sft import RUN, sha256
+
+QUICK: dict[str, float] = {"max_minutes": 15, "eval_windows": 100}
+"""Knobs of training for a first persona in about 20 minutes; the merge and the gate take the others."""
+QUICK_ROWS, QUICK_GENERATIONS = 50, 16
 
 console = Console(stderr=True, highlight=False)
 
@@ -74,8 +83,9 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
     fed = [sha256(knobs.data / "messages.jsonl"), sha256(contacts) if contacts.is_file() else ""]
     steps.run("dataset", [*fed, load(Dataset).model_dump_json()], ["dataset", *data])
     run = knobs.runs / knobs.name
-    given = ["--preset", knobs.preset] if knobs.preset else []
-    asked = recipe.resolve(load(Train, **({"preset": knobs.preset} if knobs.preset else {})))
+    over: dict[str, Any] = {**({"preset": knobs.preset} if knobs.preset else {}), **(QUICK if knobs.quick else {})}
+    given = [part for name, value in over.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    asked = recipe.resolve(load(Train, **over))
     fed = [sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl", "prompt.json")]
     where = ["--name", knobs.name, *data, "--runs", str(knobs.runs)]
     steps.run("train", [*fed, asked.model_dump_json()], ["train", *given, *where], made=run / RUN)
@@ -89,7 +99,10 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
 
 
 def _score(knobs: Retrain, steps: "Steps", version: Path) -> dict[str, Any]:
-    flags = ["--data", str(knobs.data), "--rows", str(knobs.rows), "--generations", str(knobs.generations)]
+    rows, generations = knobs.rows, knobs.generations
+    if knobs.quick:
+        rows, generations = min(rows, QUICK_ROWS), min(generations, QUICK_GENERATIONS)
+    flags = ["--data", str(knobs.data), "--rows", str(rows), "--generations", str(generations)]
     key = [
         Persona.load(version).hash,
         sha256(knobs.data / "heldout.jsonl"),
@@ -105,8 +118,8 @@ class Steps:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._done: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-        self.skipped: list[str] = []
-        self.ran: list[str] = []
+        self.told: dict[str, str] = {}
+        """Stage → how long it took, or that it was skipped."""
 
     def run(
         self, stage: str, fed: Sequence[str], command: Sequence[str], *, made: Path | None = None
@@ -115,11 +128,12 @@ class Steps:
         key = hashlib.sha256("\0".join(fed).encode()).hexdigest() if fed else ""
         known = self._done.get(stage, {})
         if key and known.get("key") == key and (made is None or made.is_file()):
-            self.skipped.append(stage)
+            self.told[stage] = "unchanged"
             return known["report"]
         console.print(f"{stage} …")
+        begun = time.monotonic()
         report = _command(stage, [*command, "--json"])
-        self.ran.append(stage)
+        self.told[stage] = f"done in {timedelta(seconds=round(time.monotonic() - begun))}"
         self._done[stage] = {"key": key, "report": report}
         self._save()
         return report
@@ -133,31 +147,43 @@ class Steps:
 
 
 def _command(stage: str, words: Sequence[str]) -> dict[str, Any]:
-    """One command in a process of its own; its two-line error becomes ours."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, str(ROOT / "mybot.py"), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or ["error: it said nothing"]
-        error = next((line for line in lines if line.startswith("error: ")), lines[-1]).removeprefix("error: ")
-        hint = (
-            lines[-1].strip().removeprefix("hint: ")
-            if lines[-1].startswith(" hint: ")
-            else f"run `mybot {words[0]}` by hand"
+    """One command in a process of its own; what it says on the way is passed on, its two-line error becomes ours."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, str(ROOT / "mybot.py"), *words], stdout=told, stderr=subprocess.PIPE, text=True
         )
-        raise TrainingError(f"{stage}: {error}", hint=hint)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+        assert child.stderr is not None
+        last: deque[str] = deque(maxlen=2)
+        try:
+            for line in filter(str.strip, child.stderr):
+                last.append(line.strip())
+                if not line.startswith(("error: ", " hint: ")):
+                    sys.stderr.write(f"  {line}")
+        except BaseException:
+            # Training saves where it is when it is told to end.
+            child.terminate()
+            raise
+        finally:
+            child.wait()
+        if child.returncode:
+            error, hint = _failure(list(last), words[0])
+            raise TrainingError(f"{stage}: {error}", hint=hint)
+        told.seek(0)
+        return json.loads(told.read().strip().splitlines()[-1])
+
+
+def _failure(last: Sequence[str], word: str) -> tuple[str, str]:
+    """The error and the hint in the last two lines of a command."""
+    error = next((line for line in last if line.startswith("error: ")), last[-1] if last else "it said nothing")
+    hint = next((line for line in last if line.startswith("hint: ")), f"run `mybot {word}` by hand")
+    return error.removeprefix("error: "), hint.removeprefix("hint: ")
 
 
 def _told(version: Path, scores: dict[str, Any], verdict: Verdict, steps: Steps) -> dict[str, Any]:
     new, serving = scores["new"], scores["serving"]
     return {
         "version": version.name,
-        "done": ", ".join(steps.ran) or 0,
-        "unchanged": ", ".join(steps.skipped) or 0,
+        "stages": steps.told,
         "heldout_loss": new["loss"],
         "serving_heldout_loss": serving["loss"] if serving else None,
         "leaks": f"{new['leaks']} of {new['generations']}",

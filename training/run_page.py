@@ -18,7 +18,6 @@ REFRESH = 20
 _SHOWN = ("base_model", "preset", "loss_on", "max_length", "learning_rate", "r", "lora_alpha", "target_modules")
 
 _STYLE = """
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:0 1.5rem}
 .state{font-size:1.05rem}.state b{font-size:1.25rem}progress{width:100%;height:.7rem;accent-color:var(--bar)}
 table.said{width:100%;table-layout:fixed}table.said td{border-top:1px solid var(--line);padding:.35rem .6rem .35rem 0}
 table.said td:first-child{width:6.5rem;color:var(--soft);font-size:.87rem}
@@ -145,8 +144,8 @@ def _plots(course: Course) -> list[str]:
             mark=(*best, f"{best[1]:.3f}") if best else None,
         ),
         html.curves([html.Curve("", course.curve("learning_rate"))], "学习率 · learning rate"),
-        html.curves([html.Curve("", course.curve("tokens_per_second"))], "每秒词元 · tokens a second"),
-        html.curves([html.Curve("", course.curve("memory"))], "内存 · memory, GiB"),
+        html.curves([html.Curve("", course.curve("tokens_per_second"))], "每秒词元 · tokens a second", from_zero=True),
+        html.curves([html.Curve("", course.curve("memory"))], "内存 · memory, GiB", from_zero=True),
     ]
 
 

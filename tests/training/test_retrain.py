@@ -78,13 +78,15 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(tmp_path: Path, to
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)
     assert first["serves"]
-    assert first["done"].startswith("dataset, train, merge, score")
+    assert [*first["stages"]] == ["dataset", "train", "merge", f"score {first['version']}"]
+    assert all(told.startswith("done in 0:") for told in first["stages"].values())
+    assert "  step " in done.stderr, "what the stages say is passed on"
     assert house.current() == first["version"]
     version, _ = open_persona(tmp_path / "personas" / "tree")
     assert json.loads((version / "scores.json").read_bytes())["loss"] == first["heldout_loss"]
 
     again = json.loads(house.retrain().stdout)
-    assert not again["done"]
+    assert set(again["stages"].values()) == {"unchanged"}
     assert again["version"] == first["version"]
 
     # Nothing is learned at this rate: the new one is as bad as the base.
@@ -95,7 +97,8 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(tmp_path: Path, to
     assert "hint: the old persona serves on" in worse.stderr
     told = json.loads(worse.stdout)
     assert told["heldout_loss"] > told["serving_heldout_loss"] == first["heldout_loss"]
-    assert "dataset" in told["unchanged"]
+    assert told["stages"]["dataset"] == "unchanged"
+    assert told["stages"]["train"] != "unchanged"
     assert house.current() == first["version"]
 
 
