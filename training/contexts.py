@@ -1,25 +1,28 @@
 """How much the persona sees before a reply: in training, and in a bot that lives through the same chats.
 
-The bot's side is `to_prompt` itself, with its history window and its trimming in blocks, at the same
-replies; training's is the row as it will be cut into windows. No base model is chosen yet, so tokens
+The bot's side is its own `prompt_for`, with its history window and its trimming in blocks, at the same
+replies of some sessions; training's is the row as it will be cut into windows. No base model is chosen yet, so tokens
 are reckoned from characters, on both sides alike.
 """
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.persona.message import Message
-from bot.persona.prompt import ANSWERS, SILENCE, Labels, PromptSpec, Turn, to_prompt
+from bot.persona.prompt import ANSWERS, SILENCE, PromptSpec, Turn
+from bot.reply import Where, prompt_for
 from training.windows import stretches
 
-DRAWN = 500
-"""Replies at which the bot is asked what it would see, a fair draw of all."""
+DRAWN = 100
+"""Sessions through which the bot is led, a fair draw of all."""
+LED = 20
+"""Replies of one session at which it is asked what it sees."""
 REPLY = 128
 """Tokens that the bot leaves for its reply."""
 OVERHEAD = 8
-"""Tokens around a turn, as the bot reckons them."""
+"""Tokens around a turn, for its role and its end."""
 _STEPS = ((0, "0"), (2, "1–2"), (4, "3–4"), (8, "5–8"), (16, "9–16"), (32, "17–32"), (64, "33–64"), (1 << 30, "65+"))
 
 
@@ -30,7 +33,8 @@ class Contexts:
         self._spec, self._length, self._random = spec, max_length, random.Random(seed)
         self._seen = 0
         self.trained: list[int] = []
-        self.live: list[int] = []
+        """Lengths in training."""
+        self._sessions: list[list[int]] = []
 
     def see_row(self, turns: Sequence[Turn]) -> None:
         """A training row: each reply of mine that is learned, in its window."""
@@ -42,29 +46,42 @@ class Contexts:
 
     def see_session(self, before: Sequence[Message], session: Sequence[Message], name: str) -> None:
         """The same session as it went on in the chat, and what was said there before it, oldest first."""
-        for place, message in enumerate(session):
-            if not message.learnable or (place and session[place - 1].mine):
-                continue
-            self._seen += 1
-            if len(self.live) < DRAWN:
-                self.live.append(self._fed([*before, *session[:place]], message, name))
-            elif (drawn := self._random.randrange(self._seen)) < DRAWN:
-                self.live[drawn] = self._fed([*before, *session[:place]], message, name)
+        self._seen += 1
+        if len(self._sessions) < DRAWN:
+            self._sessions.append(self._led(before, session, name))
+        elif (drawn := self._random.randrange(self._seen)) < DRAWN:
+            self._sessions[drawn] = self._led(before, session, name)
 
-    def _fed(self, messages: Sequence[Message], reply: Message, name: str) -> int:
-        labels: Labels = {}
-        prompt = to_prompt(
-            messages, self._spec, labels, kind=reply.kind, name=name, now=reply.time, answering=reply.reply_to,
-            count=len, budget=self._length - REPLY,
-        )  # fmt: skip
+    def _led(self, before: Sequence[Message], session: Sequence[Message], name: str) -> list[int]:
+        """What the bot sees at my replies in a session; its prompt goes on from one to the next."""
+        where = Where(session[0].kind, name)
+        lengths: list[int] = []
+        for place, message in enumerate(session):
+            if message.learnable and not (place and session[place - 1].mine) and len(lengths) < LED:
+                lengths.append(self._fed([*before, *session[:place]], message, where))
+        return lengths
+
+    def _fed(self, messages: Sequence[Message], reply: Message, where: Where) -> int:
+        if not messages:
+            return 0
+        budget = self._length - REPLY
+        prompt = prompt_for(
+            messages, self._spec, where, now=reply.time, answering=reply.reply_to, count=_tokens, budget=budget
+        )
         lines = [line for turn in prompt[1:] for line in turn["content"].split("\n")]
         return sum(bool(line) and not line.startswith((SILENCE, ANSWERS)) for line in lines)
 
+    @property
+    def live(self) -> list[int]:
+        """Lengths in the bot."""
+        return [length for session in self._sessions for length in session]
+
     def shares(self) -> list[tuple[str, float, float]]:
         """Step of the length, share of the replies in training, share in the bot."""
-        trained, live = (_counted(lengths) for lengths in (self.trained, self.live))
+        both = [self.trained, self.live]
+        trained, live = map(_counted, both)
         return [
-            (name, trained[place] / max(1, len(self.trained)), live[place] / max(1, len(self.live)))
+            (name, trained[place] / max(1, len(both[0])), live[place] / max(1, len(both[1])))
             for place, (_, name) in enumerate(_STEPS)
         ]
 
@@ -80,6 +97,10 @@ class Contexts:
 
 def _cost(turn: Turn) -> int:
     return OVERHEAD + sum(len(b.label) + len(b.quote) + len(b.text) + 2 for b in turn.bubbles)
+
+
+def _tokens(prompt: Sequence[Mapping[str, str]]) -> int:
+    return sum(len(turn["content"]) + OVERHEAD for turn in prompt)
 
 
 def _counted(lengths: Sequence[int]) -> Counter[int]:

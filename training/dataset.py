@@ -209,8 +209,10 @@ class _Maker:
     ) -> list[Turn]:
         """The session's turns after what a bot would see there: all it reaches, or less where it is new to the chat."""
         draw = random.Random(f"{self._seed}:{shown[0].id}")
-        short = draw.randint(0, len(before))
-        reach = short if draw.random() < self._short else len(before)
+        reach = draw.randint(0, len(before))
+        if draw.random() >= self._short:
+            # The bot's prompts grow up to all it reaches, and lose a quarter then.
+            reach = draw.randint(len(before) - len(before) // 4, len(before))
         context = list(before)[len(before) - reach :]
         # What is held out is asked about whole: nothing is selected there.
         chosen = verdicts if verdicts is not None else {m.id: Verdict(True) for m in shown}

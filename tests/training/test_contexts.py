@@ -50,11 +50,13 @@ def test_the_bots_side_is_its_window_and_its_blocks() -> None:
     spec = PromptSpec(me="阿树", history_private=6)
     contexts = Contexts(spec, 2048, seed=1)
     contexts.see_session([], chat(10), "阿泽")
-    assert sorted(contexts.live) == [1, 3, 5, 6, 6, 6, 6, 6, 6, 6]
+    assert contexts.live[:3] == [1, 3, 5]
+    assert all(4 <= length <= 6 for length in contexts.live[3:])
+    assert len(contexts.live) == 10
     # What is too long goes a quarter of the turns at once, as in the bot.
     tight = Contexts(spec, 128 + 60, seed=1)
     tight.see_session([], chat(10), "阿泽")
-    assert max(tight.live) < 6
+    assert max(tight.live) <= max(contexts.live) - 1
 
 
 def test_training_s_side_is_the_row_as_it_is_cut() -> None:
