@@ -5,6 +5,7 @@ says it, and how much memory that takes, is not.
 """
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,10 +83,12 @@ def tokenizer_of_size(vocab_size: int) -> Any:
 
 
 def make_base(folder: Path, which: str, *, seed: int = 0) -> Path:
-    """A model folder of that size, made on the card where there is one and written in 16 bit."""
+    """A model folder of that size, made on the card where there is one and written in 16 bit; one that is there is kept."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    if (folder / "config.json").is_file():
+        return folder
     numbers = dict(CONFIGS[which])
     config = AutoConfig.for_model(numbers.pop("model_type"), **numbers, bos_token_id=None, eos_token_id=2)
     torch.manual_seed(seed)
@@ -115,6 +118,17 @@ def persona_of(folder: Path, which: str) -> Persona:
         generation=Generation(temperature=0.8, top_p=0.95, max_tokens=64),
         provenance=Provenance(created=datetime(2026, 1, 1, tzinfo=timezone.utc)),
     )
+
+
+@contextlib.contextmanager
+def place(folder: Path | None) -> Iterator[Path]:
+    """Where models are made: a folder that stays, or one that goes again."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
 
 
 @contextlib.contextmanager

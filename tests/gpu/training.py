@@ -12,7 +12,6 @@ import argparse
 import json
 import random
 import sys
-import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from config.settings import Train
-from tests.gpu.real import CONFIGS, make_base, peak, tokenizer_of_size
+from tests.gpu.real import CONFIGS, make_base, peak, place, tokenizer_of_size
 from training import base, plan, recipe, running
 from training.windows import IGNORE, Window
 
@@ -105,17 +104,15 @@ def main() -> None:
     parser.add_argument("--cases", default="8b:8b-24g,8b:original-13b-v100,8b:8b-12g@10.5,13b:original-13b-v100")
     parser.add_argument("--kinds", default="full,mixed")
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="where models are made, and kept for the next call")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as scratch:
+    with place(asked.folder) as scratch:
         for which, preset, cap in map(case, asked.cases.split(",")):
-            folder = Path(scratch) / which
-            if not folder.is_dir():
-                make_base(folder, which)
-                tokenizer_of_size(CONFIGS[which]["vocab_size"]).save_pretrained(folder)
+            folder = make_base(scratch / which, which)
+            tokenizer_of_size(CONFIGS[which]["vocab_size"]).save_pretrained(folder)
             for kind in asked.kinds.split(","):
                 try:
-                    row = run(folder, which, preset, cap, kind, asked.steps, Path(scratch) / "run")
+                    row = run(folder, which, preset, cap, kind, asked.steps, scratch / "run")
                 except Exception:  # noqa: BLE001 - the other cases are still worth having
                     traceback.print_exc()
                     continue
