@@ -14,6 +14,7 @@ from bot.engine.wire import Ask, Finish, Sampling, Talker
 from bot.persona import privacy
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, readable, split_reply, to_prompt, without_media
+from bot.persona.pseudonyms import Hidden
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ async def reply(
         budget=persona.model.context - sampling.max_tokens,
     )
     known = "\n".join(m.text for m in messages)
+    hidden = Hidden(persona.prompt.pseudonyms, [*(quoted or {}).values(), *messages])
     before = _last_words(messages)
     pending, held = "", 0
     async with aclosing(talker.stream(prompt, sampling, ask)) as stream:
@@ -80,8 +82,11 @@ async def reply(
             elif piece.finish not in ("stop", "length"):
                 lines = []
             for bubble in split_reply("\n".join(lines)):
-                spoken = without_media(bubble)
-                safe = not guard or privacy.sendable(spoken, known, before)
+                drafted = without_media(bubble)
+                # A made-up name whose bearer isn't known here would be said to real people.
+                spoken = hidden.revealed(drafted, where.labels)
+                safe = spoken is not None and (not guard or privacy.sendable(spoken, known, before))
+                spoken = drafted if spoken is None else spoken
                 before.append(spoken)
                 if spoken and not safe:
                     held += 1

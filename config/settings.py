@@ -89,6 +89,8 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Share of the sessions that are learned with less before them, as when the bot is new to a chat."""
     privacy: bool = True
     """Replace personal data by typed placeholders such as [电话]."""
+    pseudonyms: bool = False
+    """Give other people made-up names, the same ones in all chats and in the bot; their real names stay in data."""
     repeat_share: float = Field(default=0.05, gt=0, le=1)
     """At most this share of your replies may be one and the same short one (嗯, 哈哈)."""
     state_weight: float = Field(default=0.3, ge=0, le=1)

@@ -25,7 +25,7 @@ from bot.persona.message import NOT_SPOKEN, Message
 from bot.persona.prompt import Labels, PromptSpec, Turn, readable, to_turns
 from config.errors import InputError
 from config.settings import Dataset
-from training import dataset_page, general
+from training import dataset_page, general, pseudonyms
 from training.behaviour import Pace
 from training.contacts import Contacts
 from training.dataset_page import Page
@@ -67,6 +67,12 @@ def main(knobs: Dataset) -> None:
         history_group=knobs.history_group,
         privacy=knobs.privacy,
     )
+    hidden: dict[str, int] = {}
+    if knobs.pseudonyms:
+        made_up, hidden = pseudonyms.learn(
+            knobs.data, lambda: wanted.messages(read_messages(source), Counter()), spec.me
+        )
+        spec = spec.model_copy(update={"pseudonyms": made_up})
     maker = _Maker(knobs, spec, survey)
     counts = maker.counts
     with _pair(knobs.data) as (train, heldout):
@@ -84,7 +90,7 @@ def main(knobs: Dataset) -> None:
     write_atomically(knobs.data / "behaviour.json", maker.pace.fit().model_dump_json(indent=2) + "\n")
     if knobs.train_json is not None:
         write_atomically(knobs.train_json, "".join(notebook_rows(knobs.data / "train.jsonl")))
-    numbers = _numbers(counts, survey, maker.split)
+    numbers = _numbers(counts, survey, maker.split) | ({"pseudonyms": hidden} if hidden else {})
     if maker.page is not None:
         page = knobs.data / "dataset.html"
         write_atomically(page, dataset_page.render(maker.page, numbers, counts.personal_data, spec))
@@ -183,11 +189,13 @@ class _Maker:
         if self._privacy:
             for message in shown:
                 privacy.scrub(message.text, self.counts.personal_data)
+        name = first.chat_name or first.chat.rsplit(":", 1)[-1]
+        made_up = self._spec.pseudonyms
         row = {
             "id": _row_id(first),
-            "chat": first.chat,
+            "chat": first.chat if made_up is None else f"{first.kind}:{made_up.digest(first.chat)}",
             "kind": first.kind,
-            "name": first.chat_name or first.chat.rsplit(":", 1)[-1],
+            "name": name if made_up is None else made_up.place(first.kind, name),
             "split": part,
             "start": first.time,
             "turns": [turn.to_row() for turn in turns],

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.persona import privacy
 from bot.persona.message import PLACEHOLDERS, Message
+from bot.persona.pseudonyms import Hidden, Pseudonyms
 
 Role = Literal["system", "user", "assistant"]
 Labels = MutableMapping[str, str]
@@ -59,6 +60,8 @@ class PromptSpec(BaseModel):
     """Messages a group prompt reaches back over."""
     privacy: bool = True
     """Whether personal data stands as placeholders."""
+    pseudonyms: Pseudonyms | None = None
+    """Hides other people's names, where that was asked for."""
 
     def history(self, kind: str) -> int:
         return self.history_group if kind == "group" else self.history_private
@@ -156,26 +159,29 @@ def to_turns(
     index = dict(quoted or {})
     index.update((m.id, m) for m in messages)
     turns: list[Turn] = []
+    hidden = Hidden(spec.pseudonyms, messages)
     previous: Message | None = None
     for message in messages:
-        text = _text(message, spec, labels)
+        text = _text(message, spec, labels, hidden)
         if not text:
             continue
         if previous is not None:
             _mark_silence(turns, message.time - previous.time, message.time, spec)
         if message.mine:
-            _mark_answer(turns, index.get(message.reply_to or ""), previous, message.time, spec, labels)
+            _mark_answer(turns, index.get(message.reply_to or ""), previous, message.time, spec, labels, hidden)
             target, note = learn(message) if learn and message.learnable else (False, "")
             _say(turns, "assistant", Bubble(text, time=message.time, target=target, note=note))
         else:
-            label = label_of(labels, message.sender, message.name, spec.me) if message.kind == "group" else ""
+            label = (
+                label_of(labels, message.sender, hidden.speaker(message), spec.me) if message.kind == "group" else ""
+            )
             source = index.get(message.reply_to or "")
-            quote = _snippet(source, spec, labels) if source is not None and source is not previous else ""
+            quote = _snippet(source, spec, labels, hidden) if source is not None and source is not previous else ""
             _say(turns, "user", Bubble(text, label, message.time, quote))
         previous = message
     if now is not None and previous is not None:
         _mark_silence(turns, now - previous.time, int(now), spec)
-        _mark_answer(turns, index.get(answering or ""), previous, int(now), spec, labels)
+        _mark_answer(turns, index.get(answering or ""), previous, int(now), spec, labels, hidden)
     return turns
 
 
@@ -200,6 +206,8 @@ def render(turns: Sequence[Turn], spec: PromptSpec, *, kind: str, name: str, mem
 def system(spec: PromptSpec, kind: str, name: str) -> str:
     """Who I am and where."""
     template = {"group": spec.group, "general": spec.general}.get(kind, spec.private)
+    if spec.pseudonyms is not None:
+        name = spec.pseudonyms.place(kind, name)
     return template.format(me=spec.me, name=clean_name(name))
 
 
@@ -242,19 +250,20 @@ def label_of(labels: Labels, sender: str, name: str, me: str) -> str:
     return labels[sender]
 
 
-def _text(message: Message, spec: PromptSpec, labels: Labels) -> str:
+def _text(message: Message, spec: PromptSpec, labels: Labels, hidden: Hidden) -> str:
     """What a message says, with @ by label and personal data as placeholders."""
     parts = [
-        f"@{labels.get(s.id) or clean_name(s.name or s.id)} " if s.type == "at" else s.plain() for s in message.segments
+        f"@{labels.get(s.id) or clean_name(hidden.mentioned(s))} " if s.type == "at" else hidden.text(s.plain())
+        for s in message.segments
     ]
     text = "".join(parts).replace("\r\n", "\n").replace("\r", "\n").strip()
     return privacy.scrub(text) if spec.privacy else text
 
 
-def _snippet(message: Message, spec: PromptSpec, labels: Labels) -> str:
-    text = _text(message, spec, labels).replace("\n", " ")
+def _snippet(message: Message, spec: PromptSpec, labels: Labels, hidden: Hidden) -> str:
+    text = _text(message, spec, labels, hidden).replace("\n", " ")
     text = text if len(text) <= _SNIPPET else text[:_SNIPPET] + "…"
-    who = clean_name(spec.me) if message.mine else label_of(labels, message.sender, message.name, spec.me)
+    who = clean_name(spec.me) if message.mine else label_of(labels, message.sender, hidden.speaker(message), spec.me)
     return f"{who}: {text}" if message.kind == "group" or message.mine else text
 
 
@@ -270,10 +279,16 @@ def _mark_silence(turns: list[Turn], gap: float, time: int, spec: PromptSpec) ->
 
 
 def _mark_answer(
-    turns: list[Turn], source: Message | None, previous: Message | None, time: int, spec: PromptSpec, labels: Labels
+    turns: list[Turn],
+    source: Message | None,
+    previous: Message | None,
+    time: int,
+    spec: PromptSpec,
+    labels: Labels,
+    hidden: Hidden,
 ) -> None:
     if source is not None and source is not previous:
-        _say(turns, "user", Bubble(_snippet(source, spec, labels), time=time, mark=ANSWERS))
+        _say(turns, "user", Bubble(_snippet(source, spec, labels, hidden), time=time, mark=ANSWERS))
 
 
 def _how_long(seconds: float) -> str:
