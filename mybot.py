@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "plan": ("training.plan", "Train", "will it fit on this card, and what to change if not"),
     "train": ("training.sft", "Train", "dataset + base model → runs/<name>/adapter"),
     "merge": ("training.merge", "Merge", "adapter + base model → personas/<name>"),
+    "export": ("training.export", "Export", "the dataset or a persona for other tools (LLaMA-Factory, llama.cpp)"),
     "score": ("training.score", "Score", "a persona's held-out loss and leaks"),
     "retrain": ("training.retrain", "Retrain", "all of the above, for cron; serves it if it is no worse"),
     "chat": ("bot.console", "Chat", "talk with a persona in the terminal"),

@@ -290,6 +290,27 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Print the report as one JSON object."""
 
 
+class Export(Table, env_prefix="MYBOT_EXPORT_"):
+    """Give the dataset or a persona to other tools."""
+
+    table: ClassVar[str] = "export"
+
+    what: CliPositionalArg[Literal["dataset", "gguf"]] = "dataset"
+    """dataset: for LLaMA-Factory and Axolotl; gguf: a merged persona for llama.cpp."""
+    data: Path = Path("data")
+    """The folder with train.jsonl and heldout.jsonl."""
+    persona: Path = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    out: Path = Path("exports")
+    """The folder that is written."""
+    converter: Path | None = None
+    """llama.cpp's folder, or its convert_hf_to_gguf.py; left out, looked for on the PATH."""
+    outtype: Literal["auto", "f32", "f16", "bf16", "q8_0"] = "auto"
+    """Number format of the GGUF file, as the converter names it."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Score(Table, env_prefix="MYBOT_SCORE_"):
     """Measure a persona on the held-out replies, in the form it is served."""
 
@@ -533,6 +554,7 @@ TABLES: tuple[type[Table], ...] = (
     Pull,
     Train,
     Merge,
+    Export,
     Score,
     Retrain,
     Engine,
