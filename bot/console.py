@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.markup import escape
 
-from bot.counting import token_counter
 from bot.engine.wire import Sampling, Talker
 from bot.engine.worker import open_talker
-from bot.persona.manifest import version_folder
 from bot.persona.message import Message, Segment
 from bot.reply import Where, reply
 from config.errors import EngineError
@@ -32,7 +30,6 @@ class Conversation:
         self._messages: list[Message] = []
         self._numbers = itertools.count()
         self._where = Where("private", knobs.name)
-        self._count = token_counter(version_folder(knobs.persona))
         self.persona = ""
         """Hash of the persona that spoke last."""
 
@@ -50,7 +47,6 @@ class Conversation:
             sampling,
             now=time.time(),
             guard=self._knobs.guard,
-            count=self._count,
         )
         answer: list[str] = []
         try:

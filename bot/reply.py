@@ -50,13 +50,12 @@ async def reply(
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
     guard: bool = True,
-    count: Count | None = None,
     ask: Ask | None = None,
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
-    `quoted` are older messages that these quote, by id; `count` gives the tokens of a prompt; with it
-    the prompt is kept within the persona's context.
+    `quoted` are older messages that these quote, by id. Where the talker can count tokens, the prompt is
+    kept within the persona's context.
     """
     persona = talker.persona
     prompt = prompt_for(
@@ -66,7 +65,7 @@ async def reply(
         now=now,
         answering=answering,
         quoted=quoted,
-        count=count,
+        count=talker.count,
         budget=persona.model.context - sampling.max_tokens,
     )
     known = "\n".join(m.text for m in messages)

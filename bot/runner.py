@@ -12,12 +12,11 @@ chat (draft, shadow) are further ways to do `Send`; news for the owner are a fur
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from bot.counting import Count
 from bot.engine.wire import Finish, Talker
 from bot.events import (
     Action,
@@ -46,6 +45,7 @@ from bot.reply import Said
 from bot.turn_state import Pace, State
 from bot.turns import forget_idle, step
 from bot.voice import Scene, Voice
+from config.errors import MyBotError
 from config.settings import Bot
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,10 @@ class Status:
 
 
 class Runner:
-    """One persona in all of its chats. What is passed in stays the caller's to close."""
+    """The personas in all of their chats. What is passed in stays the caller's to close.
+
+    `of_chat` says who speaks in a chat; left out, it is `talker` everywhere.
+    """
 
     def __init__(
         self,
@@ -85,11 +88,14 @@ class Runner:
         *,
         settings: Bot,
         port: Port,
-        count: Count | None = None,
+        of_chat: Callable[[str], Talker] | None = None,
         seed: int = 0,
         pace: Pace | None = None,
     ) -> None:
-        self._voice = Voice(talker, history, settings, port, count)
+        self.talker = talker
+        """The engine that drafts where no other was chosen; may be replaced at any time."""
+        self._of_chat = of_chat
+        self._voice = Voice(self.talker_in, history, settings, port)
         self._history = history
         self._settings = settings
         self._port = port
@@ -106,27 +112,19 @@ class Runner:
         self._scenes: dict[str, Scene] = {}
         self._since = port.now()
         self._closed = False
+        self._held = False
 
-    @property
-    def talker(self) -> Talker:
-        """The engine that drafts; may be replaced at any time."""
-        return self._voice.talker
+    def talker_in(self, chat: str) -> Talker:
+        """Who speaks in this chat. Raises MyBotError where nobody can."""
+        return self._of_chat(chat) if self._of_chat else self.talker
 
-    @talker.setter
-    def talker(self, talker: Talker) -> None:
-        self._voice.talker = talker
-
-    @property
-    def count(self) -> Count | None:
-        """Tokens of a prompt for the persona; to be replaced together with its tokenizer."""
-        return self._voice.count
-
-    @count.setter
-    def count(self, count: Count | None) -> None:
-        self._voice.count = count
+    def hold(self) -> None:
+        """From now on messages are kept, and not answered before `resume`."""
+        self._held = True
 
     async def resume(self) -> None:
-        """Answer what was accepted and not answered before a restart, unless it is stale by now."""
+        """Answer what was accepted and not answered before a restart or in a pause, unless it is stale by now."""
+        self._held = False
         for message in await self._history.unanswered(self._port.now() - self._settings.stale):
             if self.is_on(message.chat, message.sender):
                 self._feed(_as_heard(message, addressed=True, nicknames=self._settings.nickname))
@@ -154,7 +152,7 @@ class Runner:
             at=now if fresh else message.time,
             turn=OPEN if wants else "",
         )
-        if new and not self._closed:
+        if new and not self._closed and not self._held:
             self._feed(_as_heard(message, addressed=addressed, nicknames=self._settings.nickname))
             self._tidy(now)
         return new
@@ -277,10 +275,14 @@ class Runner:
     async def _listen(self, todo: Generate) -> End:
         """Let the persona draft, tell the turn engine of each bubble, and say how it ended."""
         chat, said = todo.chat, Said()
-        messages = await self._voice.recent(chat)
-        if not messages:
-            return "done"
-        scene = self._scenes[chat] = self._voice.scene(messages)
+        try:
+            messages = await self._voice.recent(chat)
+            if not messages:
+                return "done"
+            scene = self._scenes[chat] = self._voice.scene(messages)
+        except MyBotError as error:
+            logger.error("no reply in %s: %s", chat, error)
+            return "error"
         async with aclosing(self._voice.draft(todo, scene, messages)) as steps:
             async for said in steps:
                 if said.bubble:

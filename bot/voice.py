@@ -3,12 +3,11 @@
 Knows the engine, the history and the port; doesn't know when to speak, nor which draft still counts.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from bot.counting import Count
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
@@ -21,6 +20,8 @@ DISCLOSURE = "（说明一下：这里是 AI 在代我聊天，不是本人实�
 """Said once in each private chat, before the first reply."""
 SHORT = 24
 """Tokens of an answer to an @ without a word."""
+EXCHANGES = 3
+"""Times a reply is begun because its persona was exchanged before the first word."""
 
 STARTS = 4096
 """Chats of which is remembered where their last prompt began."""
@@ -33,18 +34,19 @@ class Scene:
     kind: Kind
     name: str
     author: str
+    talker: Talker
+    """The persona of this chat, for the whole of the reply."""
 
 
 @dataclass(slots=True)
 class Voice:
-    """One persona's voice in all chats."""
+    """The voices of all chats."""
 
-    talker: Talker
+    talker: Callable[[str], Talker]
+    """Who speaks in a chat. Raises MyBotError where nobody can."""
     history: History
     settings: Bot
     port: Port
-    count: Count | None = None
-    """Tokens of a prompt, so that it is kept within the persona's context."""
     starts: dict[str, str] = field(default_factory=dict)
     """Chat → where its last prompt began; of the chats that spoke last."""
 
@@ -53,48 +55,65 @@ class Voice:
         last = messages[-1]
         names = [m.chat_name for m in reversed(messages) if m.chat_name]
         partners = [m.name for m in reversed(messages) if not m.mine and last.kind == "private"]
-        return Scene(last.kind, next(iter(names + partners), ""), f"persona:{self.talker.persona.hash}")
+        talker = self.talker(last.chat)
+        return Scene(last.kind, next(iter(names + partners), ""), f"persona:{talker.persona.hash}", talker)
 
     async def recent(self, chat: str) -> list[Message]:
         """What the chat said lately, as far as any prompt reaches back."""
-        spec = self.talker.persona.prompt
+        spec = self.talker(chat).persona.prompt
         return await self.history.recent(chat, max(spec.history("private"), spec.history("group")))
 
     async def draft(self, todo: Generate, scene: Scene, messages: list[Message]) -> AsyncGenerator[Said, None]:
-        """The reply to a chat as it is now; speakers that are new get their labels for good."""
-        chat, settings = todo.chat, self.settings
+        """The reply to a chat as it is now; speakers that are new get their labels for good.
+
+        What a persona says to a prompt made for another one, exchanged in between, is not used: asked again.
+        """
+        chat = todo.chat
         if scene.kind == "private":
             await self.port.typing(chat)
         labels = await self.history.labels(chat)
         known = set(labels)
-        generation = self.talker.persona.generation
-        sampling = Sampling.of(generation, temperature=settings.temperature, max_tokens=settings.max_tokens)
-        if todo.short:
-            sampling = replace(sampling, max_tokens=min(SHORT, sampling.max_tokens))
         where = Where(scene.kind, scene.name, labels, self.starts.pop(chat, ""))
-        here = {message.id for message in messages}
-        beyond = {m.reply_to for m in messages if m.reply_to} - here
-        steps = reply(
-            self.talker,
-            messages,
-            where,
-            sampling,
-            now=self.port.now(),
-            answering=todo.ids[-1],
-            quoted={message.id: message for message in await self.history.some(chat, beyond)},
-            guard=settings.guard,
-            count=self.count,
-            ask=Ask(chat, "private" if scene.kind == "private" else "addressed"),
-        )
+        beyond = {m.reply_to for m in messages if m.reply_to} - {message.id for message in messages}
+        quoted = {message.id: message for message in await self.history.some(chat, beyond)}
         try:
-            async with aclosing(steps):
-                async for said in steps:
-                    yield said
+            for _ in range(EXCHANGES):
+                made_for = scene.talker.persona.hash
+                async with aclosing(self._ask(todo, scene, messages, where, quoted)) as steps:
+                    async for said in steps:
+                        if said.persona != made_for != scene.talker.persona.hash and not said.why:
+                            break
+                        yield said
+                        # From its first words on it is this one's reply.
+                        made_for = said.persona
+                    else:
+                        return
+            yield Said(finish="error", why="personas change faster than they speak")
         finally:
             self.starts[chat] = where.start
             if len(self.starts) > STARTS:
                 del self.starts[next(iter(self.starts))]
             self.history.keep_labels(chat, {who: label for who, label in labels.items() if who not in known})
+
+    def _ask(
+        self, todo: Generate, scene: Scene, messages: list[Message], where: Where, quoted: dict[str, Message]
+    ) -> AsyncGenerator[Said, None]:
+        settings = self.settings
+        generation = scene.talker.persona.generation
+        sampling = Sampling.of(generation, temperature=settings.temperature, max_tokens=settings.max_tokens)
+        if todo.short:
+            sampling = replace(sampling, max_tokens=min(SHORT, sampling.max_tokens))
+        return reply(
+            scene.talker,
+            messages,
+            where,
+            sampling,
+            now=self.port.now(),
+            answering=todo.ids[-1],
+            quoted=quoted,
+            guard=settings.guard,
+            ask=Ask(todo.chat, "private" if scene.kind == "private" else "addressed"),
+        )
 
     async def disclose(self, chat: str, scene: Scene) -> None:
         """Say once in a private chat who writes. Remembered when it is said: better twice than never."""
@@ -115,7 +134,7 @@ class Voice:
             kind=scene.kind,
             time=int(now),
             sender="",
-            name=self.talker.persona.prompt.me,
+            name=scene.talker.persona.prompt.me,
             segments=[Segment("text", text)],
             mine=True,
             reply_to=quote,

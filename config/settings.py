@@ -444,6 +444,8 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """QQ numbers of the owner: may give commands, and get answers in private."""
     chats: list[str] = []
     """Chats that get answers, such as group:123456 or private:10001; everybody else is off."""
+    personas: dict[str, str] = {}
+    """Chats that another persona than [engine] persona speaks in: {"group:123456" = "its name"}."""
     command_start: list[str] = ["/", "."]
     """Prefixes of commands."""
     nickname: list[str] = []

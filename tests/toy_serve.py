@@ -85,7 +85,11 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
         sys.stderr.write(f"started {own.pid}\n")
     if manner == "noisy":
         sys.stderr.write("x" * 3_000_000 + "\n")
-    model = SimpleNamespace(words=(folder / "words").read_text(encoding="utf-8"), manner=manner)
+    model = SimpleNamespace(
+        words=(folder / "words").read_text(encoding="utf-8"),
+        manner=manner,
+        get_input_embeddings=lambda: SimpleNamespace(num_embeddings=0x110000),
+    )
     letters: Any = Letters(manner)
     return Loaded(model, letters, "cpu", 100_000, frozenset({END}), frozenset({END}), 1_000_000)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeAlias
 
+from bot.counting import Count
 from bot.engine.wire import RANKS, Ask, Piece, Rank, Sampling, Talker
 from bot.persona.manifest import Persona
 from config.settings import Engine
@@ -171,6 +172,10 @@ class Admission:
     @property
     def persona(self) -> Persona:
         return self._talker.persona
+
+    @property
+    def count(self) -> Count | None:
+        return self._talker.count
 
     @property
     def waiting(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
 
+from bot.counting import Count
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Model, Persona, Provenance
 from bot.persona.prompt import PromptSpec
@@ -23,6 +24,10 @@ class Echo:
     @property
     def persona(self) -> Persona:
         return self._persona
+
+    @property
+    def count(self) -> Count | None:
+        return None
 
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from bot.counting import Count, token_counter
 from bot.engine.client import Client, Lost
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Persona, open_persona
@@ -45,9 +46,18 @@ class Remote:
     No request asks for more than `longest` tokens.
     """
 
-    def __init__(self, clients: Sequence[Client], persona: Persona, *, full: int = 32, longest: int = 256) -> None:
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        persona: Persona,
+        count: Count | None = None,
+        *,
+        full: int = 32,
+        longest: int = 256,
+    ) -> None:
         self._servers = [Server(client) for client in clients]
         self._persona = persona
+        self._count = count
         self._full = full
         self._longest = longest
         self._last: OrderedDict[str, Server] = OrderedDict()
@@ -57,13 +67,17 @@ class Remote:
     def persona(self) -> Persona:
         return self._persona
 
+    @property
+    def count(self) -> Count | None:
+        return self._count
+
     @classmethod
     async def open(cls, knobs: Engine) -> "Remote":
         """Raises EngineError when none of the servers answers, PersonaError when there is no persona here."""
-        _, persona = open_persona(knobs.persona)
+        folder, persona = open_persona(knobs.persona)
         key = knobs.api_key.get_secret_value() if knobs.api_key else ""
         clients = [Client(url, api_key=key, model=knobs.model, timeout=knobs.timeout) for url in knobs.urls]
-        remote = cls(clients, persona, full=knobs.max_batch, longest=knobs.max_new_tokens)
+        remote = cls(clients, persona, token_counter(folder), full=knobs.max_batch, longest=knobs.max_new_tokens)
         try:
             await remote._meet()
         except BaseException:

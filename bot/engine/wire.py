@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bot.counting import Count
 from bot.persona.manifest import Generation, Persona
 
 Finish = Literal["stop", "length", "cancelled", "timeout", "error", "busy"]
@@ -74,6 +75,11 @@ class Talker(Protocol):
     @property
     def persona(self) -> Persona:
         """Whose prompt format and sampling hold now."""
+        ...
+
+    @property
+    def count(self) -> Count | None:
+        """Tokens of a prompt as that persona reads it, so that it is kept within its context; None: unknown."""
         ...
 
     def stream(

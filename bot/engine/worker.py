@@ -23,7 +23,7 @@ from bot.engine.remote import Remote
 from bot.engine.trial import check_verdict, smoke_test
 from bot.engine.wire import Ask, Piece, Sampling, Talker
 from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current, open_persona
-from config.errors import EngineError
+from config.errors import EngineError, PersonaError
 from config.settings import Engine
 
 
@@ -84,7 +84,7 @@ class Worker:
     async def prepare(self) -> None:
         """Learn who will speak, without starting anything. PersonaError says why nobody can."""
         folder, persona = await asyncio.to_thread(open_persona, self._knobs.persona)
-        self._become(folder, persona, await asyncio.to_thread(token_counter, folder))
+        self._become(folder, persona, await asyncio.to_thread(_counter, folder))
 
     async def start(self) -> None:
         """Bring the model up; the error says why it doesn't come."""
@@ -134,7 +134,7 @@ class Worker:
             folder, persona = await asyncio.to_thread(open_persona, path)
             if not force:
                 check_verdict(folder)
-            count = await asyncio.to_thread(token_counter, folder)
+            count = await asyncio.to_thread(_counter, folder)
             old = place.child
             if old is None:
                 await self._make_room()
@@ -215,6 +215,16 @@ class Worker:
         if why:
             return Piece(finish="error", persona=persona, why=why)
         return Piece(finish="timeout", persona=persona, why=place.trouble or "the engine did not come back in time")
+
+
+def _counter(folder: Path) -> Count | None:
+    """Tokens of a prompt. PersonaError where the tokenizer or the chat template can't be read."""
+    try:
+        return token_counter(folder)
+    except Exception as error:  # tokenizers raises nothing more definite
+        raise PersonaError(
+            f"{folder}: its tokenizer or chat template is broken: {str(error)[:120]}", hint="merge once more"
+        ) from error
 
 
 def earlier(folder: Path | None) -> Path | None:

@@ -7,18 +7,17 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
-from bot.counting import token_counter
-from bot.engine.admission import Admission
+from bot.engine.child import SERVE
+from bot.engine.personas import Personas
 from bot.engine.wire import Talker
-from bot.engine.worker import Worker, open_talker
+from bot.engine.worker import Worker
 from bot.history import History
-from bot.persona.manifest import Persona, version_folder
+from bot.persona.manifest import Persona
 from bot.runner import Runner
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
@@ -27,6 +26,8 @@ from plugins.chat.port import OneBotPort
 
 log = logging.getLogger("bot.chat")
 
+CHOSEN = "persona"
+"""The setting of a chat that names its persona."""
 KNOWN_NAMES = 4096
 """Names of people that are kept, so that an @ can be read."""
 
@@ -37,41 +38,39 @@ class Bridge:
     def __init__(self, port: OneBotPort) -> None:
         self.port = port
         self._runner: Runner | None = None
-        self._talker: Talker | None = None
         self._nicknames: tuple[str, ...] = ()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._open = AsyncExitStack()
         self._resumed = False
 
-    async def open(self, settings: Bot, engine: Engine) -> None:
+    async def open(self, settings: Bot, engine: Engine, *, command: Sequence[str] = SERVE) -> None:
         """Bring up history, engine and runner. What was opened is closed again by `close`."""
         self._nicknames = tuple(settings.nickname)
-        history = await History.open(settings.database)
+        self._chosen = settings.personas
+        self._history = history = await History.open(settings.database)
         self._open.push_async_callback(history.close)
-        self._talker = talker = await open_talker(engine)
-        self._open.push_async_callback(talker.close)
-        counter = token_counter(version_folder(engine.persona))
-        admitted = Admission.of(talker, engine)
-        self._runner = Runner(admitted, history, settings=settings, port=self.port, count=counter)
+        self.personas = personas = Personas(engine, command=command)
+        self._open.push_async_callback(personas.close)
+        await personas.open()
+        await self._meet_chosen()
+        main = personas.talker()
+        self._runner = Runner(main, history, settings=settings, port=self.port, of_chat=self._talker)
         self._open.push_async_callback(self._runner.close)
-        log.info("%s is up (%s)", talker.persona.name, talker.persona.hash)
-        if settings.auto_reload and isinstance(talker, Worker):
-            watching = asyncio.create_task(self._watch(talker, engine.persona, settings.auto_reload))
+        log.info("%s is up (%s)", main.persona.name, main.persona.hash)
+        if settings.auto_reload:
+            watching = asyncio.create_task(personas.watch(settings.auto_reload))
             self._open.callback(watching.cancel)
 
-    async def _watch(self, worker: Worker, persona: Path, every: float) -> None:
-        """Take a new version when `current` names one; each that can't be taken is tried once."""
-        tried = worker.folder
-        while True:
-            await asyncio.sleep(every)
-            folder = version_folder(persona)
-            if folder in (tried, worker.folder):
-                continue
-            tried = folder
+    async def _meet_chosen(self) -> None:
+        """Know every persona that a chat chose. One of the settings must be there; one chosen by command
+        may have been deleted since: its chats stay silent, and the log says so."""
+        for name in sorted(set(self._chosen.values())):
+            await self.personas.know(name)
+        for chat, name in self._history.chats_with(CHOSEN).items():
             try:
-                await self.reload()
+                await self.personas.know(name or self.personas.default)
             except MyBotError as error:
-                log.error("the new version was not taken: %s (%s)", error, error.hint)
+                log.error("%s stays silent: %s", chat, error)
 
     async def close(self) -> None:
         """Let go of everything, last opened first; after a start that broke off too."""
@@ -85,33 +84,38 @@ class Bridge:
             raise EngineError("the persona is not up", hint="wait for the start, or see the log")
         return self._runner
 
-    async def reload(self) -> Persona:
-        """Take what `current` names now; on failure the old persona serves on."""
-        return await self._exchange(self._worker().reload())
+    def persona_of(self, chat: str) -> str:
+        """The name of who speaks in a chat: chosen by command, else by the settings, else the default."""
+        known = self._history.setting(chat, CHOSEN)
+        return known or next((name for key, name in self._chosen.items() if f":{chat}".endswith(f":{key}")), "")
 
-    async def rollback(self) -> Persona:
-        """Back to the persona before."""
-        return await self._exchange(self._worker().rollback())
+    async def use(self, chat: str, name: str) -> Persona:
+        """Let a persona speak in a chat from now on, kept over restarts; it is started to see that it can."""
+        worker = await self.personas.know(name)
+        await worker.start()
+        await self._history.put(chat, CHOSEN, name)
+        return worker.persona
 
-    def _worker(self) -> Worker:
-        talker = self._talker
-        if not isinstance(talker, Worker):
-            raise EngineError(
-                "this engine has no personas to exchange", hint="only an own worker has: set [engine] persona, no url"
-            )
-        return talker
+    async def worker_of(self, chat: str) -> Worker:
+        """The worker that speaks in a chat. EngineError where a server elsewhere does."""
+        return await self.personas.know(self.persona_of(chat) or self.personas.default)
 
-    async def _exchange(self, exchange: Awaitable[Persona]) -> Persona:
-        persona = await exchange
-        folder = self._worker().folder
-        if folder is not None:
-            self.runner.count = token_counter(folder)
-        log.info("%s speaks now (%s)", persona.name, persona.hash)
-        return persona
+    async def pause(self) -> None:
+        """End the engine's processes; what is said meanwhile is kept."""
+        self.runner.hold()
+        await self.personas.pause()
+
+    async def resume(self) -> None:
+        """Bring the engine back, and answer what is still fresh."""
+        await self.personas.resume()
+        await self.runner.resume()
+
+    def _talker(self, chat: str) -> Talker:
+        return self.personas.talker(self.persona_of(chat))
 
     async def connected(self) -> None:
         """The QQ side is there: answer what a restart left unanswered."""
-        if self._runner is not None and not self._resumed:
+        if self._runner is not None and not self._resumed and not self.personas.paused:
             self._resumed = True
             await self._runner.resume()
 
@@ -120,7 +124,7 @@ class Bridge:
         runner = self._runner
         if runner is None:
             return
-        me = runner.talker.persona.prompt.me
+        me = self._me(event)
         heard = onebot.read(event, me=me, nicknames=self._nicknames, names=self._names)
         if heard is None:
             return
@@ -136,6 +140,13 @@ class Bridge:
             if message.kind == "group":
                 name = await self.port.group_name(account, message.chat, name)
         await runner.hear(message, addressed=heard.addressed, chat_name=name)
+
+    def _me(self, event: Event) -> str:
+        """What an @ of our account reads as in this chat."""
+        try:
+            return self._talker(onebot.chat_of(event)).persona.prompt.me
+        except MyBotError:  # a persona that is gone
+            return ""
 
     async def note(self, event: NoticeEvent) -> None:
         """Tell the runner of a recall or a ban."""

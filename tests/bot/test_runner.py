@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.counting import Count
 from bot.engine.echo import Echo
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.history import OWNER, History
@@ -44,6 +45,7 @@ class ScriptedTalker:
 
     def __init__(self, answer: Callable[[str], Answer] = lambda _: "好呀") -> None:
         self.persona = PERSONA
+        self.count: Count | None = None
         self.answer = answer
         self.slow = 0.0
         self.prompts: list[str] = []
@@ -64,7 +66,7 @@ class ScriptedTalker:
             pieces = (*map(Piece, answer), Piece(finish="stop")) if isinstance(answer, str) else answer
             for piece in pieces:
                 await asyncio.sleep(0)
-                yield Piece(piece.text, piece.finish, PERSONA.hash, piece.why)
+                yield Piece(piece.text, piece.finish, self.persona.hash, piece.why)
         finally:
             self.running -= 1
 
@@ -570,8 +572,26 @@ async def test_the_echo_engine_answers_too(house):
     assert await house.history.author(FRIEND, "s1") == f"persona:{echo.persona.hash}"
 
 
+async def test_t26_a_reply_to_a_prompt_made_for_another_persona_is_asked_again(house):
+    other = PERSONA.model_copy(update={"name": "other", "prompt": PromptSpec(me="阿泽")})
+
+    def answer(_prompt: str) -> Answer:
+        house.talker.persona = other
+        return "是我"
+
+    house.talker.answer = answer
+    await house.say("在吗", FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND) == ["是我"]
+    assert [("你是小北" in prompt, "你是阿泽" in prompt) for prompt in house.talker.prompts] == [
+        (True, False),
+        (False, True),
+    ]
+    assert await house.history.author(FRIEND, "s1") == f"persona:{other.hash}"
+
+
 async def test_the_prompt_is_kept_within_the_context(house):
-    house.runner.count = lambda prompt: 300 * len(prompt)
+    house.talker.count = lambda prompt: 300 * len(prompt)
     for number in range(6):
         await house.say(f"第{number}句", FRIEND)
         await house.quiet()
@@ -587,7 +607,7 @@ async def test_the_engine_is_told_for_whom_it_speaks(house):
 
 
 async def test_a_prompt_begins_where_the_last_one_of_its_chat_did(house):
-    house.runner.count = lambda prompt: 120 * len(prompt)
+    house.talker.count = lambda prompt: 120 * len(prompt)
     for number in range(12):
         await house.say(f"第{number}句", FRIEND)
         await house.quiet()

@@ -6,7 +6,6 @@ import math
 from types import ModuleType
 from typing import Any
 
-import nonebot
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from nonebot.adapters.onebot.v11 import Adapter, Event
@@ -16,7 +15,6 @@ ME, OWNER, GROUP = 10000, 20001, 70001
 
 @pytest.fixture(scope="module")
 def onebot() -> ModuleType:
-    nonebot.load_plugin("plugins.chat")
     return importlib.import_module("plugins.chat.onebot")
 
 

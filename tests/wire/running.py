@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,9 @@ def children(pid: int) -> set[int]:
     """Processes below this one."""
     found: set[int] = set()
     for path in Path("/proc").glob(f"{pid}/task/*/children"):
-        for child in map(int, path.read_text().split()):
-            found |= {child} | children(child)
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            for child in map(int, path.read_text().split()):
+                found |= {child} | children(child)
     return found
 
 

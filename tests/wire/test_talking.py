@@ -82,7 +82,17 @@ async def test_who_is_not_allowed_gets_nothing_and_is_not_kept(tmp_path: Path) -
     async with talking(tmp_path) as (peer, _):
         await peer.private(STRANGER, "陌生人的话")
         await peer.group(STRANGER, at(ACCOUNT), "别的群", group=70009)
-        for command in ("/status", "/off", "/on", "/状态 --help", ".重载 ?", "/clear x"):
+        for command in (
+            "/status",
+            "/off",
+            "/on",
+            "/状态 --help",
+            ".重载 ?",
+            "/clear x",
+            "/model list",
+            "/模型 切换 v1",
+            "/pause",
+        ):
             await peer.group(STRANGER, command)
             await peer.private(STRANGER, command)
         await peer.group(STRANGER, at(ACCOUNT), "/off")
@@ -111,6 +121,7 @@ async def test_the_owner_switches_a_chat_and_the_commands_are_no_talk(tmp_path: 
         assert (await peer.answers(5))[-1].startswith("用法：/clear")
         await peer.private(OWNER, "/reload")
         assert "没成" in (await peer.answers(6))[-1]
+        assert "no personas to exchange" in peer.sent[-1].text
         await peer.group(OWNER, "/on", group=70009)
         await peer.answers(7)
         await peer.group(FRIEND, at(ACCOUNT), "新来的", group=70009)

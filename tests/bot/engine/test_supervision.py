@@ -221,6 +221,18 @@ async def test_a_frozen_worker_is_found_and_replaced(home: Path) -> None:
         await gone({frozen})
 
 
+async def test_a_forward_that_never_ends_is_found_though_http_still_answers(home: Path) -> None:
+    async with at_work(home, stall=1.0) as worker:
+        stuck = pid_of(worker)
+        spoken = asyncio.create_task(ask(worker, "stick"))
+        await asyncio.sleep(0.4)
+        silent = asyncio.create_task(ask(worker))
+        assert (await spoken)[-1].finish == "error"
+        assert text(await silent) == whole(home / "v1")
+        assert pid_of(worker) != stuck
+        await gone({stuck})
+
+
 async def test_one_that_can_not_start_again_is_tried_with_growing_pauses_and_told(home: Path, caplog: Any) -> None:
     async with at_work(home, timeout=2.0) as worker:
         shutil.move(home, home.with_name("elsewhere"))
