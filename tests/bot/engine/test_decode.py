@@ -150,16 +150,3 @@ def test_shapes_that_disagree_are_not_used(tokenizer: Any, monkeypatch: pytest.M
     with pytest.raises(EngineError, match="something else"):
         make("llama", tokenizer, compile="on")
     assert make("llama", tokenizer, compile="auto").shapes is None
-
-
-def test_torchs_own_norm_takes_the_place_of_one_that_says_the_same(tokenizer: Any) -> None:
-    import torch
-
-    from bot.engine.decode import fuse_norms
-
-    ids = torch.tensor([[5, 6, 7, 8]])
-    for architecture, fused in (("llama", 5), ("gemma3_text", 0)):
-        model = make(architecture, tokenizer, compile="off").model
-        before = model(ids).logits
-        assert fuse_norms(model) == fused
-        assert torch.allclose(model(ids).logits, before, atol=1e-4)

@@ -258,6 +258,35 @@ def test_fewer_bits_take_less_memory_and_still_speak(loaded: Loaded, toy: Path, 
     assert pieces[-1].finish in ("stop", "length")
 
 
+@pytest.mark.parametrize("form", [{"dtype": "bfloat16"}, {"load_in_8bit": True}, {"load_in_4bit": True}])
+def test_in_fewer_bits_a_batch_repeats_itself_and_its_scores_hardly_differ(
+    toy: Path, prompts: list[list[int]], form: dict[str, Any]
+) -> None:
+    import torch
+
+    small = open_model(toy, **form)
+    rules = [Sampling(temperature=0.8, top_p=0.9, max_tokens=10, seed=n) for n in range(len(prompts))]
+    first = [text(pieces) for pieces in run(small, prompts, rules)]
+    assert [text(pieces) for pieces in run(small, prompts, rules)] == first
+    rows = [Row(ids, rules[0], 0.0, print, small.text_stream) for ids in prompts]
+    ids, mask = model._padded(rows, "cpu")
+    positions = (mask.cumsum(-1) - 1).clamp_min(0)
+    with torch.inference_mode():
+        batch = small.model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -1].float()
+        alone = torch.cat([small.model(torch.tensor([p])).logits[:, -1].float() for p in prompts])
+    assert float(((batch - alone).norm(dim=-1) / alone.norm(dim=-1)).max()) < 0.02
+
+
+def test_released_weights_are_gone(toy: Path) -> None:
+    import weakref
+
+    once = open_model(toy, compile="on")
+    kept = weakref.ref(once.model.get_input_embeddings().weight)
+    assert once.release() > 100_000
+    assert kept() is None
+    assert once.text_stream(()).push(70)
+
+
 # PEFT still reads a property that transformers has renamed.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 @pytest.mark.parametrize("quantization", [None, Quantization(load_in_4bit=True)], ids=["whole", "nf4"])

@@ -258,6 +258,46 @@ async def test_the_official_client_works(server: Server) -> None:
                 pass
 
 
+async def test_the_official_client_meets_every_refusal_as_its_own_exception(server: Server) -> None:
+    messages: Any = HI
+    async with openai.AsyncOpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
+        create = client.chat.completions.create
+        with pytest.raises(openai.NotFoundError, match="gpt-9"):
+            await create(model="gpt-9", messages=messages)
+        with pytest.raises(openai.NotFoundError):
+            await client.embeddings.create(model="toy", input="x")
+        with pytest.raises(openai.AuthenticationError):
+            await client.with_options(api_key="wrong").models.list()
+        with pytest.raises(openai.BadRequestError) as refused:
+            await create(model="toy", messages=messages, max_tokens=15_001)
+        assert refused.value.param == "max_tokens"
+        before = await server.ended("cancelled")
+        with pytest.raises(openai.APITimeoutError):
+            await create(model="toy", messages=messages, temperature=0, max_tokens=15_000, timeout=0.3)
+        await server.until(lambda health: health["ended"].get("cancelled", 0) == before + 1)
+
+
+async def test_paused_its_memory_is_free_and_resumed_it_says_the_same(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.key}"}
+
+    async def order(word: str, key: dict[str, str] = headers) -> tuple[int, dict[str, Any]]:
+        async with aiohttp.ClientSession() as session, session.post(f"{server.url}/{word}", headers=key) as response:
+            return response.status, await response.json()
+
+    before, _ = await collect(server.client, GREEDY)
+    assert (await order("pause", {}))[0] == 401
+    try:
+        assert await order("pause") == (200, {"state": "paused"})
+        assert (await server.health())["state"] == "paused"
+        status, body = await server.post({"messages": HI})
+        assert (status, body["error"]["code"]) == (503, "paused")
+        assert "memory is lent" in body["error"]["message"]
+    finally:
+        assert await order("resume") == (200, {"state": "ready"})
+    assert (await collect(server.client, GREEDY))[0] == before
+    assert (await server.health())["stalled"] == 0.0
+
+
 async def nothing(knobs: Engine) -> bool:
     return await serve(knobs, asyncio.Event(), lambda _: None)
 
