@@ -278,14 +278,20 @@ class Merge(Table, env_prefix="MYBOT_MERGE_"):
     """Where forms are measured, as [engine] device."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Dtype of the merged weights: auto is the dtype of training."""
-    temperature: float = Field(default=0.8, ge=0)
-    """Sampling sealed with the persona: 0 always takes the likeliest token."""
+    fit: bool = True
+    """Fit the sampling that is left out here on the held-out replies: so that it writes as long and as varied as you."""
+    fit_seconds: float = Field(default=120.0, gt=0)
+    """Time for that; what is not tried by then stays at its default."""
+    temperature: float | None = Field(default=None, ge=0)
+    """Sealed with the persona: 0 always takes the likeliest token. Left out, fitted, or else 0.8."""
+    min_p: float | None = Field(default=None, ge=0, lt=1)
+    """Sealed with the persona: no token less likely than this share of the likeliest. Left out, fitted, or else 0."""
+    repetition_penalty: float | None = Field(default=None, gt=0)
+    """Sealed with the persona: above 1 makes tokens that were there less likely. Left out, fitted, or else 1."""
     top_p: float = Field(default=0.95, gt=0, le=1)
-    """Sampling sealed with the persona: share of the probability that is drawn from."""
+    """Sealed with the persona: share of the probability that is drawn from."""
     max_tokens: int = Field(default=128, ge=1)
     """Sealed with the persona: the longest reply."""
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    """Sealed with the persona: above 1 makes tokens that were there less likely."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

@@ -37,7 +37,7 @@ HISTORY = 4
 EPOCHS = 12
 """Passes of the toy base model over the sample's training part."""
 
-SAMPLING = ("--temperature", "0.3", "--repetition-penalty", "1.2", "--max-tokens", "48")
+SAMPLING = ("--temperature", "0.3", "--repetition-penalty", "1.2", "--max-tokens", "48", "--no-fit")
 """So small a model stays on topic when it doesn't draw widely, and repeats itself when nothing stops it."""
 
 console = Console(highlight=False)
@@ -110,7 +110,7 @@ def build(folder: Path, seed: int) -> None:
     _step("train: a LoRA adapter on my replies", lambda: sft.main(recipe))
     _step(
         "merge: adapter into the base, sealed as a persona",
-        lambda: merge.in_a_fresh_process(runs / "xiaobei", folder / "personas", *SAMPLING),
+        lambda: merge.in_a_fresh_process(runs / "xiaobei", folder / "personas", "--data", str(data), *SAMPLING),
     )
 
 

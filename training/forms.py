@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.persona.base_model import fingerprint
-from bot.persona.manifest import Model, Quantization
+from bot.persona.manifest import Generation, Model, Quantization
 from config.errors import TrainingError
 from config.settings import Merge, Train
 from training import base, merging, plan, recipe
@@ -125,6 +125,7 @@ def write(
         )
         model = Model(
             base=model.base,
+            license=model.license,
             revision=run.train.revision,
             dtype=name_of(dtype),
             parameters=parameters,
@@ -134,6 +135,22 @@ def write(
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
+
+
+def write_generation_config(folder: Path, generation: Generation) -> None:
+    """How other servers shall draw when nobody tells them: as the persona itself."""
+    from transformers import AutoConfig, GenerationConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    drawn = {name: getattr(generation, name) for name in ("temperature", "top_p", "top_k", "min_p")}
+    GenerationConfig(
+        eos_token_id=config.eos_token_id,
+        pad_token_id=config.pad_token_id,
+        repetition_penalty=generation.repetition_penalty,
+        max_new_tokens=generation.max_tokens,
+        do_sample=generation.temperature > 0,
+        **(drawn if generation.temperature > 0 else {}),
+    ).save_pretrained(folder)
 
 
 def _adapter(run: Run, folder: Path, version: Path) -> Model:
@@ -152,8 +169,28 @@ def _adapter(run: Run, folder: Path, version: Path) -> Model:
         folder=Path(os.path.relpath(place, version)).as_posix() if local else "",
         fingerprint=fingerprint(place) if local else "",
         quantization=run.quantization,
+        license=_license(run),
         context=run.train.max_length,
     )
+
+
+def _license(run: Run) -> str:
+    """The licence that the base model's card names, where the card is at hand."""
+    from huggingface_hub import try_to_load_from_cache
+
+    place = Path(run.base)
+    card = (
+        place / "README.md"
+        if place.is_dir()
+        else try_to_load_from_cache(run.base, "README.md", revision=run.train.revision or "main")
+    )
+    if not isinstance(card, str | Path) or not Path(card).is_file():
+        return ""
+    head = Path(card).read_text(encoding="utf-8", errors="replace").split("\n---", 1)[0].splitlines()
+    found = {
+        name: value.strip() for name, _, value in (line.partition(":") for line in head) if name.startswith("license")
+    }
+    return found.get("license_name") or found.get("license") or ""
 
 
 def end_tokens(run: Run, tokenizer: Any) -> list[int]:

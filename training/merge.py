@@ -1,6 +1,7 @@
 """`mybot merge`: adapter + base model → a sealed persona version; `current` switched last.
 
-    the run ─▶ the model as trained, measured ─▶ each form, measured as it will be served ─▶ the better, sealed
+    the run ─▶ the model as trained, measured ─▶ each form, measured as it will be served ─▶ the better
+            ─▶ sampling fitted on dev ─▶ sealed, with a model card
 
 Runs in a process of its own, never on the trained object: an evaluation repacks quantised weights,
 and a later merge would be off. What is not finished lies in a folder that names its process, and
@@ -13,25 +14,28 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import Generation, Model, Persona, Provenance, make_current
 from bot.persona.prompt import PromptSpec
 from config.errors import TrainingError
 from config.settings import ROOT, Merge
-from training import base, forms, merging, plan
+from training import base, forms, merging, plan, sampling_fit
+from training.card import model_card
 from training.forms import Form, Run
 from training.judge import Judge, Measured, serving
 from training.report import show
 
+FITTED = ("temperature", "min_p", "repetition_penalty")
+"""Knobs that are fitted where they are left out."""
 NOISE = 0.002
 """Share by which two held-out losses differ by chance: then the form that is nearer to the training wins."""
 
@@ -47,6 +51,9 @@ def main(knobs: Merge) -> None:
     try:
         work = Work(knobs, run, scratch)
         form, persona = work.best()
+        persona = work.fitted(form, persona)
+        forms.write_generation_config(scratch / form, persona.generation)
+        (scratch / form / "README.md").write_text(model_card(persona), encoding="utf-8")
         persona = persona.seal(scratch / form)
         version = target / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{persona.hash[:4]}"
         (scratch / form).replace(version)
@@ -103,10 +110,28 @@ class Work:
             console.print(f"not measured on held-out replies: {note}")
         return chosen, self._documented(chosen)
 
+    def fitted(self, form: Form, persona: Persona) -> Persona:
+        """With the sampling that was left open fitted on dev, where there is something to fit it on."""
+        open_ = [name for name in FITTED if getattr(self.knobs, name) is None]
+        if not (self.knobs.fit and open_) or self.judge.unheard or self.judge.unloaded:
+            return persona
+        with self.judge.opened(form, self.scratch / form, persona) as loaded, _steps("sampling") as note:
+            replies = sampling_fit.replies_of(loaded, self.judge.windows(loaded, persona))
+            if len(replies) < sampling_fit.LEAST:
+                console.print(
+                    f"sampling is not fitted: dev has {len(replies)} replies, {sampling_fit.LEAST} are needed"
+                )
+                return persona
+            found = sampling_fit.fit(
+                loaded, persona.generation, replies, knobs=open_, seconds=self.knobs.fit_seconds, note=note
+            )
+        told = persona.provenance.model_copy(update={"sampling": found.distances})
+        return persona.model_copy(update={"generation": found.generation, "provenance": told})
+
     def _try(self, form: Form) -> None:
         folder = self.scratch / form
         folder.mkdir(parents=True)
-        with _shards(form) as on_shard:
+        with _steps(f"{form}: shard") as on_shard:
             model = forms.write(
                 self.run, form, folder, self.scratch, dtype=self.dtype, memory=self.memory, on_shard=on_shard
             )
@@ -166,10 +191,9 @@ def _draft(knobs: Merge, run: Run, model: Model) -> Persona:
         model=model,
         prompt=PromptSpec(**manifest["prompt"]),
         generation=Generation(
-            temperature=knobs.temperature,
             top_p=knobs.top_p,
             max_tokens=knobs.max_tokens,
-            repetition_penalty=knobs.repetition_penalty,
+            **{name: value for name in FITTED if (value := getattr(knobs, name)) is not None},
         ),
         behaviour=Behaviour(**manifest["behaviour"]),
         provenance=Provenance(
@@ -199,17 +223,19 @@ def _told(version: Path, persona: Persona) -> dict[str, Any]:
         "heldout_loss": measured or None,
         "merge_error": origin.merge_error,
         "merge_errors": origin.merge_errors or None,
+        "sampling": {name: getattr(persona.generation, name) for name in FITTED},
+        "sampling_fit": origin.sampling or None,
     }
 
 
 @contextlib.contextmanager
-def _shards(form: Form) -> Iterator[merging.OnShard]:
-    """Progress of a form: a bar on a terminal, plain lines elsewhere."""
+def _steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress with time left: a bar on a terminal, plain lines elsewhere."""
     if not console.is_terminal:
-        yield lambda done, of: console.print(f"{form}: shard {done} of {of}")
+        yield lambda done, of: console.print(f"{what} {done} of {of}")
         return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(form, total=None)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 

@@ -67,13 +67,12 @@ def merge(
     """
     import torch
     from huggingface_hub import split_torch_state_dict_into_shards
-    from peft import PeftModel
     from safetensors.torch import save_file
     from transformers.core_model_loading import revert_weight_conversion
 
     quantized = quantized_layers(model, rounding.quantization) if rounding else frozenset()
     names, own = list(model.state_dict()), _without_tied(model)
-    PeftModel.from_pretrained(model, str(adapter)).eval()
+    _attach(model, adapter)
     if _unties(model):
         model.config.tie_word_embeddings = False
         own = names
@@ -95,6 +94,25 @@ def merge(
         index = {"metadata": split.metadata, "weight_map": written}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
     return sum(shape.numel() for shape in shapes.values())
+
+
+def _attach(model: Any, adapter: Path) -> None:
+    """PEFT's adapter in the model, all of its weights in 32 bit."""
+    import torch
+    from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
+    from peft.utils.other import ModulesToSaveWrapper
+
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head.weight is words.weight:
+        # An adapter of the one must not change the other; a file is mapped twice at no cost.
+        head.weight = torch.nn.Parameter(head.weight.detach(), requires_grad=False)
+    tuned = PeftModel.from_pretrained(model, str(adapter)).eval()
+    whole = [module for module in model.modules() if isinstance(module, ModulesToSaveWrapper)]
+    if whole:
+        # Modules trained whole were made as copies in the base's dtype, which rounds what is loaded into them.
+        for module in whole:
+            module.modules_to_save.to(torch.float32)
+        set_peft_model_state_dict(tuned, load_peft_weights(str(adapter), device="cpu"))
 
 
 class Layers:
