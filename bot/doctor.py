@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import frames
+from bot.engine.trial import Verdict
 from bot.engine.weights import REAL, size_of
 from bot.history import History
 from bot.persona.base_model import find_base
-from bot.persona.manifest import open_persona
+from bot.persona.manifest import MANIFEST, Persona, open_persona, version_folder
 from bot.whereabouts import check as check_whereabouts
 from config.errors import MyBotError
 from config.settings import ROOT, Bot, Doctor, Engine, load
@@ -70,6 +71,7 @@ async def examine(bot: Bot, engine: Engine) -> list[Finding]:
     """Everything that was found, in the order a set-up is made."""
     looks: list[tuple[str, Callable[[], Awaitable[list[Finding]]]]] = [
         ("persona", lambda: asyncio.to_thread(_persona, engine)),
+        ("personas", lambda: asyncio.to_thread(_chosen, bot, engine)),
         ("torch", lambda: asyncio.to_thread(_torch, engine)),
         ("disk", lambda: asyncio.to_thread(_disk)),
         ("database", lambda: _database(bot)),
@@ -97,6 +99,29 @@ def _persona(engine: Engine) -> list[Finding]:
     return [
         Finding("persona", "ok", f"{persona.name} {persona.hash}: {len(persona.files)} files, {size:.1f} GB, whole")
     ]
+
+
+def _chosen(bot: Bot, engine: Engine) -> list[Finding]:
+    """The personas that chats chose, and what the gate said of those that serve."""
+    sealed = (engine.persona / MANIFEST).is_file()
+    home = engine.persona.parent.parent if sealed else engine.persona.parent
+    paths = [engine.persona, *(home / name for name in sorted(set(bot.personas.values())))]
+    found: list[Finding] = []
+    for path in paths:
+        folder = version_folder(path)
+        if path is not engine.persona:
+            persona = Persona.load(folder)
+            found.append(Finding("personas", "ok", f"{path.name}: {persona.name} {persona.hash}"))
+        verdict = Verdict.of(folder)
+        if verdict.passed is False:
+            hint = "/model rollback takes the version before"
+            found.append(
+                Finding("personas", "note", f"{folder.name}: the gate refused it: {'; '.join(verdict.reasons)}", hint)
+            )
+    if bot.personas and engine.url:
+        hint = "leave out [engine] url, or [bot] personas"
+        found.append(Finding("personas", "wrong", "a server elsewhere speaks as one persona only", hint))
+    return found
 
 
 def _torch(engine: Engine) -> list[Finding]:

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from bot.persona.manifest import Persona, make_current, version_folder, write_atomically
+from bot.persona.manifest import SCORES, Persona, make_current, version_folder, write_atomically
 from config.errors import InputError, MyBotError, TrainingError
 from config.settings import ROOT, Dataset, Import, Merge, Retrain, Train, load
 from training import recipe
@@ -63,11 +63,20 @@ def _stages(knobs: Retrain) -> None:
     if (serving / "persona.json").is_file() and serving != version:
         scores["serving"] = _score(knobs, steps, serving)
     verdict = gate(scores)
+    _write_down(verdict, version)
     if verdict.passed:
         make_current(version)
     show("retrain", _told(version, scores, verdict, steps), as_json=knobs.as_json)
     if not verdict.passed:
         raise Refused(f"{version.name} does not serve: {'; '.join(verdict.reasons)}", hint="the old persona serves on")
+
+
+def _write_down(verdict: Verdict, version: Path) -> None:
+    """Keep the verdict beside the version: an exchange by command reads it."""
+    path = version / SCORES
+    scores = json.loads(path.read_bytes()) if path.is_file() else {}
+    kept = scores | {"passed": verdict.passed, "reasons": verdict.reasons}
+    write_atomically(path, json.dumps(kept, indent=1) + "\n")
 
 
 def _new_version(knobs: Retrain, steps: "Steps") -> Path:

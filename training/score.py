@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.persona import privacy
-from bot.persona.manifest import Persona, open_persona, write_atomically
+from bot.persona.manifest import SCORES, Persona, open_persona, write_atomically
 from config.errors import InputError
 from config.settings import Engine, Score, load
 from training.dataset import read_messages, read_rows
@@ -24,7 +24,6 @@ from training.report import show
 from training.sft import cut_rows
 from training.windows import IGNORE, Cutter, Window
 
-SCORES = "scores.json"
 BATCH = 16
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from bot.engine.child import Child
 from bot.engine.wire import Sampling
 from bot.persona.behaviour import Behaviour
+from bot.persona.manifest import SCORES
 from bot.persona.prompt import render
 from config.errors import EngineError
 from config.settings import Engine
 
-SCORES = "scores.json"
-"""Beside persona.json, outside its seal: what `mybot score` measured, and the gate's verdict."""
 QUESTIONS = ("在吗", "周末去哪儿了", "哈哈哈笑死")
 FAR = 20
 """Times my usual reply's length at which something that goes on is no reply of mine."""

@@ -26,7 +26,9 @@ from config.errors import PersonaError
 
 MANIFEST = "persona.json"
 CURRENT = "current"
-OUTSIDE = frozenset({MANIFEST, "scores.json"})
+SCORES = "scores.json"
+"""What was measured of a version, and the gate's verdict on it."""
+OUTSIDE = frozenset({MANIFEST, SCORES})
 """Files of a version that the seal doesn't cover."""
 
 

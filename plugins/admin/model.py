@@ -3,6 +3,7 @@
 Knows the bridge; what goes wrong comes out as a MyBotError, and the caller says so.
 """
 
+from bot.engine.personas import Version
 from bot.persona.manifest import Persona
 from plugins.chat.bridge import Bridge
 
@@ -34,21 +35,21 @@ async def use(bridge: Bridge, chat: str, name: str) -> str:
 async def show(bridge: Bridge, chat: str) -> str:
     """Every persona, and the versions of the one that speaks here."""
     personas = bridge.personas
-    here = (await bridge.worker_of(chat)).persona.name and (bridge.persona_of(chat) or personas.default)
-    lines = [f"{here} 的版本，新的在前："]
-    for version in personas.versions(here):
-        marks = [
-            mark
-            for mark, so in (
-                ("在用", version.serving),
-                ("重载会换上它", version.current and not version.serving),
-                ("评分没过", version.passed is False),
-            )
-            if so
-        ]
-        lines.append(f"· {version.name}{f'（{chr(12289).join(marks)}）' if marks else ''}")
+    here = bridge.persona_of(chat) or personas.default
+    await personas.know(here)
+    lines = [f"{here} 的版本，新的在前：", *map(_line, personas.versions(here))]
     others = [name for name in personas.names() if name != here]
     return "\n".join([*lines, f"别的人格：{'、'.join(others)}" if others else "没有别的人格"])
+
+
+def _line(version: Version) -> str:
+    marks = {
+        "在用": version.serving,
+        "重载会换上它": version.current and not version.serving,
+        "评分没过": version.passed is False,
+    }
+    told = "、".join(mark for mark, so in marks.items() if so)
+    return f"· {version.name}（{told}）" if told else f"· {version.name}"
 
 
 async def pause(bridge: Bridge, _chat: str) -> str:

@@ -107,8 +107,11 @@ class Bridge:
 
     async def resume(self) -> None:
         """Bring the engine back, and answer what is still fresh."""
-        await self.personas.resume()
-        await self.runner.resume()
+        try:
+            await self.personas.resume()
+        finally:
+            # If it does not come up now, whoever asks next wakes it.
+            await self.runner.resume()
 
     def _talker(self, chat: str) -> Talker:
         return self.personas.talker(self.persona_of(chat))

@@ -94,6 +94,8 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(tmp_path: Path, to
     worse = house.retrain()
     assert worse.returncode == 1
     assert "does not serve: its held-out loss is" in worse.stderr
+    refused = max(version.parent.glob("*/scores.json"))
+    assert not json.loads(refused.read_bytes())["passed"]
     assert "hint: the old persona serves on" in worse.stderr
     told = json.loads(worse.stdout)
     assert told["heldout_loss"] > told["serving_heldout_loss"] == first["heldout_loss"]

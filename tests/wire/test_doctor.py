@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.doctor import Finding, _card, examine
-from config.errors import MyBotError
+from bot.doctor import Finding, _card, _chosen, examine
+from bot.persona.manifest import SCORES
+from config.errors import MyBotError, PersonaError
 from config.settings import ROOT, Bot, Engine
 from tests.personas import make_persona
+from tests.toy_serve import make_toy
 from tests.wire.peer import ACCOUNT, Peer
 from tests.wire.running import free_port, write_settings
 
@@ -63,6 +65,20 @@ async def test_nobody_there_a_used_port_and_no_address(tmp_path: Path) -> None:
     assert "in use" in findings[1].text
     [nowhere] = [f for f in await examine(knobs(tmp_path), Engine(persona=Path("echo"))) if f.part == "qq"]
     assert "does not know where QQ is" in nowhere.text
+
+
+async def test_personas_that_chats_chose_are_looked_at(tmp_path: Path) -> None:
+    make_toy(tmp_path / "me" / "v1")
+    other = make_toy(tmp_path / "other" / "v1")
+    for name in ("me", "other"):
+        (tmp_path / name / "current").write_text("v1\n", encoding="utf-8")
+    (other / SCORES).write_text('{"passed": false, "reasons": ["loss 9"]}', encoding="utf-8")
+    engine = Engine(persona=tmp_path / "me")
+    found = _chosen(knobs(tmp_path, personas={"group:1": "other"}), engine)
+    assert [finding.state for finding in found] == ["ok", "note"]
+    assert "loss 9" in found[1].text
+    with pytest.raises(PersonaError, match="gone is not a persona"):
+        _chosen(knobs(tmp_path, personas={"group:1": "gone"}), engine)
 
 
 def test_a_card_this_build_of_torch_has_dropped_is_named() -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from bot.engine.memory import fits_beside
-from bot.engine.trial import SCORES, Unfit
+from bot.engine.trial import Unfit
 from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker
 from bot.persona.behaviour import Behaviour
-from bot.persona.manifest import Generation, Persona
+from bot.persona.manifest import SCORES, Generation, Persona
 from config.errors import EngineError, PersonaError
 from config.settings import ROOT, Engine
 from tests.toy_serve import COMMAND, make_toy
