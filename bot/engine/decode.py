@@ -59,7 +59,7 @@ class Fixed(StaticLayer):
 class Shape:
     """So many rows with a cache of so many tokens each."""
 
-    def __init__(self, model: Any, device: str, rows: int, length: int) -> None:
+    def __init__(self, model: Any, rows: int, length: int, device: str, beside: "torch.cuda.Stream | None") -> None:
         self._model = model
         self._place = torch.zeros(1, dtype=torch.long, device=device)
         self._tokens = torch.zeros((rows, 1), dtype=torch.long, device=device)
@@ -68,8 +68,8 @@ class Shape:
         self._cache = Cache(layers=_layers(model.config, length, self._place))
         self._graph: torch.cuda.CUDAGraph | None = None
         self._scores = self._forward()  # the first step makes the cache
-        if device.startswith("cuda"):
-            self._capture(device)
+        if beside is not None:
+            self._capture(device, beside)
 
     @property
     def ahead(self) -> bool:
@@ -116,11 +116,10 @@ class Shape:
         self._positions.add_(1)
         return out.logits[:, -1].float()
 
-    def _capture(self, device: str) -> None:
+    def _capture(self, device: str, beside: torch.cuda.Stream) -> None:
         with torch.cuda.device(device):
             now = torch.cuda.current_stream()
             # Libraries choose and set up their kernels at the first calls, which must not be captured.
-            beside = torch.cuda.Stream()
             beside.wait_stream(now)
             with torch.cuda.stream(beside):
                 for _ in range(2):
@@ -128,7 +127,7 @@ class Shape:
             now.wait_stream(beside)
             graph = torch.cuda.CUDAGraph()
             try:
-                with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                with torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"):
                     self._scores = self._forward()
             finally:
                 # A capture that fails leaves its own stream as the current one.
@@ -151,6 +150,8 @@ class Shapes:
     def __init__(self, model: Any, device: str) -> None:
         self._model = model
         self._device = device
+        # One for all shapes: cuBLAS keeps 32 MiB for every stream that it has met.
+        self._beside = torch.cuda.Stream(device) if device.startswith("cuda") else None
         self._kept: dict[tuple[int, int], Shape] = {}
 
     def fit(self, rows: int, length: int, budget: int) -> Shape | None:
@@ -161,7 +162,7 @@ class Shapes:
         shape = self._kept.pop(size, None)
         if shape is None:
             self.make_room(size[0] * size[1], budget)
-            shape = Shape(self._model, self._device, *size)
+            shape = Shape(self._model, *size, self._device, self._beside)
         self._kept[size] = shape
         return shape
 

@@ -1,10 +1,12 @@
-"""Sixteen chats at once against one at a time, through the real worker; greedy, so that texts can be compared.
+"""Many chats at once through the real worker against transformers' own `generate()`, one chat at a time.
 
-    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--chats 16] [--rounds 9]
+    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--rounds 5] [--cases 1x40,4x40,16x40,32x40,8x700]
 
-Without --persona a random Llama about as large as the demo's toy is made, in fp32. Both ways run
-alternately in one process, so that a slow minute of the machine meets both. The ratio is that of
-the medians.
+A case is so many chats with histories of about so many tokens. Without --persona a random Llama
+of 5 million parameters is made, in fp32. Both ways run alternately, so that a slow minute of the
+machine meets both; greedy, so that texts can be compared. For each case: tokens a second as the
+ratio of the medians, and the mean time to the first token, all chats asking at once. With one chat
+the ratio is what the server costs over the bare model.
 """
 
 import argparse
@@ -13,74 +15,141 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from bot.engine.model import Loaded, load
+from bot.engine.prompt_ids import prompt_ids
 from bot.engine.wire import Sampling
 from bot.engine.worker import Worker
+from bot.persona.manifest import open_persona
 from config.settings import Engine
 from tests.personas import make_persona
 
 LINES = ("在吗", "周末去哪儿了", "那家面馆还开着没", "我到楼下了", "猫又吐了", "昨天比赛看了吗", "几点的票", "哈哈哈哈")
-GREEDY = Sampling(temperature=0, max_tokens=64)
+NEW = 64
+GREEDY = Sampling(temperature=0, max_tokens=NEW)
 
 
-def history(chat: int) -> list[dict[str, str]]:
-    """What chat number so-and-so has said: lengths differ, as they do in life."""
-    said = [LINES[(chat + place) % len(LINES)] for place in range(1 + chat % 5 * 2)]
-    roles = ["user" if (len(said) - place) % 2 else "assistant" for place in range(len(said))]
-    return [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+@dataclass
+class Way:
+    """What one way of answering took, round by round."""
+
+    seconds: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    """Mean seconds to the first token of a chat, all having asked at the start of the round."""
+    texts: list[str] = field(default_factory=list)
 
 
-async def reply(worker: Worker, chat: int) -> str:
-    pieces = [piece async for piece in worker.stream(history(chat), GREEDY)]
-    if pieces[-1].finish not in ("stop", "length"):
-        raise RuntimeError(f"chat {chat} ended in {pieces[-1].finish}: {pieces[-1].why}")
-    return "".join(piece.text for piece in pieces)
+def history(chat: int, tokens: int, tokenizer: Any) -> list[dict[str, str]]:
+    """What chat number so-and-so has said, so many tokens of it or a little more."""
+    said: list[dict[str, str]] = []
+    while not said or len(said) % 2 == 0 or len(prompt_ids(tokenizer, said, True)) < tokens:
+        role = "assistant" if len(said) % 2 else "user"
+        said.append({"role": role, "content": LINES[(chat + len(said)) % len(LINES)]})
+    return said
 
 
-async def alone(worker: Worker, chats: int) -> list[str]:
-    return [await reply(worker, chat) for chat in range(chats)]
+def serial(loaded: Loaded, prompts: list[list[int]], way: Way) -> None:
+    """Bare `generate()`, one prompt after the other."""
+    import torch
+    from transformers import GenerationConfig
+    from transformers.generation.streamers import BaseStreamer
+
+    class First(BaseStreamer):
+        """When the first new token came; the prompt is put first."""
+
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def put(self, value: Any) -> None:
+            self.times.append(time.perf_counter())
+
+        def end(self) -> None:
+            pass
+
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=NEW, pad_token_id=0, eos_token_id=sorted(loaded.ends), repetition_penalty=1.0
+    )
+    begun, firsts, way.texts = time.perf_counter(), [], []
+    for prompt in prompts:
+        ids, heard = torch.tensor([prompt], device=loaded.device), First()
+        with torch.inference_mode():
+            out = loaded.model.generate(
+                ids, attention_mask=torch.ones_like(ids), generation_config=config, streamer=heard
+            )
+        firsts.append(heard.times[1] - begun)
+        text = loaded.tokenizer.decode(out[0, len(prompt) :], skip_special_tokens=True)
+        way.texts.append(text.rstrip("\ufffd"))
+    way.seconds.append(time.perf_counter() - begun)
+    way.first.append(statistics.mean(firsts))
 
 
-async def at_once(worker: Worker, chats: int) -> list[str]:
-    return list(await asyncio.gather(*(reply(worker, chat) for chat in range(chats))))
+async def at_once(worker: Worker, histories: list[list[dict[str, str]]], way: Way) -> None:
+    """All chats at the same moment, through process, HTTP and batches."""
+    begun = time.perf_counter()
+
+    async def reply(said: list[dict[str, str]]) -> tuple[float, str]:
+        first, text = 0.0, ""
+        async for piece in worker.stream(said, GREEDY):
+            first = first or (time.perf_counter() - begun if piece.text else 0.0)
+            text += piece.text
+            if piece.finish not in (None, "stop", "length"):
+                raise RuntimeError(f"a chat ended in {piece.finish}: {piece.why}")
+        return first, text
+
+    heard = await asyncio.gather(*map(reply, histories))
+    way.seconds.append(time.perf_counter() - begun)
+    way.first.append(statistics.mean(first for first, _ in heard))
+    way.texts = [text for _, text in heard]
 
 
-async def measure(persona: Path, device: str, chats: int, rounds: int) -> None:
-    worker = Worker(Engine(persona=persona, device=device, max_batch=chats))
+async def measure(persona: Path, device: str, cases: list[tuple[int, int]], rounds: int) -> None:
+    knobs = Engine(persona=persona, device=device, max_batch=max(chats for chats, _ in cases))
+    loaded = load(*open_persona(persona), knobs)
+    worker = Worker(knobs)
     await worker.start()
+    print("chats  history  tokens/s ratio  first token ratio  serial s  at once s  identical")
     try:
-        await at_once(worker, chats)
-        seconds: dict[str, list[float]] = {"alone": [], "at once": []}
-        texts: dict[str, list[str]] = {}
-        for _ in range(rounds):
-            for name, way in (("alone", alone), ("at once", at_once)):
-                begun = time.perf_counter()
-                texts[name] = await way(worker, chats)
-                seconds[name].append(time.perf_counter() - begun)
+        for chats, tokens in cases:
+            histories = [history(chat, tokens, loaded.tokenizer) for chat in range(chats)]
+            prompts = [prompt_ids(loaded.tokenizer, said, True) for said in histories]
+            one, all_ = Way(), Way()
+            await at_once(worker, histories, Way())
+            serial(loaded, prompts[:1], Way())
+            for _ in range(rounds):
+                serial(loaded, prompts, one)
+                await at_once(worker, histories, all_)
+            show(chats, tokens, one, all_)
     finally:
         await worker.close()
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    same = sum(a == b for a, b in zip(texts["alone"], texts["at once"], strict=True))
-    for name, median in medians.items():
-        print(f"{name:8} {median:7.2f} s for {chats} replies  ({min(seconds[name]):.2f}–{max(seconds[name]):.2f})")
-    best = min(seconds["alone"]) / min(seconds["at once"])
-    print(f"ratio    {medians['alone'] / medians['at once']:.2f} (of the fastest rounds: {best:.2f})")
-    print(f"greedy   {same} of {chats} replies identical")
+
+
+def show(chats: int, tokens: int, one: Way, all_: Way) -> None:
+    serial_s, at_once_s = statistics.median(one.seconds), statistics.median(all_.seconds)
+    first = statistics.median(all_.first) / statistics.median(one.first)
+    same = sum(a == b for a, b in zip(one.texts, all_.texts, strict=True))
+    print(
+        f"{chats:5}  {tokens:7}  {serial_s / at_once_s:14.2f}  {first:17.2f}  {serial_s:8.2f}  {at_once_s:9.2f}"
+        f"  {same} of {chats}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--persona", type=Path)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--chats", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cases", default="1x40,4x40,16x40,32x40,8x700")
     asked = parser.parse_args()
+    cases = [(int(chats), int(tokens)) for chats, tokens in (case.split("x") for case in asked.cases.split(","))]
     with tempfile.TemporaryDirectory() as folder:
-        persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless")
-        asyncio.run(measure(persona, asked.device, asked.chats, asked.rounds))
+        persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless", size=4)
+        asyncio.run(measure(persona, asked.device, cases, asked.rounds))
 
 
 if __name__ == "__main__":
