@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from config.errors import SettingsError, TrainingError
+from config.errors import SettingsError
 from config.settings import ROOT, Train, knobs as knobs_of
+from training import trackers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -124,7 +125,7 @@ def sft_config(knobs: Train, output_dir: Path, *, evaluate: bool) -> "SFTConfig"
     cuda = torch.cuda.is_available()
     dtype = compute_dtype(knobs)
     optim = knobs.optim if knobs.optim != "auto" else ("paged_adamw_8bit" if cuda else "adamw_torch")
-    _check_tracker(knobs.report_to)
+    trackers.prepare(knobs)
     return SFTConfig(
         output_dir=str(output_dir),
         max_length=knobs.max_length,
@@ -192,12 +193,3 @@ def changes_base(knobs: Train) -> bool:
 
 def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
-
-
-def _check_tracker(tracker: str) -> None:
-    from importlib.util import find_spec
-
-    if tracker != "none" and find_spec(tracker) is None:
-        raise TrainingError(
-            f"report_to = {tracker!r}, but it isn't installed", hint=f"pip install {tracker}, or --report-to none"
-        )

@@ -66,7 +66,7 @@ class House:
             "8",
             "--json",
         ]
-        return subprocess.run(line, capture_output=True, text=True, check=False, env=env, timeout=240)
+        return subprocess.run(line, capture_output=True, text=True, check=False, env=env, timeout=900)
 
     def current(self) -> str:
         return (self.folder / "personas" / "tree" / "current").read_text().strip()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config.errors import TrainingError
 from config.settings import Train
 from training import html, sft
 from training.run_page import Course, render
@@ -86,3 +88,20 @@ def test_a_run_with_a_budget_ends_in_time_and_its_schedule_with_it(toy: Path, da
     assert max(rates) > 0.5 * QUICK["learning_rate"]
     assert rates[-1] < 0.1 * QUICK["learning_rate"], "the course is run to its end"
     assert next(entry["step"] for entry in course if "eval_loss" in entry) == 3, "an evaluation is measured first"
+
+
+def test_a_tracker_that_is_missing_is_said_in_two_lines(toy: Path, data: Path, tmp_path: Path) -> None:
+    if find_spec("wandb") is not None:
+        pytest.skip("wandb is installed here")
+    with pytest.raises(TrainingError, match="'wandb', but it isn't installed") as error:
+        trained(toy, data, tmp_path, report_to="wandb")
+    assert "hint: pip install wandb" in error.value.lines()
+
+
+def test_tensorboard_gets_numbers_and_no_message(toy: Path, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    trained(toy, data, tmp_path, report_to="tensorboard", max_steps=2)
+    (events,) = (tmp_path / "tree" / "tensorboard").iterdir()
+    told = events.read_bytes()
+    assert b"train/loss" in told
+    assert not [said for said in ("下雨", "面条", "带伞") if said.encode() in told]
