@@ -116,7 +116,7 @@ def _from_hub(name: str, load: Any) -> Any:
         first = str(error).strip().splitlines()[0][:200]
         raise TrainingError(
             f"the base model {name} can't be loaded: {first}",
-            hint="give a local folder, or set HF_ENDPOINT to a mirror if the hub is out of reach",
+            hint="`mybot pull` fetches it, from a mirror or ModelScope too; or give a local folder",
         ) from error
 
 

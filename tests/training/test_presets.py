@@ -25,19 +25,10 @@ from training.windows import IGNORE, Cutter
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.toml"))
 OPEN = {
-    "preset",
-    "revision",
-    "data",
-    "name",
-    "runs",
-    "num_processes",
-    "fresh",
-    "continue_from",
-    "json",
-    "samples",
-    "sample_prompts",
-}
-"""Knobs of [train] that are no part of a recipe: where things lie, how one run is started, what is looked at."""
+    "preset", "revision", "data", "continue_from", "name", "runs", "num_processes", "fresh", "max_minutes",
+    "eval_windows", "samples", "sample_prompts", "json",
+}  # fmt: skip
+"""Knobs of [train] that are no part of a recipe: where things lie, how one run is begun, ended and looked at."""
 
 
 def written(name: str) -> dict[str, Any]:
