@@ -81,9 +81,9 @@ def _fuse(first: nn.Linear, *others: nn.Linear) -> None:
     def take(_: Tensor) -> Tensor:
         return left.pop(0)
 
-    first.forward = multiply
+    first.forward = multiply  # pyright: ignore[reportAttributeAccessIssue]
     for part in others:
-        part.forward = take
+        part.forward = take  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _plain(module: Any) -> bool:

@@ -68,15 +68,15 @@ def test_replayed_graphs_say_what_generate_says(persona: Path) -> None:
     assert said(graphs, everybody) == alone
 
 
-def test_released_weights_leave_the_card(tmp_path: Path) -> None:
-    torch.cuda.empty_cache()
+def test_released_weights_leave_the_card(persona: Path) -> None:
     gc.collect()
-    before = torch.cuda.memory_reserved()
-    loaded = loaded_from(make_persona(tmp_path / "v1", context=2048))
+    before = torch.cuda.memory_allocated()
+    loaded = loaded_from(persona)
     said(loaded, [0, 1])
-    assert torch.cuda.memory_reserved() > before
+    assert torch.cuda.memory_allocated() > before
     loaded.release()
-    assert torch.cuda.memory_allocated() <= before + (1 << 20)
+    # cuBLAS keeps a workspace of 32 MiB for each of the two streams it ran on.
+    assert torch.cuda.memory_allocated() <= before + (65 << 20)
 
 
 @pytest.mark.parametrize("case", ["8b:8b-24g", "8b:8b-12g@10.5", "13b:original-13b-v100"])
@@ -84,6 +84,6 @@ def test_memory_is_as_planned(case: str, tmp_path: Path) -> None:
     which, preset, cap = training.case(case)
     folder = make_base(tmp_path / which, which)
     tokenizer_of_size(training.CONFIGS[which]["vocab_size"]).save_pretrained(folder)
-    row = training.run(folder, which, preset, cap, "full", 3, tmp_path / "run")
+    row = training.run(folder, which, preset, cap, "mixed", 6, tmp_path / "run")
     planned = training.planned(folder, preset, cap)["planned GiB"]
     assert planned == pytest.approx(row["in all GiB"], rel=0.15)
