@@ -12,6 +12,7 @@ from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
 from bot.persona.message import Kind, Message, Segment
+from bot.persona.pseudonyms import fitting
 from bot.port import Port
 from bot.reply import Said, Where, reply
 from config.settings import Bot
@@ -71,7 +72,7 @@ class Voice:
         chat = todo.chat
         if scene.kind == "private":
             await self.port.typing(chat)
-        labels = await self.history.labels(chat)
+        labels = fitting(await self.history.labels(chat), scene.talker.persona.prompt.pseudonyms)
         known = set(labels)
         where = Where(scene.kind, scene.name, labels, self.starts.pop(chat, ""))
         beyond = {m.reply_to for m in messages if m.reply_to} - {message.id for message in messages}

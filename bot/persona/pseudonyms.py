@@ -165,6 +165,15 @@ def is_made_up(name: str) -> bool:
     return len(name) == 3 and name[0] in _FIRST and name[1] in _SECOND and name[2] in _THIRD
 
 
+def fitting(labels: Mapping[str, str], pseudonyms: Pseudonyms | None) -> dict[str, str]:
+    """The labels of a chat that were fixed under these pseudonyms: an earlier persona had others, or none."""
+    return {
+        who: label
+        for who, label in labels.items()
+        if (not is_made_up(label[:3]) if pseudonyms is None else label.startswith(pseudonyms.called(who, label)))
+    }
+
+
 def _cuts_a_word(text: str, start: int, end: int) -> bool:
     """Tom stands in no tomato."""
     return any(

@@ -13,7 +13,7 @@ from bot.engine.echo import Echo
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import PromptSpec, to_prompt
-from bot.persona.pseudonyms import Hidden, Pseudonyms, is_made_up
+from bot.persona.pseudonyms import Hidden, Pseudonyms, fitting, is_made_up
 from bot.reply import Where, reply
 from config.settings import Dataset
 from training import dataset, pseudonyms
@@ -175,6 +175,14 @@ async def test_a_reply_speaks_of_people_by_their_real_names(tmp_path: Path) -> N
     assert "新来的" not in asked
     assert "小鹿" not in asked
     assert f"{made_up('20099')}: {made_up('20004')}呢" in asked
+
+
+def test_labels_of_an_earlier_persona_are_fixed_anew() -> None:
+    known, other = Pseudonyms(key="ab" * 16), Pseudonyms(key="cd" * 16)
+    labels = {"20002": "小鹿", "20003": known.of("20003"), "20004": f"{known.of('20004')}2", "20005": other.of("20005")}
+    assert set(fitting(labels, known)) == {"20003", "20004"}
+    assert set(fitting(labels, other)) == {"20005"}
+    assert set(fitting(labels, None)) == {"20002"}
 
 
 NAME = st.text(st.sampled_from("小鹿阿泽竹竿Tom12 好的"), min_size=1, max_size=5).map(str.strip).filter(bool)
