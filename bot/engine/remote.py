@@ -33,6 +33,8 @@ class Server:
     client: Client
     running: int = 0
     away: bool = False
+    watched: bool = False
+    """Whether a task looks when it is back."""
     chats: int = 0
     """Chats that were here last."""
     losses: int = 0
@@ -182,10 +184,12 @@ class Remote:
     def _lose(self, server: Server, why: str) -> None:
         """Leave a server out, and look after a while whether it is back."""
         server.losses += 1
-        if server.away:
+        if not server.away:
+            server.away = True
+            log.warning("left out for now: %s", why)
+        if server.watched:
             return
-        server.away = True
-        log.warning("left out for now: %s", why)
+        server.watched = True
         task = asyncio.create_task(self._watch(server))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -199,4 +203,5 @@ class Remote:
                 server.away = False
             else:
                 server.losses += 1
+        server.watched = False
         log.info("%s is back", server.client.url)

@@ -43,3 +43,14 @@ def test_a_day_there_never_was_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="2022-02-30") as caught:
         rows(tmp_path, "--date", "2022-02-30")
     assert type(caught.value).__module__ == "config.errors"
+
+
+def test_glued_lines_of_the_system_are_counted_and_not_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.txt").write_text(
+        "小鹿 2023/1/1 8:00:11\n在\n\n你已经是群成员了，和大家打个招呼吧！\n小满 2023/1/1 8:00:12\n早\n\n阿泽将群名称修改为“早起”\n"
+    )
+    knobs = [str(tmp_path / "x.txt"), "--me", "小满", "--data", str(tmp_path / "data"), "--json"]
+    importing.main(parse(Import, knobs))
+    lines = (tmp_path / "data" / "messages.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["segments"] for line in lines] == [[{"type": "text", "text": t}] for t in ("在", "早")]
+    assert json.loads(capsys.readouterr().out)["dropped"]["notice"]["count"] == 2

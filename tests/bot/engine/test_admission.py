@@ -68,7 +68,7 @@ class Told:
         return {number for number in self.went if number not in self.left}
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.lists(moves, max_size=60), st.integers(1, 3), st.integers(0, 4))
 def test_over_any_order_of_events(orders: list[object], limit: int, room: int) -> None:
     told = Told(Line(limit, room))
@@ -91,7 +91,7 @@ def test_over_any_order_of_events(orders: list[object], limit: int, room: int) -
         assert order == sorted(order), "a chat's requests go in the order they came"
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(st.sampled_from(CHATS), st.sampled_from(RANKS), st.booleans()), max_size=40))
 def test_ranks_first_then_the_chat_that_waited_longest(asks: list[tuple[str, Rank, bool]]) -> None:
     """With one place: each goes whose chat has the best rank, and among those no chat twice before another once."""

@@ -13,7 +13,7 @@ import pytest
 from bot.engine import remote as remote_module
 from bot.engine.admission import Admission
 from bot.engine.child import Child
-from bot.engine.client import Client
+from bot.engine.client import Client, _body
 from bot.engine.remote import Remote
 from bot.engine.server import serve
 from bot.engine.wire import RANKS, Ask, Piece, Sampling
@@ -134,6 +134,20 @@ async def test_a_server_that_comes_back_is_asked_again(
     await talker.close()
     with pytest.raises(EngineError, match="no engine answers"):
         await open_talker(knobs(endless, url=other))
+
+
+def test_each_kind_of_server_gets_the_rules_it_knows() -> None:
+    """What llama.cpp makes of them is measured by `make test-engines`."""
+    plain, warm = Sampling(temperature=0.5), Sampling(temperature=0.5, top_k=5, repetition_penalty=1.2, stop=("x",))
+    always = {"temperature", "top_p", "max_tokens", "messages", "stream"}
+    assert set(_body([], plain, "", "openai")) == always
+    assert set(_body([], warm, "me", "openai")) == always | {"top_k", "repetition_penalty", "stop", "model"}
+    assert set(_body([], plain, "", "mybot")) == always | {
+        *("top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "seed", "stop")
+    }
+    llama = _body([], plain, "", "llamacpp")
+    assert (llama["repeat_penalty"], llama["top_k"], llama["min_p"]) == (1.0, 0, 0.0)
+    assert "repetition_penalty" not in llama
 
 
 class Book:
