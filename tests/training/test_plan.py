@@ -59,7 +59,7 @@ def test_what_fits_and_what_to_change(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "--per-device-train-batch-size 1 --gradient-accumulation-steps 16" in small["what_to_change"]
     none = planned(capsys, preset="original-13b-v100", base_model=base, report_to="none", max_memory=4)
     assert "smaller base model" in none["what_to_change"][-1]
-    assert "smallest card" in planned(capsys, preset="8b-24g", base_model=base)["verdict"]
+    assert "smallest card" in planned(capsys, base_model=base, load_in_4bit=True)["verdict"]
 
 
 def test_the_changes_do_make_it_fit(tmp_path: Path) -> None:
