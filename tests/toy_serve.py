@@ -74,6 +74,13 @@ class Letters:
         return "\n".join(message["content"] for message in messages)
 
 
+class Toy(Loaded):
+    """A model without torch, which /health would otherwise import to ask for a card."""
+
+    def memory(self) -> None:
+        return None
+
+
 def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
     manner = (folder / "manner").read_text(encoding="utf-8")
     if manner == "fail":
@@ -91,7 +98,7 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
         get_input_embeddings=lambda: SimpleNamespace(num_embeddings=0x110000),
     )
     letters: Any = Letters(manner)
-    return Loaded(model, letters, "cpu", 100_000, frozenset({END}), frozenset({END}), 1_000_000)
+    return Toy(model, letters, "cpu", 100_000, frozenset({END}), frozenset({END}), 1_000_000)
 
 
 def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]) -> bool:
