@@ -63,7 +63,7 @@ def _stages(knobs: Retrain) -> None:
     if (serving / "persona.json").is_file() and serving != version:
         scores["serving"] = _score(knobs, steps, serving)
     verdict = gate(scores)
-    _write_down(verdict, version)
+    _write_down(verdict, scores["new"], version)
     if verdict.passed:
         make_current(version)
     show("retrain", _told(version, scores, verdict, steps), as_json=knobs.as_json)
@@ -71,12 +71,10 @@ def _stages(knobs: Retrain) -> None:
         raise Refused(f"{version.name} does not serve: {'; '.join(verdict.reasons)}", hint="the old persona serves on")
 
 
-def _write_down(verdict: Verdict, version: Path) -> None:
-    """Keep the verdict beside the version: an exchange by command reads it."""
-    path = version / SCORES
-    scores = json.loads(path.read_bytes()) if path.is_file() else {}
-    kept = scores | {"passed": verdict.passed, "reasons": verdict.reasons}
-    write_atomically(path, json.dumps(kept, indent=1) + "\n")
+def _write_down(verdict: Verdict, scored: dict[str, Any], version: Path) -> None:
+    """Keep the verdict beside the version, with what it was given on: an exchange by command reads it."""
+    kept = {**scored, "passed": verdict.passed, "reasons": verdict.reasons}
+    write_atomically(version / SCORES, json.dumps(kept, indent=1) + "\n")
 
 
 def _new_version(knobs: Retrain, steps: "Steps") -> Path:

@@ -13,16 +13,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.persona import privacy
 from bot.persona.manifest import SCORES, Persona, open_persona, write_atomically
-from config.errors import InputError
+from config.errors import EngineError, InputError
 from config.settings import Engine, Score, load
 from training.dataset import read_messages, read_rows
 from training.report import show
 from training.sft import cut_rows
 from training.windows import IGNORE, Cutter, Window
+
+if TYPE_CHECKING:
+    from bot.engine.rows import Row
 
 BATCH = 16
 
@@ -30,11 +33,19 @@ BATCH = 16
 def main(knobs: Score) -> None:
     folder, persona = open_persona(knobs.persona)
     result = {"persona": persona.hash, "part": knobs.part, **score(folder, knobs)}
-    write_atomically(folder / SCORES, json.dumps(result, indent=1) + "\n")
+    _keep(folder / SCORES, result)
     if knobs.as_json:
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         show("score", result)
+
+
+def _keep(path: Path, result: dict[str, Any]) -> None:
+    """Write the scores beside the version. The gate's verdict on it stays: only the gate takes it back."""
+    before = json.loads(path.read_bytes()) if path.is_file() else {}
+    verdict = {name: before[name] for name in ("passed", "reasons") if name in before}
+    same = before.get("persona") == result["persona"]
+    write_atomically(path, json.dumps({**result, **(verdict if same else {})}, indent=1) + "\n")
 
 
 def score(folder: Path, knobs: Score) -> dict[str, Any]:
@@ -97,14 +108,12 @@ def _nats(loaded: Any, window: Window) -> tuple[float, int]:
 
 def _replies(loaded: Any, persona: Any, windows: Sequence[Window], wanted: int) -> Iterator[str]:
     """Replies to the held-out prompts, sampled as sealed, seeded, without the guard."""
-    from bot.engine.model import generate
     from bot.engine.rows import Row
     from bot.engine.wire import Piece, Sampling
 
     prompts = [window.input_ids[: _first_target(window)] for window in windows]
     for begin in range(0, wanted, BATCH):
-        texts: list[list[str]] = []
-        rows: list[Row] = []
+        asked: list[tuple[Row, list[str]]] = []
         for number in range(begin, min(begin + BATCH, wanted)):
             pieces: list[str] = []
 
@@ -113,10 +122,31 @@ def _replies(loaded: Any, persona: Any, windows: Sequence[Window], wanted: int) 
 
             sampling = replace(Sampling.of(persona.generation), seed=number)
             ids = prompts[number % len(prompts)][-(loaded.context - sampling.max_tokens) :]
-            rows.append(Row(ids, sampling, math.inf, deliver, loaded.text_stream))
-            texts.append(pieces)
-        generate(loaded, rows, lambda _: None)
-        yield from ("".join(pieces) for pieces in texts)
+            asked.append((Row(ids, sampling, math.inf, deliver, loaded.text_stream), pieces))
+        _answer(loaded, asked)
+        yield from ("".join(pieces) for _, pieces in asked)
+
+
+def _answer(loaded: Any, asked: "Sequence[tuple[Row, list[str]]]") -> None:
+    """Carry every row to its end, where memory runs out in halves: a seeded row says the same in each company."""
+    from bot.engine.model import generate
+
+    if generate(loaded, [row for row, _ in asked], lambda _: None):
+        return
+    left = [(row, pieces) for row, pieces in asked if row.finish is None]
+    if len(asked) == 1 and left:
+        # Unsaid, a reply would count as one that holds nothing.
+        raise EngineError(
+            f"a single reply does not fit on {loaded.device}",
+            hint="free the card, or try --load-in-8bit, --load-in-4bit or --device cpu",
+        )
+    for row, pieces in left:
+        row.begin()
+        pieces.clear()
+    half = len(asked) // 2
+    for part in (left[:half], left[half:]):
+        if part:
+            _answer(loaded, part)
 
 
 def _first_target(window: Window) -> int:
