@@ -136,7 +136,8 @@ def fingerprint(chat: str) -> Callable[[int, str, str], str]:
     second = -(1 << 62)
     first = ("", "")
     seen: dict[tuple[str, str], int] = {}
-    sha1 = hashlib.sha1
+    # Half the time of OpenSSL's sha1 for so short a text.
+    blake2b = hashlib.blake2b
 
     def identify(time: int, sender: str, text: str) -> str:
         nonlocal second, first
@@ -152,7 +153,7 @@ def fingerprint(chat: str) -> Callable[[int, str, str], str]:
             key = (sender, text)
             seen[key] = number = seen.get(key, -1) + 1
         content = f"{chat}\0{time}\0{sender}\0{text}\0{number}".encode("utf-8", "replace")
-        return "~" + sha1(content, usedforsecurity=False).hexdigest()[:20]
+        return "~" + blake2b(content, digest_size=10).hexdigest()
 
     return identify
 
