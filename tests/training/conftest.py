@@ -66,9 +66,12 @@ def tokenizer() -> Any:
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any, data: Path, spec: PromptSpec) -> Path:
     """A toy base model's folder."""
+    import torch
+
     from training.dataset import read_rows
     from training.sft import cut_rows
 
+    torch.manual_seed(7)
     folder = tmp_path_factory.mktemp("toy") / "base"
     model = tiny.make_model(tokenizer, hidden_size=64, intermediate_size=128, num_hidden_layers=2)
     windows = list(cut_rows(Cutter(tokenizer, spec, 192), read_rows(data / "train.jsonl")))
