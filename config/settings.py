@@ -414,6 +414,8 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """Decode in fixed shapes that a card replays as CUDA graphs: auto does so on a card where it works."""
     attn_implementation: Literal["auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3"] = "auto"
     """How attention is reckoned: auto takes flash attention where it is installed and steps aren't compiled, else sdpa."""
+    prefix_reuse: bool = True
+    """Keep what a chat's last turn has read, for its next one: in float32, with steps not compiled and no other chat answered at once."""
     start_timeout: float = Field(default=600.0, gt=0)
     """Seconds a worker may take to load its model."""
     stall: float = Field(default=60.0, gt=0)

@@ -204,8 +204,9 @@ def _flags(folder: Path, knobs: Engine) -> list[str]:
     same = ("device", "dtype", "max_batch", "max_queue", "max_new_tokens", "timeout")
     for name in (*same, "idle_unload", "compile", "attn_implementation"):
         flags += [f"--{name.replace('_', '-')}", str(getattr(knobs, name))]
-    for name, on in (("load-in-8bit", knobs.load_in_8bit), ("load-in-4bit", knobs.load_in_4bit)):
-        flags.append(f"--{name}" if on else f"--no-{name}")
+    for name in ("load_in_8bit", "load_in_4bit", "prefix_reuse"):
+        flag = name.replace("_", "-")
+        flags.append(f"--{flag}" if getattr(knobs, name) else f"--no-{flag}")
     if knobs.base_model:
         flags += ["--base-model", str(knobs.base_model)]
     return flags

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from bot.engine.decode import Shapes
+    from bot.engine.prefix import Prefixes
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Loaded:
     """Tokens that the model knows."""
     shapes: "Shapes | None" = None
     """Decoding in fixed shapes, where that is done."""
+    prefixes: "Prefixes | None" = None
+    """What single rows have read, where their next turn takes it up again."""
     budget: int = field(init=False)
     """Tokens of the next batch: fewer after memory ran out, then slowly more again."""
 
@@ -78,7 +81,7 @@ class Loaded:
         import torch
 
         size = self.model.get_memory_footprint()
-        self.model = self.shapes = None
+        self.model = self.shapes = self.prefixes = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -118,7 +121,7 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
     """Make a model ready to answer: its own settings cleared, memory measured, steps tried out."""
     import transformers
 
-    from bot.engine import budget, fused
+    from bot.engine import budget, fused, prefix
 
     ends = _ids(tokenizer.eos_token_id) | _ids(model.generation_config.eos_token_id)
     # generate() fills what a config leaves open from the model's own: a penalty would leak in.
@@ -141,6 +144,8 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
     loaded.shapes = _shapes(loaded, knobs)
     if loaded.shapes is None and knobs.attn_implementation == "auto":
         _flash(model, device)
+    if loaded.shapes is None and knobs.prefix_reuse:
+        loaded.prefixes = prefix.prefixes(model)
     return loaded
 
 
@@ -227,6 +232,8 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
     limit = max(row.sampling.max_tokens for row in rows)
     room = len(rows) * (ids.shape[1] + limit)
     draw, steps = Draw(rows), Steps(rows, loaded.ends, loaded.hidden, sweep)
+    if loaded.prefixes is not None:
+        loaded.prefixes.make_room(room, loaded.budget)
     try:
         with torch.inference_mode():
             _decode(loaded, ids, mask, draw, steps, limit)
@@ -237,8 +244,9 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
     else:
         loaded.budget = min(loaded.most, loaded.budget + loaded.most // 64 + 1)
         return True
-    if loaded.shapes is not None:
-        loaded.shapes.clear()
+    for kept in (loaded.shapes, loaded.prefixes):
+        if kept is not None:
+            kept.clear()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -246,8 +254,6 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
 
 
 def _decode(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw, steps: Steps, limit: int) -> None:
-    import transformers
-
     rows, width = ids.shape
     if loaded.shapes is not None:
         from bot.engine.decode import decode
@@ -257,6 +263,13 @@ def _decode(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Dra
             decode(shape, ids, mask, draw, steps, limit)
             return
         loaded.shapes.make_room(rows * (width + limit), loaded.budget)
+    _grow(loaded, ids, mask, draw, steps, limit)
+
+
+def _grow(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw, steps: Steps, limit: int) -> None:
+    """Decode by `generate()`, with a cache that grows; a single row takes up what is kept of an earlier one."""
+    import transformers
+
     config = transformers.GenerationConfig(
         do_sample=False,
         max_new_tokens=limit,
@@ -266,13 +279,20 @@ def _decode(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Dra
         use_cache=True,
     )
     ends: Any = _Ends(draw, steps)
-    loaded.model.generate(
+    kept = loaded.prefixes if len(ids) == 1 else None
+    cache = kept.begin(ids[0].tolist()) if kept is not None else None
+    said = loaded.model.generate(
         ids,
         attention_mask=mask,
+        past_key_values=cache,
         generation_config=config,
         logits_processor=transformers.LogitsProcessorList([draw]),  # pyright: ignore[reportArgumentType]
         stopping_criteria=transformers.StoppingCriteriaList([ends]),
     )
+    if kept is not None and bool(draw.broken.any()):
+        kept.clear()  # nothing that may have led here is worth keeping
+    elif kept is not None:
+        kept.keep(said[0].tolist(), ids.shape[1], cache, loaded.budget)
 
 
 class _Ends:

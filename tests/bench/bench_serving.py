@@ -1,12 +1,16 @@
 """Many chats at once through the real worker against transformers' own `generate()`, one chat at a time.
 
-    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--rounds 5] [--cases 1x40,4x40,16x40,32x40,8x700]
+    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--rounds 5] [--cases 1x40,4x40,16x40,32x40,8x700] [--second-turn 700]
 
 A case is so many chats with histories of about so many tokens. Without --persona a random Llama
 of 5 million parameters is made, in fp32. Both ways run alternately, so that a slow minute of the
 machine meets both; greedy, so that texts can be compared. For each case: tokens a second as the
 ratio of the medians, and the mean time to the first token, all chats asking at once. With one chat
 the ratio is what the server costs over the bare model.
+
+Last, one chat alone goes on: the time to the first token of its second turn, after a history of
+about so many tokens, with what the first turn read kept ([engine] prefix_reuse) and without, each
+in a server of its own. `--cases ""` measures this alone, `--second-turn 0` leaves it out.
 """
 
 import argparse
@@ -88,20 +92,21 @@ def serial(loaded: Loaded, prompts: list[list[int]], way: Way) -> None:
     way.first.append(statistics.mean(firsts))
 
 
+async def reply(worker: Worker, said: list[dict[str, str]]) -> tuple[float, str]:
+    """Seconds to the first token of a reply, and all of its text."""
+    begun, first, text = time.perf_counter(), 0.0, ""
+    async for piece in worker.stream(said, GREEDY):
+        first = first or (time.perf_counter() - begun if piece.text else 0.0)
+        text += piece.text
+        if piece.finish not in (None, "stop", "length"):
+            raise RuntimeError(f"a chat ended in {piece.finish}: {piece.why}")
+    return first, text
+
+
 async def at_once(worker: Worker, histories: list[list[dict[str, str]]], way: Way) -> None:
     """All chats at the same moment, through process, HTTP and batches."""
     begun = time.perf_counter()
-
-    async def reply(said: list[dict[str, str]]) -> tuple[float, str]:
-        first, text = 0.0, ""
-        async for piece in worker.stream(said, GREEDY):
-            first = first or (time.perf_counter() - begun if piece.text else 0.0)
-            text += piece.text
-            if piece.finish not in (None, "stop", "length"):
-                raise RuntimeError(f"a chat ended in {piece.finish}: {piece.why}")
-        return first, text
-
-    heard = await asyncio.gather(*map(reply, histories))
+    heard = await asyncio.gather(*(reply(worker, said) for said in histories))
     way.seconds.append(time.perf_counter() - begun)
     way.first.append(statistics.mean(first for first, _ in heard))
     way.texts = [text for _, text in heard]
@@ -128,6 +133,39 @@ async def measure(persona: Path, device: str, cases: list[tuple[int, int]], roun
         await worker.close()
 
 
+async def second_turns(persona: Path, device: str, tokens: int, rounds: int) -> None:
+    """A chat alone, its first turn and then its second, by a server that keeps what it read and one that doesn't."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(open_persona(persona)[0])
+    reusing, plain = (Worker(Engine(persona=persona, device=device, prefix_reuse=on)) for on in (True, False))
+    ways = {reusing: Way(), plain: Way()}
+    try:
+        for worker in ways:
+            await worker.start()
+        for chat in range(rounds + 1):  # the first one warms up
+            for worker, way in ways.items():
+                said = history(chat, tokens, tokenizer)
+                _, answer = await reply(worker, said)
+                said += [
+                    {"role": "assistant", "content": answer},
+                    {"role": "user", "content": LINES[chat % len(LINES)]},
+                ]
+                first, text = await reply(worker, said)
+                if chat:
+                    way.first.append(first)
+                    way.texts.append(text)
+    finally:
+        for worker in ways:
+            await worker.close()
+    with_, without = (statistics.median(way.first) for way in ways.values())
+    same = sum(a == b for a, b in zip(ways[reusing].texts, ways[plain].texts, strict=True))
+    print(
+        f"second turn after {tokens}: first token {with_ * 1000:.0f} ms with reuse, {without * 1000:.0f} ms without,"
+        f" ratio {with_ / without:.2f}; identical {same} of {rounds}"
+    )
+
+
 def show(chats: int, tokens: int, one: Way, all_: Way) -> None:
     serial_s, at_once_s = statistics.median(one.seconds), statistics.median(all_.seconds)
     first = statistics.median(all_.first) / statistics.median(one.first)
@@ -145,11 +183,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", default="1x40,4x40,16x40,32x40,8x700")
+    parser.add_argument("--second-turn", type=int, default=700, metavar="TOKENS")
     asked = parser.parse_args()
-    cases = [(int(chats), int(tokens)) for chats, tokens in (case.split("x") for case in asked.cases.split(","))]
+    shapes = [case.split("x") for case in asked.cases.split(",") if case]
+    cases = [(int(chats), int(tokens)) for chats, tokens in shapes]
     with tempfile.TemporaryDirectory() as folder:
         persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless", size=4)
-        asyncio.run(measure(persona, asked.device, cases, asked.rounds))
+        if cases:
+            asyncio.run(measure(persona, asked.device, cases, asked.rounds))
+        if asked.second_turn:
+            asyncio.run(second_turns(persona, asked.device, asked.second_turn, asked.rounds))
 
 
 if __name__ == "__main__":
