@@ -16,7 +16,7 @@ import pytest
 
 from bot.persona.prompt import PromptSpec
 from config.errors import SettingsError, TrainingError
-from config.settings import ROOT, Train
+from config.settings import ROOT, Train, parse
 from training import base, recipe, running, sft
 from training.dataset import read_rows
 from training.windows import Cutter, Window
@@ -29,10 +29,10 @@ KNOBS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def command(toy: Path, data: Path, runs: Path, *more: str) -> list[str]:
+def flags_of(toy: Path, data: Path, runs: Path) -> list[str]:
     flags = [part for name, value in KNOBS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     where = ["--base-model", str(toy), "--data", str(data), "--runs", str(runs), "--name", "tree"]
-    return [sys.executable, str(ROOT / "mybot.py"), "train", *flags, *where, *more]
+    return [*flags, *where]
 
 
 def report(runs: Path) -> dict[str, Any]:
@@ -66,9 +66,10 @@ def stopped(process: "subprocess.Popen[str]", part: Path, number: int) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
 def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(
-    toy: Path, data: Path, tmp_path: Path, unbroken: dict[str, Any], number: int
+    toy: Path, data: Path, tmp_path: Path, unbroken: dict[str, Any], number: int, capsys: Any
 ) -> None:
-    line = command(toy, data, tmp_path)
+    flags = flags_of(toy, data, tmp_path)
+    line = [sys.executable, str(ROOT / "mybot.py"), "train", *flags]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     said = stopped(process, tmp_path / ".tree.part", number)
@@ -77,9 +78,9 @@ def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(
         assert "stopped after step" in said
         assert "hint: the same command goes on" in said
     assert not (tmp_path / "tree" / "run.json").exists()
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=env)
-    assert done.returncode == 0, done.stderr
-    assert "going on from step" in done.stderr
+    # The same command, without loading torch anew.
+    sft.main(parse(Train, flags, "train"))
+    assert "going on from step" in capsys.readouterr().err
     run = report(tmp_path)
     assert run["resumed"][0] >= 8
     assert run["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=2e-3)
