@@ -11,8 +11,8 @@ help: ## what each verb does
 demo: $(VENV)/.train ## from a chat export to a reply, on a toy model, then a chat
 	@$(BIN)/python mybot.py demo
 
-test: $(VENV)/.dev ## the tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## the tests, on two cores
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-engines: $(VENV)/.dev ## the same contract with a real llama.cpp server (a wheel, in .venv-engines)
 	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines

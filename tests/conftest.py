@@ -7,6 +7,8 @@ from hypothesis import settings
 
 # As in mybot.py, before any test loads torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Two test processes share the cores, and the models are tiny.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("new", deadline=None, print_blob=True)
