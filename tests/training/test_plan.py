@@ -53,7 +53,7 @@ def test_what_fits_and_what_to_change(tmp_path: Path, capsys: pytest.CaptureFixt
     original = planned(capsys, preset="original-13b-v100", base_model=base, report_to="none", max_memory=31)
     assert original["verdict"] == "it fits"
     assert original["trained_parameters"] == 52_428_800
-    small = planned(capsys, preset="original-13b-v100", base_model=base, report_to="none", max_memory=11)
+    small = planned(capsys, preset="original-13b-v100", base_model=base, report_to="none", max_memory=10)
     assert small["verdict"] == "it does not fit"
     assert small["what_to_change"][0] == "--gradient-checkpointing on"
     assert "--per-device-train-batch-size 1 --gradient-accumulation-steps 16" in small["what_to_change"]
