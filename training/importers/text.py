@@ -5,12 +5,15 @@ fewer errors. One broken byte must not turn a UTF-8 file into GBK.
 """
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 BLOCK = 64 * 1024
 DAMAGED = "\ufffd"
 """What stands for bytes that could not be decoded."""
+
+_PLACE = re.compile(f"{DAMAGED}+")
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -61,12 +64,14 @@ def _least_damaged(file: BinaryIO) -> str:
 
 
 def _damage(file: BinaryIO, encoding: str) -> tuple[int, int]:
-    """Characters that could not be read, and those beyond ASCII that could."""
+    """Places that could not be read, and characters beyond ASCII that could.
+
+    A place may be several bytes in a row: one flipped bit can spoil a character of three or four.
+    """
     broken = sound = 0
     for text in blocks(file, encoding):
-        bad = text.count(DAMAGED)
-        broken += bad
-        sound += len(text) - len(text.encode("ascii", "ignore")) - bad
+        broken += len(_PLACE.findall(text))
+        sound += len(text) - len(text.encode("ascii", "ignore")) - text.count(DAMAGED)
     return broken, sound
 
 
