@@ -17,7 +17,6 @@ from training.importers import importer_for, qq_txt
 from training.importers.qq_txt_lines import split_who, wall_time
 from training.importers.qq_txt_survey import first_look, survey
 from training.importers.source import HEAD, Notes, Source, Zone
-from training.importers.text import encoding_of
 
 RULE = "=" * 64
 TITLE = "消息记录（此消息记录为文本格式，不支持重新导入）"
@@ -305,11 +304,3 @@ def test_an_unknown_format_lists_the_guesses(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no format 'mth'"):
         importer_for(source_of(b"x"), "mth")
     assert importer_for(source_of(b"x"), "jsonl")[0] == "jsonl"
-
-
-def test_a_spoilt_character_of_three_bytes_does_not_turn_the_file_into_gbk() -> None:
-    for sound in ("\u202f", "小"):
-        raw = bytearray(f"8:00{sound * 5} hello\n".encode())
-        raw[4] ^= 2
-        assert encoding_of(io.BytesIO(bytes(raw))) == "utf-8"
-    assert encoding_of(io.BytesIO(TITLE.encode("gb18030"))) == "gb18030"

@@ -207,3 +207,11 @@ def test_two_equal_lines_of_one_minute_are_two_messages() -> None:
 def test_a_file_without_messages_is_refused() -> None:
     with pytest.raises(InputError, match="no WhatsApp message"):
         read("nothing here\n")
+
+
+def test_one_spoilt_space_does_not_turn_the_file_into_gbk() -> None:
+    """The space before AM and PM is the only character of three bytes in many an export."""
+    raw = bytearray("".join(f"1/{day}/23, 8:0{day}{NNBSP}AM - Ann: hi\n" for day in range(1, 9)).encode())
+    place = raw.index(NNBSP.encode(), 150)
+    raw[place] ^= 2
+    assert len(read(bytes(raw))) == 7
