@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.persona.manifest import write_atomically
-from bot.persona.message import Message
+from bot.persona.message import Message, parsed
 from config.errors import InputError
 
 FORMAT = 1
@@ -122,7 +122,7 @@ def _rows(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[
                 return
             place += len(line)
             try:
-                row = json.loads(line)
+                row = parsed(line)
             except ValueError:
                 raise _no_message(path, number) from None
             yield number, row

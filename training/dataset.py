@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from bot.persona import privacy
 from bot.persona.manifest import write_atomically
-from bot.persona.message import NOT_SPOKEN, Message
+from bot.persona.message import NOT_SPOKEN, Message, encoded
 from bot.persona.prompt import Labels, PromptSpec, Turn, readable, to_turns
 from config.errors import InputError
 from config.settings import Dataset
@@ -245,7 +245,7 @@ class _Maker:
 
 
 def _write(file: TextIO, row: dict[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+    file.write(encoded(row) + "\n")
 
 
 def _row_id(first: Message) -> str:

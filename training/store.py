@@ -9,7 +9,6 @@ changed before the last step, and the scratch folder goes whatever happens.
 """
 
 import heapq
-import json
 import os
 import shutil
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from bot.persona.message import Message
+from bot.persona.message import Message, encoded, parsed
 from config.errors import InputError
 from training.importers.source import is_hashed
 
@@ -170,14 +169,14 @@ class Store:
 def _read(path: Path) -> Iterator[_Record]:
     with path.open("rb") as file:
         for line in file:
-            row = json.loads(line)
+            row = parsed(line)
             if not isinstance(row["id"] + row["chat"] + row["sender"] + row["name"], str):
                 raise TypeError("not a message")
             yield row["chat"], row["time"] + 0, row, line if line.endswith(b"\n") else line + b"\n"
 
 
 def _line(row: Row) -> bytes:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    return encoded(row).encode("utf-8", "replace") + b"\n"
 
 
 _Marked = tuple[str, int, Row, bytes, bool]
