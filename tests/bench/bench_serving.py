@@ -15,6 +15,7 @@ in a server of its own. `--cases ""` measures this alone, `--second-turn 0` leav
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
@@ -24,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+# As mybot.py sets it for the server: torch's threads wait in the same way on both sides.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from bot.engine.model import Loaded, load
 from bot.engine.prompt_ids import prompt_ids
