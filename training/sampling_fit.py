@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.engine.prompt_ids import prompt_ids
 from bot.persona.manifest import Generation
-from config.errors import EngineError
+from training.answers import answers
 from training.windows import IGNORE, Window
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ PROMPTS = 32
 """Dev prompts that are answered once by each setting."""
 LEAST = 8
 """With fewer replies in dev nothing is fitted."""
-BATCH = 16
 SURE = 0.02
 """Share of plain draws that is mixed in, as min_p may give one of my tokens no chance at all."""
 COLD = 0.01
@@ -141,30 +140,8 @@ def distances(loaded: Any, generation: Generation, replies: Sequence[Reply]) -> 
 
 def drawn(loaded: Any, generation: Generation, replies: Sequence[Reply]) -> list[list[int]]:
     """What the persona answers to the prompts, each row with the same seed in every setting."""
-    from dataclasses import replace
-
-    from bot.engine.model import generate
-    from bot.engine.rows import Row
-    from bot.engine.wire import Piece, Sampling
-
-    said: list[list[int]] = []
-    for begin in range(0, len(replies), BATCH):
-        texts: list[list[str]] = []
-        rows: list[Row] = []
-        for number, reply in enumerate(replies[begin : begin + BATCH], begin):
-            pieces: list[str] = []
-
-            def deliver(piece: Piece, pieces: list[str] = pieces) -> None:
-                pieces.append(piece.text)
-
-            sampling = replace(Sampling.of(generation), seed=number)
-            ids = reply.prompt[-(loaded.context - sampling.max_tokens) :]
-            rows.append(Row(ids, sampling, math.inf, deliver, loaded.text_stream))
-            texts.append(pieces)
-        if not generate(loaded, rows, lambda _: None):
-            raise EngineError(f"{BATCH} replies at once don't fit on {loaded.device}", hint="--no-fit leaves it out")
-        said += [loaded.tokenizer("".join(t), add_special_tokens=False)["input_ids"] for t in texts]
-    return said
+    texts = answers(loaded, generation, (reply.prompt for reply in replies))
+    return [loaded.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
 
 
 def unlikelihood(loaded: Any, generation: Generation, replies: Sequence[Reply]) -> float:

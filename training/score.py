@@ -10,24 +10,19 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.persona import privacy
 from bot.persona.manifest import SCORES, Persona, open_persona, write_atomically
-from config.errors import EngineError, InputError
+from config.errors import InputError
 from config.settings import Engine, Score, load
+from training.answers import answers
 from training.dataset import read_messages, read_rows
 from training.report import show
 from training.sft import cut_rows
 from training.windows import IGNORE, Cutter, Window
-
-if TYPE_CHECKING:
-    from bot.engine.rows import Row
-
-BATCH = 16
 
 
 def main(knobs: Score) -> None:
@@ -108,45 +103,8 @@ def _nats(loaded: Any, window: Window) -> tuple[float, int]:
 
 def _replies(loaded: Any, persona: Any, windows: Sequence[Window], wanted: int) -> Iterator[str]:
     """Replies to the held-out prompts, sampled as sealed, seeded, without the guard."""
-    from bot.engine.rows import Row
-    from bot.engine.wire import Piece, Sampling
-
     prompts = [window.input_ids[: _first_target(window)] for window in windows]
-    for begin in range(0, wanted, BATCH):
-        asked: list[tuple[Row, list[str]]] = []
-        for number in range(begin, min(begin + BATCH, wanted)):
-            pieces: list[str] = []
-
-            def deliver(piece: Piece, pieces: list[str] = pieces) -> None:
-                pieces.append(piece.text)
-
-            sampling = replace(Sampling.of(persona.generation), seed=number)
-            ids = prompts[number % len(prompts)][-(loaded.context - sampling.max_tokens) :]
-            asked.append((Row(ids, sampling, math.inf, deliver, loaded.text_stream), pieces))
-        _answer(loaded, asked)
-        yield from ("".join(pieces) for _, pieces in asked)
-
-
-def _answer(loaded: Any, asked: "Sequence[tuple[Row, list[str]]]") -> None:
-    """Carry every row to its end, where memory runs out in halves: a seeded row says the same in each company."""
-    from bot.engine.model import generate
-
-    if generate(loaded, [row for row, _ in asked], lambda _: None):
-        return
-    left = [(row, pieces) for row, pieces in asked if row.finish is None]
-    if len(asked) == 1 and left:
-        # Unsaid, a reply would count as one that holds nothing.
-        raise EngineError(
-            f"a single reply does not fit on {loaded.device}",
-            hint="free the card, or try --load-in-8bit, --load-in-4bit or --device cpu",
-        )
-    for row, pieces in left:
-        row.begin()
-        pieces.clear()
-    half = len(asked) // 2
-    for part in (left[:half], left[half:]):
-        if part:
-            _answer(loaded, part)
+    yield from answers(loaded, persona.generation, (prompts[number % len(prompts)] for number in range(wanted)))
 
 
 def _first_target(window: Window) -> int:
