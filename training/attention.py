@@ -44,6 +44,8 @@ def attend(
     window = options.get("sliding_window")
     longest = options["max_length_q"]
     query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
+    # Older kernels know no grouped heads, nor the word for them; where there are none it isn't said.
+    grouped = {"enable_gqa": True} if key.shape[1] != query.shape[1] else {}
     out: Any = varlen_attn(
         query,
         key,
@@ -54,7 +56,7 @@ def attend(
         longest,
         scale=options.get("scaling"),
         window_size=(window - 1 if window else -1, 0),
-        enable_gqa=True,
+        **grouped,
     )
     return out[None], None
 

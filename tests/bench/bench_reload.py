@@ -1,17 +1,21 @@
 """Twenty exchanges of the persona under sixteen chats: what is lost, how long nobody speaks, what memory is left.
 
-    python tests/bench/bench_reload.py [--swaps 20] [--chats 16] [--swap beside|exchange] [--toy]
+    python tests/bench/bench_reload.py [--swaps 20] [--chats 16] [--swap beside|exchange] [--toy | --model 8b --folder DIR]
 
 With real models: random Llamas of about 100,000 parameters, a process each. --toy takes the tests'
-model that needs no torch. The gap of an exchange is the longest time without a piece for any chat
-while it went on. Memory is the resident size of all our processes, before and after.
+model that needs no torch; --model one of real size (tests/gpu/real.py), on a card. The gap of an
+exchange is the longest time without a piece for any chat while it went on. Memory is the resident
+size of all our processes (on a card: what is taken there), before and after. On a card the same
+words in another batch round differently, so a mixed reply is known by its pieces' persona alone.
 """
 
 import argparse
 import asyncio
 import itertools
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +27,7 @@ from bot.engine.child import SERVE
 from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker
 from config.settings import Engine
+from tests.gpu.real import make_base, persona_of
 from tests.personas import make_persona
 from tests.toy_serve import COMMAND, make_toy
 from tests.wire.running import children
@@ -31,8 +36,28 @@ TOKENS = 60
 HI = [{"role": "user", "content": "the cat sat"}]
 
 
+def make_real(flags: argparse.Namespace, home: Path) -> None:
+    """Two sealed versions of one model of real size; the second shares the first one's files."""
+    base = make_base(flags.folder / flags.model, flags.model)
+    persona = persona_of(base, flags.model)
+    for version, temperature in (("v1", 0.8), ("v2", 0.9)):
+        (home / version).mkdir(parents=True)
+        for file in base.iterdir():
+            (home / version / file.name).symlink_to(file)
+        prompt = persona.prompt.model_copy(update={"me": f"小鹿{version}"})
+        generation = persona.generation.model_copy(update={"temperature": temperature})
+        persona.model_copy(update={"prompt": prompt, "generation": generation}).seal(home / version)
+
+
+def taken(flags: argparse.Namespace) -> float:
+    """MiB taken on the card, or by us and all below us."""
+    if not (flags.model and shutil.which("nvidia-smi")):
+        return resident()
+    asked = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    return float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[0])
+
+
 def resident() -> float:
-    """MiB of us and all below us."""
     pages = 0
     for pid in {os.getpid(), *children(os.getpid())}:
         pages += int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
@@ -54,19 +79,24 @@ def gap(heard: list[float], begin: float, end: float) -> float:
 
 
 async def bench(flags: argparse.Namespace, home: Path) -> None:
-    make, command = (make_toy, COMMAND) if flags.toy else (make_persona, SERVE)
-    spoil = {} if flags.toy else {"spoil": "endless"}
-    for seed, version in enumerate(("v1", "v2")):
-        make(home / version, **({} if flags.toy else {"seed": seed, **spoil}))
+    command = COMMAND if flags.toy else SERVE
+    if flags.model:
+        make_real(flags, home)
+    for seed, version in enumerate(() if flags.model else ("v1", "v2")):
+        if flags.toy:
+            make_toy(home / version)
+        else:
+            make_persona(home / version, seed=seed, spoil="endless")
     (home / "current").write_text("v1\n", encoding="utf-8")
-    worker = Worker(Engine(persona=home, device="cpu", swap=flags.swap, max_batch=flags.chats), command=command)
+    device = "auto" if flags.model else "cpu"
+    worker = Worker(Engine(persona=home, device=device, swap=flags.swap, max_batch=flags.chats), command=command)
     await worker.start()
     alone = {}
     for version in ("v1", "v2"):
         persona = await worker.swap(home / version)
         alone[persona.hash] = "".join(piece.text for piece in await reply(worker, []))
     await asyncio.sleep(2)
-    before, heard, said, over = resident(), [], [], asyncio.Event()
+    before, heard, said, over = taken(flags), [], [], asyncio.Event()
 
     async def talk() -> None:
         while not over.is_set():
@@ -84,11 +114,12 @@ async def bench(flags: argparse.Namespace, home: Path) -> None:
     over.set()
     await asyncio.gather(*talking)
     await asyncio.sleep(2)
-    after = resident()
+    after = taken(flags)
     lost = sum(pieces[-1].finish != "length" for pieces in said)
     doubled = sum(sum(bool(piece.finish) for piece in pieces) != 1 for pieces in said)
     mixed = sum(
-        len({p.persona for p in pieces}) != 1 or "".join(p.text for p in pieces) != alone[pieces[0].persona]
+        len({p.persona for p in pieces}) != 1
+        or (not flags.model and "".join(p.text for p in pieces) != alone[pieces[0].persona])
         for pieces in said
     )
     await worker.close()
@@ -104,5 +135,7 @@ if __name__ == "__main__":
     parser.add_argument("--chats", type=int, default=16)
     parser.add_argument("--swap", choices=["beside", "exchange"], default="beside")
     parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--model", choices=["4b", "8b", "13b", "tiny"], help="a model of that size, on a card")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where it is made and kept")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(bench(parser.parse_args(), Path(folder) / "me"))
