@@ -1,6 +1,6 @@
 """How the owner paces a conversation, read off the records: numbers only, no words.
 
-Knows lengths, bursts and delays. When to speak at all is not learned here yet; the turn engine
+Knows lengths and bursts. When to speak at all is not learned here yet; the turn engine
 answers when it is called.
 """
 
@@ -15,35 +15,28 @@ LEAST = 30
 
 
 class Pace:
-    """Counts over the sessions it is shown; four numbers a reply, so memory stays small."""
+    """Counts over the sessions it is shown; two numbers a reply, so memory stays small."""
 
     def __init__(self) -> None:
         self._chars = array("l")
         self._bursts = array("l")
-        self._delays = array("d")
-        self._gaps = array("d")
 
     def see(self, messages: Sequence[Message]) -> None:
         """One session, oldest first."""
-        previous: Message | None = None
         burst = 0
         for message in messages:
             if message.mine and message.spoken:
                 self._chars.append(len(message.text))
-                if previous is not None:
-                    gap = float(message.time - previous.time)
-                    (self._gaps if burst else self._delays).append(gap)
                 burst += 1
             elif burst:
                 self._bursts.append(burst)
                 burst = 0
-            previous = message
         if burst:
             self._bursts.append(burst)
 
     def fit(self) -> Behaviour:
         """The profile; the neutral one where there is too little to read."""
-        if len(self._bursts) < LEAST or not self._delays:
+        if len(self._bursts) < LEAST:
             return Behaviour()
         quarter, half, most = (_quantile(self._chars, q) for q in (0.25, 0.5, 0.75))
         return Behaviour(
@@ -51,12 +44,6 @@ class Pace:
             replies=len(self._bursts),
             chars=(int(quarter), int(half), int(most)),
             bubbles=round(sum(self._bursts) / len(self._bursts), 3),
-            delay=(
-                round(_quantile(self._delays, 0.25), 1),
-                round(_quantile(self._delays, 0.5), 1),
-                round(_quantile(self._delays, 0.75), 1),
-            ),
-            bubble_gap=round(_quantile(self._gaps, 0.5), 1) if self._gaps else Behaviour().bubble_gap,
         )
 
 
