@@ -1,0 +1,226 @@
+"""Does it write as I write: distances of manner, on a scale from my own past to a different friend.
+
+    S = 1 − clip((d_bot − d_floor) / (d_other − d_floor), 0, 1)
+
+d_bot is how far the bot's replies are from mine at the same moments, d_floor how far my newest
+training stretch is, d_other the median other member. All are made of equally many replies, for
+a distance grows where there are fewer. A line whose d_other isn't above d_floor beyond noise says
+nothing of who writes; it is dropped and named.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from training.evaluate.bins import Counts, Line, categories, spread, weights
+from training.evaluate.catchphrases import catchphrases, parroted
+from training.evaluate.figures import (
+    Draws,
+    Figure,
+    Measured,
+    Outcome,
+    Picture,
+    clusters,
+    insufficient,
+    measured,
+    missing,
+)
+from training.evaluate.manner import CATEGORIES, NUMBERS, Scale, grams
+from training.evaluate.sample import Answers, Reply, Sample
+
+AXIS = "style"
+NEEDS = ("prepared",)
+LEAST, FULL = 200, 500
+GOOD = (0.85, None)
+MOST_CATEGORIES, MOST_GRAMS = 50, 2000
+_SURE = 2.5
+"""Per cent of the draws in which a line may fail to tell me from the others."""
+
+
+@dataclass(slots=True)
+class Scaled:
+    """A line with its two ends: (times,) draws and the values themselves."""
+
+    line: Line
+    mine: Counts
+    """(sessions, bins)."""
+    sd: float
+    floor: float
+    other: float
+    floors: Counts
+    others: Counts
+
+    @property
+    def tells(self) -> bool:
+        """Whether it tells me from the others, beyond noise."""
+        return bool(np.percentile(self.others - self.floors, _SURE) > 0)
+
+    def nearness(self, distance: Any, floor: Any, other: Any) -> Any:
+        """S."""
+        return 1 - np.clip((distance - floor) / np.maximum(other - floor, 1e-9), 0, 1)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What doesn't depend on who answers; `why` says why there is nothing."""
+
+    why: str = ""
+    n: int = 0
+    places: list[int] = field(default_factory=list)
+    """The moments that are looked at."""
+    drawn: Counts = field(default_factory=lambda: np.zeros((0, 0)))
+    """(times, sessions) weights of the moments' sessions."""
+    lines: list[Scaled] = field(default_factory=list)
+    phrases: list[str] = field(default_factory=list)
+    known: list[Reply] = field(default_factory=list)
+    """My replies by which a parrot is told."""
+    earlier: list[list[Reply]] = field(default_factory=list)
+    other: list[list[Reply]] = field(default_factory=list)
+
+
+def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
+    """The lines, my floor and the others' ceiling."""
+    moments = [place for place, moment in enumerate(sample.moments) if moment.mine.bubbles]
+    train = sample.of("train")
+    others = {name: replies for name in sorted(sample.others) if len(replies := sample.others[name]) >= LEAST}
+    sizes = [len(moments), len(train), *map(len, others.values())]
+    n = min(LEAST if quick else FULL, *sizes)
+    why = missing(len(moments), len({sample.moments[place].mine.session for place in moments}), LEAST)
+    why = why or missing(len(train), len({reply.session for reply in train}), LEAST, "replies of mine to learn from")
+    why = why or ("" if others else f"nobody else said {LEAST} replies")
+    if why:
+        return Prepared(why, len(moments))
+    rng = draws.rng(AXIS)
+    places = sorted(rng.choice(moments, n, replace=False).tolist())
+    mine = clusters([sample.moments[place].mine for place in places], lambda reply: reply.session)
+    earlier = clusters(train[-n:], lambda reply: reply.session)
+    theirs = [clusters(replies[-n:], lambda reply: reply.session) for replies in others.values()]
+    older = train[: -n // 2] or train
+    phrases = catchphrases(older, (reply for replies in others.values() for reply in replies if reply.part == "train"))
+    made = Prepared("", n, places, phrases=phrases, known=[*train, *sample.of("dev")], earlier=earlier)
+    made.other = [one for replies in theirs for one in replies]
+    made.drawn = weights(draws.chosen(len(mine), AXIS), len(mine))
+    for line in _lines([*train, *(reply for replies in others.values() for reply in replies)], phrases):
+        if (scaled := _scaled(line, mine, earlier, theirs, made.drawn, draws)) is not None:
+            made.lines.append(scaled)
+    return made
+
+
+def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, prepared: Prepared) -> Outcome:
+    """StyleScore, and each line's distance between its floor and its ceiling."""
+    if prepared.why:
+        return Outcome({"score": insufficient(prepared.why, n=prepared.n)})
+    mine = clusters([(sample.moments[place].mine, place) for place in prepared.places], lambda pair: pair[0].session)
+    grouped = [[answers[place] for _, place in pairs if answers[place].bubbles] for pairs in mine]
+    replies = [reply for group in grouped for reply in group]
+    about: dict[str, Any] = {"n": len(replies), "sessions": len(grouped)}
+    if why := missing(len(replies), len(grouped), LEAST // 2, "spoken replies"):
+        return Outcome({"score": insufficient(why, **about)})
+    outcome, scores, drawn, dropped = Outcome(), [], [], []
+    for scaled in prepared.lines:
+        line = scaled.line
+        counts = line.counts(grouped)
+        distance = float(line.apart(_total(counts), _total(scaled.mine), scaled.sd)[0])
+        distances = line.apart(prepared.drawn @ counts, prepared.drawn @ scaled.mine, scaled.sd)
+        ends = {"floor": scaled.floor, "other": scaled.other}
+        if not scaled.tells:
+            dropped.append(line.name)
+            outcome.figures[line.name] = insufficient("within noise: it does not tell me from others", **about, **ends)
+            continue
+        scores.append(scaled.nearness(distance, scaled.floor, scaled.other))
+        drawn.append(scaled.nearness(distances, scaled.floors, scaled.others))
+        outcome.figures[line.name] = measured(distance, distances, **about, **ends)
+    outcome.figures["score"] = _score(scores, drawn, dropped, about)
+    outcome.figures["parroted"] = _parrot(replies, prepared, about)
+    outcome.pictures = _pictures(prepared, grouped)
+    return outcome
+
+
+def _score(scores: Sequence[float], drawn: Sequence[Counts], dropped: Sequence[str], about: dict[str, Any]) -> Measured:
+    if not scores:
+        return insufficient("no line tells me from the others", **about)
+    note = f"dropped, within noise: {', '.join(dropped)}" if dropped else ""
+    value = float(np.mean(scores))
+    return measured(value, np.mean(np.stack(drawn), axis=0), floor=1.0, other=0.0, good=GOOD, note=note, **about)
+
+
+def _parrot(replies: Sequence[Reply], prepared: Prepared, about: dict[str, Any]) -> Measured:
+    if not prepared.phrases:
+        return insufficient("no catchphrase was found", **about)
+    found = parroted(replies, prepared.known, prepared.phrases)
+    note = f"of {len(prepared.phrases)} catchphrases, those said over twice as often as I do"
+    return Measured(Figure(value=len(found), good=(None, 0), note=note, **about))
+
+
+def _lines(known: Sequence[Reply], phrases: Sequence[str]) -> list[Line]:
+    lines = []
+    for name, scale in NUMBERS.items():
+        values = _capped(scale)
+        lines += [Line(f"{name}_w1", "w1", scale.top + 1, values), Line(f"{name}_ks", "ks", scale.top + 1, values)]
+    lines += [categories(name, of, known, MOST_CATEGORIES) for name, of in CATEGORIES.items()]
+    lines.append(categories("grams", lambda reply: grams(reply.bubbles), known, MOST_GRAMS))
+    if phrases:
+        lines.append(Line("catchphrases", "js", len(phrases) + 1, lambda reply: _held(reply, phrases)))
+    return lines
+
+
+def _capped(scale: Scale) -> Callable[[Reply], Iterable[int]]:
+    return lambda reply: (min(value, scale.top) for value in scale.values(reply))
+
+
+def _held(reply: Reply, phrases: Sequence[str]) -> list[int]:
+    return [place for place, phrase in enumerate(phrases) if phrase in reply.text] or [len(phrases)]
+
+
+def _scaled(
+    line: Line,
+    mine: Sequence[Sequence[Reply]],
+    earlier: Sequence[Sequence[Reply]],
+    theirs: Sequence[Sequence[Sequence[Reply]]],
+    drawn: Counts,
+    draws: Draws,
+) -> Scaled | None:
+    """The line with its ends; None where I never vary in it."""
+    counts = line.counts(mine)
+    sd = spread(counts + 0.0) if line.distance != "js" else 1.0
+    if not sd:
+        return None
+
+    def far(grouped: Sequence[Sequence[Reply]], axis: str) -> tuple[float, Counts]:
+        others = line.counts(grouped)
+        own = weights(draws.chosen(len(grouped), axis), len(grouped))
+        value = float(line.apart(_total(others), _total(counts), sd)[0])
+        return value, line.apart(own @ others, drawn @ counts, sd)
+
+    floor, floors = far(earlier, "style earlier")
+    ends = [far(replies, f"style other {number}") for number, replies in enumerate(theirs)]
+    other = float(np.median([value for value, _ in ends]))
+    return Scaled(line, counts, sd, floor, other, floors, np.median(np.stack([some for _, some in ends]), axis=0))
+
+
+def _total(counts: Counts) -> Counts:
+    return counts.sum(axis=0, keepdims=True)
+
+
+def _pictures(prepared: Prepared, grouped: Sequence[Sequence[Reply]]) -> dict[str, Picture]:
+    """Overlaid shares of me, bot, my past and the others, one picture a feature."""
+    pictures = {}
+    for scaled in prepared.lines:
+        line = scaled.line
+        if line.name.endswith("_ks") or line.name in ("grams", "catchphrases", "final_character"):
+            continue
+        counted = {
+            "me": scaled.mine,
+            "persona": line.counts(grouped),
+            "floor": line.counts(prepared.earlier),
+            "other": line.counts(prepared.other),
+        }
+        shares = {who: _total(counts)[0] / max(1.0, counts.sum()) for who, counts in counted.items()}
+        last = max(int(np.flatnonzero(share).max(initial=0)) for share in shares.values()) + 1
+        series = {who: tuple(map(float, share[:last])) for who, share in shares.items()}
+        labels = (*line.labels, "…")[:last] if line.labels else ()
+        x = () if labels else tuple(map(float, range(last)))
+        pictures[line.name.removesuffix("_w1")] = Picture(x=x, labels=labels, series=series)
+    return pictures
