@@ -2,90 +2,95 @@
 
 Keeps every message of the chats it is given, answered or not, with the author of each line: the
 `owner`, a `persona:<hash>`, or an `other`. Beside them the one label of each speaker in a chat, and
-what was set for a chat by command. Doesn't know prompts, turns or platforms.
+what was set for a chat by command (for all chats: chat ""). Doesn't know prompts, turns or platforms;
+what the owner decides beside the bot is kept by keepsakes.py in the same database.
 
-Writes gather and go out together, off the way to a reply. What a restart must not lose goes out at
-once: messages that count as answered, and settings. Reading writes out what has gathered first.
+Messages gather and are written together. What a restart must not lose is written at once: messages
+that count as answered, and settings.
 
 The order of a chat is the order of arrival (`at`), not of the platform's clock: a clock that runs
-ahead must not put an answer before its question. Retention, deletion and migrations are further
-statements here; `VERSION` names the layout of the tables.
+ahead must not put an answer before its question.
 """
 
-import asyncio
 import json
-import logging
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
-from bot.persona.message import Message, Segment
-from bot.tables import chat_settings, connect, insert_new, labels, messages
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from bot.database import Database, storable
+from bot.keepsakes import Keepsakes
+from bot.persona.message import Message, Segment, encoded
+from bot.tables import chat_settings, insert_new, insert_over, labels, messages
 
 OWNER, OTHER = "owner", "other"
 OPEN, ANSWERED = "open", "answered"
 """What a message that wants an answer stands at; else why it got none, or nothing."""
 
-DELAY = 0.5
-"""Seconds over which writes gather."""
 REMEMBERED = 20_000
 """Newest ids known without asking the database."""
+CLOCKS = 3600
+"""Seconds by which the platform's clock may be behind ours."""
+IDS_AT_ONCE = 500
+"""Ids that one query asks for: databases bound the values of a statement."""
+
+
+@dataclass(slots=True, frozen=True)
+class Spoken:
+    """A bubble that the bot sent: where, when, and whom it answered, as far as that is known."""
+
+    chat: str
+    at: float
+    to: tuple[str, ...]
 
 
 class History:
     """The kept messages of all chats. Made by `open`, let go of by `close`."""
 
-    def __init__(self, engine: AsyncEngine, newest: float, settings: dict[str, dict[str, str]]) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, newest: float, settings: dict[str, dict[str, str]]) -> None:
+        self.database = database
+        self.keepsakes = Keepsakes(database)
         self._settings = settings
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Recalled lately: a message may come after its recall."""
         self._unsure = newest
         """Newest time of a message whose id may be in the database but is not in `_known`."""
-        self._gathered: list[tuple[Executable, dict[str, Any]]] = []
-        self._writing = asyncio.Lock()
-        self._timer: asyncio.TimerHandle | None = None
-        self._at_work: set[asyncio.Task[Any]] = set()
-        dialect = engine.dialect.name
+        dialect = database.dialect
         self._insert = insert_new(dialect, messages, ("chat", "id"))
         self._label = insert_new(dialect, labels, ("chat", "sender"))
+        self._put = insert_over(dialect, chat_settings, ("chat", "name"))
 
     @classmethod
     async def open(cls, url: str) -> "History":
         """The history at this URL; a missing SQLite file, its folder and all tables are made."""
-        engine = await connect(url)
-        async with engine.connect() as connection:
-            newest = (await connection.execute(select(func.max(messages.c.time)))).scalar_one()
-            rows = (await connection.execute(select(chat_settings))).all()
+        database = await Database.open(url)
+        newest = (await database.read(select(func.max(messages.c.time))))[0][0]
         settings: dict[str, dict[str, str]] = {}
-        for row in rows:
+        for row in await database.read(select(chat_settings)):
             settings.setdefault(row.chat, {})[row.name] = row.value
-        return cls(engine, -math.inf if newest is None else newest, settings)
+        return cls(database, -math.inf if newest is None else newest, settings)
 
     async def close(self) -> None:
         """Write what has gathered and let go of the database."""
-        if self._timer is not None:
-            self._timer.cancel()
-        try:
-            await self.flush()
-            await asyncio.gather(*self._at_work)
-        finally:
-            await self._engine.dispose()
+        await self.database.close()
 
-    async def add(self, message: Message, *, author: str = OTHER, at: float | None = None, turn: str = "") -> bool:
+    async def add(
+        self,
+        message: Message,
+        *,
+        author: str = OTHER,
+        at: float | None = None,
+        turn: str = "",
+        answers: Collection[str] = (),
+    ) -> bool:
         """Keep a message; False when its chat has one of that id already.
 
-        `at` is when it came (else its own time); `turn` is OPEN for one that wants an answer.
+        `at` is when it came (else its own time); `turn` is OPEN for one that wants an answer;
+        `answers` are the ids that a line of the bot answers.
         """
         key = (message.chat, message.id)
         if key in self._known:
@@ -99,7 +104,8 @@ class History:
             return False
         self._remember(key, message.time)
         row = _row(message, author, message.time if at is None else at, turn)
-        self._gather(self._insert, [row | {"recalled": key in self._gone}])
+        kept = {"recalled": key in self._gone, "answers": storable(encoded(list(answers))) if answers else ""}
+        self.database.gather(self._insert, [row | kept])
         return True
 
     async def recent(self, chat: str, n: int) -> list[Message]:
@@ -107,7 +113,7 @@ class History:
         mark = float(self.setting(chat, "cleared") or "-inf")
         table = messages.c
         query = select(messages).where(table.chat == chat, table.at > mark, table.recalled.is_(False))
-        rows = await self._read(query.order_by(table.at.desc(), table.seq.desc()).limit(n))
+        rows = await self.database.read(query.order_by(table.at.desc(), table.seq.desc()).limit(n))
         return [_message(row) for row in reversed(rows)]
 
     async def some(self, chat: str, ids: Collection[str]) -> list[Message]:
@@ -117,19 +123,45 @@ class History:
         table = messages.c
         mark = float(self.setting(chat, "cleared") or "-inf")
         query = select(messages).where(table.chat == chat, table.id.in_(ids), table.at > mark)
-        return [_message(row) for row in await self._read(query.where(table.recalled.is_(False)))]
+        return [_message(row) for row in await self.database.read(query.where(table.recalled.is_(False)))]
 
     async def author(self, chat: str, message_id: str) -> str:
         """Who wrote a message: OWNER, OTHER or `persona:<hash>`; empty when it isn't kept."""
         table = messages.c
-        rows = await self._read(select(table.author).where(table.chat == chat, table.id == message_id))
+        rows = await self.database.read(select(table.author).where(table.chat == chat, table.id == message_id))
         return rows[0].author if rows else ""
 
     async def unanswered(self, since: float) -> list[Message]:
         """Messages not older than that which still want an answer, in order of arrival."""
         table = messages.c
         query = select(messages).where(table.time >= since, table.turn == OPEN, table.recalled.is_(False))
-        return [_message(row) for row in await self._read(query.order_by(table.seq))]
+        return [_message(row) for row in await self.database.read(query.order_by(table.seq))]
+
+    async def spoken(self, since: float) -> list[Spoken]:
+        """The bubbles that the bot sent since then, in order: what limits are counted from."""
+        table = messages.c
+        query = select(table.chat, table.at, table.answers).where(
+            # The index is on the platform's seconds, which may differ a little from ours.
+            table.time >= int(since) - CLOCKS,
+            table.at >= since,
+            table.author.like("persona:%"),
+        )
+        rows = await self.database.read(query.order_by(table.at, table.seq))
+        pairs = [(row.chat, row.at, json.loads(row.answers or "[]")) for row in rows]
+        senders = await self._senders({(chat, known) for chat, _, ids in pairs for known in ids})
+        return [
+            Spoken(chat, at, tuple({senders[chat, known]: None for known in ids if (chat, known) in senders}))
+            for chat, at, ids in pairs
+        ]
+
+    async def _senders(self, keys: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Who wrote these, by chat and id."""
+        table, found, wanted = messages.c, {}, sorted(keys)
+        for start in range(0, len(wanted), IDS_AT_ONCE):
+            some = tuple_(table.chat, table.id).in_(wanted[start : start + IDS_AT_ONCE])
+            rows = await self.database.read(select(table.chat, table.id, table.sender).where(some))
+            found |= {(row.chat, row.id): row.sender for row in rows}
+        return found
 
     async def answered(self, chat: str, ids: Iterable[str]) -> None:
         """Let these count as answered; on return that survives a crash."""
@@ -138,23 +170,25 @@ class History:
 
     def settle(self, chat: str, ids: Iterable[str], outcome: str) -> None:
         """Note how these messages ended; what was answered stays answered."""
-        self._gather(_SETTLE, [{"in_chat": chat, "of_id": message_id, "to": outcome} for message_id in ids])
+        self.database.gather(_SETTLE, [{"in_chat": chat, "of_id": message_id, "to": outcome} for message_id in ids])
 
     def recall(self, chat: str, message_id: str) -> None:
         """Keep the message out of every later prompt; it may still be on its way."""
         self._gone[chat, message_id] = None
         if len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
-        self._gather(_RECALL, [{"in_chat": chat, "of_id": message_id}])
+        self.database.gather(_RECALL, [{"in_chat": chat, "of_id": message_id}])
 
     async def labels(self, chat: str) -> dict[str, str]:
         """Sender → label, as it was fixed in this chat."""
-        rows = await self._read(select(labels.c.sender, labels.c.label).where(labels.c.chat == chat))
+        rows = await self.database.read(select(labels.c.sender, labels.c.label).where(labels.c.chat == chat))
         return {row.sender: row.label for row in rows}
 
     def keep_labels(self, chat: str, new: Mapping[str, str]) -> None:
         """Fix labels of speakers that had none; a fixed one stays as it is."""
-        self._gather(self._label, [{"chat": chat, "sender": sender, "label": label} for sender, label in new.items()])
+        self.database.gather(
+            self._label, [{"chat": chat, "sender": sender, "label": label} for sender, label in new.items()]
+        )
 
     def setting(self, chat: str, name: str) -> str:
         """What was set for a chat; empty when nothing was."""
@@ -166,59 +200,23 @@ class History:
 
     async def put(self, chat: str, name: str, value: str) -> None:
         """Set something for a chat; on return it survives a crash."""
-        known = self._settings.setdefault(chat, {})
-        statement = _CHANGE if name in known else insert(chat_settings)
-        keys = ("in_chat", "of_name", "to") if name in known else ("chat", "name", "value")
-        known[name] = value
-        self._gather(statement, [dict(zip(keys, (chat, name, value), strict=True))])
+        self._settings.setdefault(chat, {})[name] = value
+        self.database.gather(self._put, [{"chat": chat, "name": name, "value": value}])
         await self.flush()
+
+    async def drop(self, chat: str, name: str) -> None:
+        """Let nothing be set under this name; on return that survives a crash."""
+        if self._settings.get(chat, {}).pop(name, None) is not None:
+            self.database.gather(_DROP, [{"in_chat": chat, "of_name": name}])
+            await self.flush()
 
     async def clear(self, chat: str, at: float) -> None:
         """Let prompts of this chat begin after this moment. Deletes nothing."""
         await self.put(chat, "cleared", repr(at))
 
     async def flush(self) -> None:
-        """Write what has gathered, in one transaction and in order."""
-        if self._gathered or self._writing.locked():
-            await self._whole(self._write())
-
-    def _gather(self, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
-        self._gathered.extend((statement, row) for row in rows)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self._time_is_up)
-
-    def _time_is_up(self) -> None:
-        self._timer = None
-        self._whole(self._write()).add_done_callback(_log_failure)
-
-    async def _write(self) -> None:
-        async with self._writing:
-            work, self._gathered = self._gathered, []
-            if not work:
-                return
-            try:
-                async with self._engine.begin() as connection:
-                    for _, same in groupby(work, key=lambda item: id(item[0])):
-                        batch = list(same)
-                        await connection.execute(batch[0][0], [values for _, values in batch])
-            except BaseException:
-                self._gathered = work + self._gathered
-                raise
-
-    async def _read(self, query: Executable) -> Sequence[Row[Any]]:
-        await self.flush()
-        return await self._whole(self._fetch(query))
-
-    async def _fetch(self, query: Executable) -> Sequence[Row[Any]]:
-        async with self._engine.connect() as connection:
-            return (await connection.execute(query)).all()
-
-    def _whole(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
-        """Run to its end even if whoever waits is cancelled: half a statement costs the connection."""
-        task = asyncio.create_task(work)
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
-        return asyncio.shield(task)
+        """Write what has gathered."""
+        await self.database.flush()
 
     def _remember(self, key: tuple[str, str], time: float) -> None:
         self._known[key] = time
@@ -227,21 +225,14 @@ class History:
             self._unsure = max(self._unsure, forgotten)
 
 
-def _log_failure(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("history: not written, kept in memory and tried again: %s", type(error).__name__)
-
-
 def _one(table: Any) -> Any:
     return (table.chat == bindparam("in_chat")) & (table.id == bindparam("of_id"))
 
 
 _SETTLE = update(messages).where(_one(messages.c) & (messages.c.turn != ANSWERED)).values(turn=bindparam("to"))
 _RECALL = update(messages).where(_one(messages.c)).values(recalled=True)
-_CHANGE = (
-    update(chat_settings)
-    .where((chat_settings.c.chat == bindparam("in_chat")) & (chat_settings.c.name == bindparam("of_name")))
-    .values(value=bindparam("to"))
+_DROP = delete(chat_settings).where(
+    (chat_settings.c.chat == bindparam("in_chat")) & (chat_settings.c.name == bindparam("of_name"))
 )
 
 
@@ -258,17 +249,12 @@ def _row(message: Message, author: str, at: float, turn: str) -> dict[str, Any]:
         "name": message.name,
         "mine": message.mine,
         "author": author,
-        "segments": json.dumps(segments, ensure_ascii=False, separators=(",", ":")),
+        "segments": encoded(segments),
         "reply_to": message.reply_to,
         "flags": ",".join(message.flags),
         "turn": turn,
     }
-    return {name: _storable(value) if isinstance(value, str) else value for name, value in row.items()}
-
-
-def _storable(text: str) -> str:
-    """Without what no database takes: NUL, and halves of a character."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _message(row: Any) -> Message:

@@ -300,7 +300,7 @@ class Runner:
             if todo.answers:
                 await self._history.answered(chat, todo.answers)
                 await self._voice.disclose(chat, scene)
-            await self._voice.say(chat, scene, todo.text, quote=todo.quote)
+            await self._voice.say(chat, scene, todo.text, quote=todo.quote, answers=todo.answers)
             ok = True
         except Unsent as error:
             logger.warning("not sent in %s: %s", chat, error)

@@ -3,7 +3,7 @@
 Knows the engine, the history and the port; doesn't know when to speak, nor which draft still counts.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -124,9 +124,16 @@ class Voice:
             await self.history.put(chat, "disclosed", str(int(self.port.now())))
 
     async def say(
-        self, chat: str, scene: Scene, text: str, *, quote: str | None = None, flags: tuple[str, ...] = ()
+        self,
+        chat: str,
+        scene: Scene,
+        text: str,
+        *,
+        quote: str | None = None,
+        flags: tuple[str, ...] = (),
+        answers: Collection[str] = (),
     ) -> None:
-        """Send a bubble, and keep what was sent as mine. Raises what the port raises."""
+        """Send a bubble, and keep what was sent as mine, with the ids it answers. Raises what the port raises."""
         sent = await self.port.send(chat, text, quote)
         now = self.port.now()
         message = Message(
@@ -142,4 +149,4 @@ class Voice:
             flags=flags,
             chat_name=scene.name,
         )
-        await self.history.add(message, author=scene.author, at=now)
+        await self.history.add(message, author=scene.author, at=now, answers=answers)

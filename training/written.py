@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from bot.database import connect
 from bot.persona.message import Message, Segment
-from bot.tables import connect, messages
+from bot.tables import messages
 
 AROUND = 120
 """Seconds by which the two clocks may differ."""

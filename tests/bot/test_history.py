@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from bot import history as module
+from bot import database, history as module
 from bot.history import ANSWERED, OPEN, OTHER, OWNER, History
 from bot.persona.message import Message, Segment
-from config.errors import MyBotError, SettingsError
+from config.errors import SettingsError
 
 GROUP = "qq:group:7001"
 
@@ -81,10 +81,10 @@ async def test_a_new_message_asks_the_database_nothing(path):
         await history.add(message(0, time=1000))
     async with opened(path) as history:
         asked = []
-        history._read = lambda query: asked.append(query)  # type: ignore[method-assign]
+        history.database.read = lambda query: asked.append(query)  # type: ignore[method-assign]
         for number in range(1, 4):
             assert await history.add(message(number, time=1000 + number))
-        del history._read
+        del history.database.read
         assert not asked
 
 
@@ -181,8 +181,49 @@ async def test_a_setting_is_on_disk_at_once_and_may_change(path):
         assert history.setting(GROUP, "mode") == "off"
 
 
+async def test_a_setting_for_all_chats_and_one_that_is_dropped(path):
+    async with opened(path) as history:
+        await history.put("", "admin:20001", "yes")
+        await history.put(GROUP, "freq", "0.5")
+        await history.put(GROUP, "mode", "off")
+        await history.drop(GROUP, "mode")
+        await history.drop(GROUP, "mode")
+        await history.drop("qq:group:7002", "mode")
+        assert history.setting(GROUP, "mode") == ""
+    async with opened(path) as history:
+        assert history.setting("", "admin:20001") == "yes"
+        assert history.setting(GROUP, "mode") == ""
+        assert history.chats_with("freq") == {GROUP: "0.5"}
+        await history.put(GROUP, "mode", "called")
+    async with opened(path) as history:
+        assert history.setting(GROUP, "mode") == "called"
+
+
+async def test_what_the_bot_spoke_since_then_and_to_whom(path):
+    async with opened(path) as history:
+        for number, sender in enumerate(("20001", "20002", "20001"), 1):
+            heard = message(number, time=1000 + number)
+            heard.sender = sender
+            await history.add(heard)
+        await history.add(message(4, time=1010, mine=True), author="persona:a", at=1010.5, answers=["1", "2", "3"])
+        await history.add(message(5, time=1011, mine=True), author="persona:a", at=1011.5, answers=["3", "gone"])
+        await history.add(message(6, time=1012, mine=True), author="persona:a", at=1012.5)
+        await history.add(message(7, time=1013, mine=True), author=OWNER, at=1013.5)
+        await history.add(message(8, time=9, mine=True, chat="qq:private:1"), author="persona:b", at=1014.0)
+    async with opened(path) as history:
+        spoken = [(s.chat, s.at, s.to) for s in await history.spoken(1010.0)]
+        assert spoken == [
+            (GROUP, 1010.5, ("20001", "20002")),
+            (GROUP, 1011.5, ("20001",)),
+            (GROUP, 1012.5, ()),
+            ("qq:private:1", 1014.0, ()),
+        ]
+        assert len(await history.spoken(1011.5)) == 3
+        assert await history.spoken(2000.0) == []
+
+
 async def test_writes_gather_and_go_out_by_themselves(path, monkeypatch):
-    monkeypatch.setattr(module, "DELAY", 0.05)
+    monkeypatch.setattr(database, "DELAY", 0.05)
     async with opened(path) as history:
         for number in range(100):
             await history.add(message(number))
@@ -226,13 +267,13 @@ async def test_text_that_no_database_takes_does_not_stop_the_others(path):
 async def test_a_database_that_fails_for_a_while_loses_nothing(path, caplog):
     async with opened(path) as history:
         await history.add(message(1, "不能进日志"))
-        event.listen(history._engine.sync_engine, "before_cursor_execute", _full)
+        event.listen(history.database.engine.sync_engine, "before_cursor_execute", _full)
         with pytest.raises(OperationalError):
             await history.flush()
-        history._time_is_up()
-        await asyncio.gather(*history._at_work, return_exceptions=True)
+        history.database._time_is_up()
+        await asyncio.gather(*history.database._at_work, return_exceptions=True)
         await asyncio.sleep(0)
-        event.remove(history._engine.sync_engine, "before_cursor_execute", _full)
+        event.remove(history.database.engine.sync_engine, "before_cursor_execute", _full)
         assert [m.id for m in await history.recent(GROUP, 9)] == ["1"]
     assert "OperationalError" in caplog.text
     assert "不能进日志" not in caplog.text
@@ -244,13 +285,13 @@ def _full(*_):
 
 async def test_errors_of_the_database_do_not_quote_messages(path):
     async with opened(path) as history:
-        async with history._engine.begin() as connection:
+        async with history.database.engine.begin() as connection:
             await connection.exec_driver_sql("drop table messages")
         await history.add(message(1, "不能进日志"))
         with pytest.raises(OperationalError) as error:
             await history.flush()
         assert "不能进日志" not in str(error.value)
-        history._gathered.clear()
+        history.database._gathered.clear()
 
 
 async def test_whoever_reads_may_be_cancelled_at_any_moment(path):
@@ -266,20 +307,9 @@ async def test_whoever_reads_may_be_cancelled_at_any_moment(path):
 
 
 async def test_write_ahead_log_and_normal_sync(path):
-    async with opened(path) as history, history._engine.connect() as connection:
+    async with opened(path) as history, history.database.engine.connect() as connection:
         assert (await connection.exec_driver_sql("pragma journal_mode")).scalar_one() == "wal"
         assert (await connection.exec_driver_sql("pragma synchronous")).scalar_one() == 1
-
-
-async def test_a_newer_layout_is_refused(path):
-    async with opened(path):
-        pass
-    with sqlite3.connect(path) as raw:
-        raw.execute("update schema_version set version = 99")
-    raw.close()
-    with pytest.raises(MyBotError, match="newer") as error:
-        await History.open(f"sqlite+aiosqlite:///{path}")
-    assert error.value.hint
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite+nodriver:///x.db", "mysql+asyncdrv://x/y"])
@@ -298,7 +328,7 @@ async def test_a_file_that_is_no_database_is_an_error_with_a_hint(tmp_path):
 
 
 async def test_a_relative_path_is_relative_to_the_checkout(tmp_path, monkeypatch):
-    monkeypatch.setattr("bot.tables.ROOT", tmp_path)
+    monkeypatch.setattr("bot.database.ROOT", tmp_path)
     async with await_open("sqlite+aiosqlite:///data/history.db"):
         assert (tmp_path / "data" / "history.db").is_file()
 

@@ -1,16 +1,22 @@
 """The history on a real PostgreSQL, started for the test where its programs are installed."""
 
+import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bot import migrations
+from bot.database import connect
 from bot.history import OPEN, History
 from bot.persona.message import Message, Segment
 from config.errors import SettingsError
+from tests.bot.test_keepsakes import check_keepsakes
+from tests.bot.test_migrations import LAYOUTS, check_all_is_there, layout_at
 
 CHAT = "qq:group:7001"
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
@@ -25,25 +31,28 @@ def message(number: int, text: str = "在吗\x00吗") -> Message:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of an empty database on a socket in a folder of its own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    # It refuses to run as root; the account that its package makes must reach the folder.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        for part in [folder, *folder.parents]:
-            if part.owner() == "root" and part.parts[:2] == ("/", "tmp") and len(part.parts) > 2:
-                part.chmod(0o755)
-        shutil.chown(folder, user)
+    # Not pytest's: it closes that to others, and the server refuses to run as root.
+    with tempfile.TemporaryDirectory(prefix="mybot-postgres-") as made:
+        folder = Path(made)
+        user = "postgres" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user)
+        yield from _serving(folder, user)
 
+
+def _serving(folder: Path, user: str | None) -> Iterator[str]:
     def call(program: str, *args: str) -> None:
         subprocess.run([PROGRAMS[-1] / program, *args], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     call("initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "mybot", "-E", "UTF8", "--no-sync")
     options = f"-k {folder} -c listen_addresses='' -c fsync=off"
     call("pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", options, "start")
-    yield f"postgresql+asyncpg://mybot@/postgres?host={folder}"
-    call("pg_ctl", "-D", f"{folder}/data", "-w", "-m", "immediate", "stop")
+    try:
+        yield f"postgresql+asyncpg://mybot@/postgres?host={folder}"
+    finally:
+        call("pg_ctl", "-D", f"{folder}/data", "-w", "-m", "immediate", "stop")
 
 
 async def test_all_it_keeps_is_there_after_a_restart(server: str) -> None:
@@ -74,6 +83,46 @@ async def test_all_it_keeps_is_there_after_a_restart(server: str) -> None:
     assert not await history.unanswered(0)
     assert not await history.recent(CHAT, 9)
     assert (await history.some(CHAT, {"1"})) == []
+    await history.close()
+
+
+@pytest.fixture
+def empty(server: str) -> Callable[[str], str]:
+    """Makes further databases of the server: a name → its URL."""
+
+    def make(name: str) -> str:
+        psql(server, "postgres", "-c", f"create database {name}")
+        return server.replace("/postgres?", f"/{name}?")
+
+    return make
+
+
+def psql(server: str, database: str, *args: str) -> None:
+    command = [PROGRAMS[-1] / "psql", "-qX", "-h", server.partition("host=")[2], "-U", "mybot", "-d", database]
+    subprocess.run([*command, "-v", "ON_ERROR_STOP=1", *args], check=True, stdout=subprocess.DEVNULL)
+
+
+async def test_tables_of_version_1_lose_nothing_and_become_todays(
+    server: str, empty: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = empty("old")
+    psql(server, "old", "-f", str(LAYOUTS / "1-postgresql.sql"))
+    with monkeypatch.context() as patch:
+        patch.setitem(migrations.STEPS, 1, migrations.STEPS[1] + "; INSERT INTO nowhere VALUES (1)")
+        with pytest.raises(SettingsError, match="can't be used"):
+            await History.open(old)
+    engines = await asyncio.gather(*(connect(old) for _ in range(3)))
+    await asyncio.gather(*(engine.dispose() for engine in engines))
+    history = await History.open(old)
+    await check_all_is_there(history)
+    assert await history.add(message(9))
+    await history.close()
+    assert await layout_at(old) == await layout_at(empty("new"))
+
+
+async def test_keepsakes(server: str) -> None:
+    history = await History.open(server)
+    await check_keepsakes(history)
     await history.close()
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from bot.database import connect
 from bot.persona.message import Message, Segment
-from bot.tables import connect, messages
+from bot.tables import messages
 from training.written import Written
 
 AT = 1_700_000_000
