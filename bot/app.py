@@ -14,6 +14,7 @@ import nonebot
 from nonebot.exception import WebSocketClosed
 from nonebot.log import LoguruHandler, default_format, logger
 
+from bot import owner
 from bot.whereabouts import check, host_of
 from config.errors import MyBotError
 from config.settings import ROOT, Bot
@@ -43,7 +44,7 @@ def for_nonebot(knobs: Bot) -> dict[str, Any]:
     values: dict[str, Any] = {
         "driver": "bot.driver:Driver" if knobs.port else "bot.driver:Forward",
         "host": str(host_of(knobs)),
-        "superusers": set(knobs.superusers),
+        "superusers": owner.for_nonebot(knobs.superusers),
         "nickname": set(knobs.nickname),
         "command_start": set(knobs.command_start),
         "onebot_v11_ws_urls": set(knobs.onebot_v11_ws_urls),

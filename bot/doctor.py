@@ -23,6 +23,7 @@ from bot import frames
 from bot.engine.trial import Verdict
 from bot.engine.weights import REAL, size_of
 from bot.history import History
+from bot.owner import home
 from bot.persona.base_model import find_base
 from bot.persona.manifest import MANIFEST, Persona, open_persona, version_folder
 from bot.whereabouts import check as check_whereabouts
@@ -176,12 +177,14 @@ async def _database(bot: Bot) -> list[Finding]:
 
 def _owner(bot: Bot) -> list[Finding]:
     found: list[Finding] = []
-    odd = [number for number in bot.superusers if not number.isdecimal()]
+    odd = [one for one in bot.superusers if one.count(":") > 1 or not home(one)[1].isdecimal()]
     if not bot.superusers:
         hint = "put your QQ number into [bot] superusers"
         found.append(Finding("owner", "note", "nobody may give commands, and nobody gets answers in private", hint))
     elif odd:
-        found.append(Finding("owner", "wrong", f"{', '.join(odd)}: no QQ number", "[bot] superusers takes digits"))
+        found.append(
+            Finding("owner", "wrong", f"{', '.join(odd)}: no QQ number", "[bot] superusers takes digits, or telegram:…")
+        )
     else:
         found.append(Finding("owner", "ok", f"commands from {', '.join(bot.superusers)}"))
     if not bot.chats:

@@ -39,6 +39,7 @@ from bot.events import (
     Wake,
 )
 from bot.history import ANSWERED, OPEN, OTHER, OWNER, History
+from bot.owner import is_owner, private_chats
 from bot.persona.message import Message
 from bot.port import Port, Unsent
 from bot.reply import Said
@@ -100,7 +101,7 @@ class Runner:
         self._settings = settings
         self._port = port
         self._state = State(pace or Pace.of(settings), seed)
-        named = [*settings.chats, *(f"private:{number}" for number in settings.superusers)]
+        named = [*settings.chats, *private_chats(settings.superusers)]
         self._allowed = tuple(f":{name}" for name in named)
         self._hearing = asyncio.Lock()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -221,7 +222,8 @@ class Runner:
         await self._history.flush()
 
     def _named(self, chat: str, sender: str) -> bool:
-        return f":{chat}".endswith(self._allowed) or (":private:" in chat and sender in self._settings.superusers)
+        mine = ":private:" in chat and is_owner(self._settings.superusers, chat, sender)
+        return mine or f":{chat}".endswith(self._allowed)
 
     def _kept(self, message: Message) -> bool:
         return self._named(message.chat, message.sender) or self.is_on(message.chat, message.sender)

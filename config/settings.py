@@ -449,9 +449,13 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     port: int = Field(default=0, ge=0, le=65535)
     """Reverse: port to listen on, path /onebot/v11/ws; 0: don't listen."""
     superusers: list[str] = []
-    """QQ numbers of the owner: may give commands, and get answers in private."""
+    """The owner's accounts: may give commands, and get answers in private. A QQ number, or telegram:123456."""
     chats: list[str] = []
-    """Chats that get answers, such as group:123456 or private:10001; everybody else is off."""
+    """Chats that get answers, such as group:123456 or telegram:group:-100123; everybody else is off."""
+    bots: list[str] = []
+    """Accounts in groups that are bots beside QQ's own: never answered."""
+    backfill: int = Field(default=20, ge=0, le=100)
+    """Messages of each open chat that are asked for on connecting, as context only; 0: none."""
     personas: dict[str, str] = {}
     """Chats that another persona than [engine] persona speaks in: {"group:123456" = "its name"}."""
     command_start: list[str] = ["/", "."]

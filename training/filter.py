@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
+from bot.persona.bots import is_official
 from bot.persona.message import Message
 from config.errors import InputError, SettingsError
 from config.settings import Dataset
 from training.importers.source import Zone
 from training.written import Written
-
-OFFICIAL_BOTS = ((2854196301, 2854216399), (3889000000, 3889999999))
-"""QQ's own bots: the account ranges its client gets from get_robot_uin_range."""
 
 
 class Filter:
@@ -85,9 +83,7 @@ class Filter:
         return "bot" if self._is_bot(message.sender, message.name) else ""
 
     def _is_bot(self, sender: str, name: str) -> bool:
-        if sender in self._bots or name in self._bots:
-            return True
-        return len(sender) == 10 and sender.isdecimal() and any(a <= int(sender) <= b for a, b in OFFICIAL_BOTS)
+        return sender in self._bots or name in self._bots or is_official(sender)
 
 
 def _day(day: date, zone: Zone) -> int:

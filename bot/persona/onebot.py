@@ -6,7 +6,7 @@ serving see the same. Doesn't know events.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bot.persona.message import Segment
@@ -45,7 +45,7 @@ _NOT_SHOWN = frozenset({"reply", "anonymous"})
 _CARDS = {"com.tencent.multimsg": "forward", "com.tencent.map": "location"}
 """Apps whose JSON cards are something else in disguise."""
 
-_CQ = re.compile(r"\[CQ:([^,\[\]]{1,40})((?:,[^\[\]]*)?)\]")
+_CQ = re.compile(r"\[CQ:([A-Za-z0-9_.-]+)((?:,[A-Za-z0-9_.-]+=[^,\]]*)*),?\]")
 
 
 def cq_parts(text: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -55,7 +55,7 @@ def cq_parts(text: str) -> Iterator[tuple[str, dict[str, str]]]:
         if match.start() > place:
             yield "text", {"text": _unescaped(text[place : match.start()])}
         pairs = (pair.partition("=") for pair in match[2].split(",")[1:])
-        yield match[1], {key.strip(): _unescaped(value) for key, _, value in pairs}
+        yield match[1], {key: _unescaped(value) for key, _, value in pairs}
         place = match.end()
     if place < len(text):
         yield "text", {"text": _unescaped(text[place:])}
@@ -65,6 +65,19 @@ def _unescaped(text: str) -> str:
     for escaped, character in (("&#91;", "["), ("&#93;", "]"), ("&#44;", ","), ("&amp;", "&")):
         text = text.replace(escaped, character)
     return text
+
+
+def segments(parts: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> list[Segment]:
+    """What a message shows, from the type and data of its parts; `names` by account id."""
+    found: list[Segment] = []
+    for kind, data in parts:
+        one = segment(kind, data, names)
+        if one is not None and one.type == "text" and found and found[-1].type == "at":
+            # QQ puts one space after an @; so does Segment.plain.
+            one.text = one.text.removeprefix(" ")
+        if one is not None and (one.text or one.type != "text"):
+            found.append(one)
+    return found
 
 
 def segment(kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> Segment | None:

@@ -9,6 +9,7 @@ from nonebot import get_driver, on, on_message, on_notice
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, NoticeEvent
 from nonebot.plugin import PluginMetadata
 
+from bot.owner import ours
 from config.settings import Bot, Engine, load
 from plugins.chat.bridge import Bridge
 from plugins.chat.port import OneBotPort
@@ -36,7 +37,7 @@ async def start() -> None:
     given = getattr(driver.config, "mybot", None)
     settings = given if isinstance(given, Bot) else load(Bot)
     theirs = {
-        "superusers": sorted({*settings.superusers, *driver.config.superusers}),
+        "superusers": ours([*settings.superusers, *driver.config.superusers]),
         "nickname": sorted({*settings.nickname, *driver.config.nickname}),
     }
     await bridge.open(settings.model_copy(update=theirs), load(Engine))
@@ -48,8 +49,13 @@ async def stop() -> None:
 
 
 @driver.on_bot_connect
-async def connected() -> None:
-    await bridge.connected()
+async def connected(account: Account) -> None:
+    await bridge.connected(account)
+
+
+@driver.on_bot_disconnect
+async def disconnected(account: Account) -> None:
+    bridge.disconnected(account)
 
 
 @message.handle()

@@ -7,7 +7,7 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
@@ -17,11 +17,13 @@ from bot.engine.personas import Personas
 from bot.engine.wire import Talker
 from bot.engine.worker import Worker
 from bot.history import History
+from bot.owner import QQ, private_chats
 from bot.persona.manifest import Persona
 from bot.runner import Runner
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import onebot
+from plugins.chat.context import Context
 from plugins.chat.port import OneBotPort
 
 log = logging.getLogger("bot.chat")
@@ -38,16 +40,19 @@ class Bridge:
     def __init__(self, port: OneBotPort) -> None:
         self.port = port
         self._runner: Runner | None = None
-        self._nicknames: tuple[str, ...] = ()
+        self._settings = Bot.model_construct()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._open = AsyncExitStack()
         self._resumed = False
+        self._backfills: dict[str, asyncio.Task[None]] = {}
 
     async def open(self, settings: Bot, engine: Engine, *, command: Sequence[str] = SERVE) -> None:
         """Bring up history, engine and runner. What was opened is closed again by `close`."""
-        self._nicknames = tuple(settings.nickname)
+        self._settings = settings
+        self._open.callback(self._stop_backfills)
         self._chosen = settings.personas
         self._history = history = await History.open(settings.database)
+        self._context = Context(self.port, history)
         self._open.push_async_callback(history.close)
         self.personas = personas = Personas(engine, command=command)
         self._open.push_async_callback(personas.close)
@@ -116,38 +121,68 @@ class Bridge:
     def _talker(self, chat: str) -> Talker:
         return self.personas.talker(self.persona_of(chat))
 
-    async def connected(self) -> None:
-        """The QQ side is there: answer what a restart left unanswered."""
-        if self._runner is not None and not self._resumed and not self.personas.paused:
+    async def connected(self, account: object = None) -> None:
+        """The QQ side is there: answer what a restart left unanswered, and see what was said meanwhile."""
+        if self._runner is None:
+            return
+        if isinstance(account, Account) and self._settings.backfill:
+            self.disconnected(account)
+            self._backfills[account.self_id] = asyncio.create_task(self._backfill(account))
+        if not self._resumed and not self.personas.paused:
             self._resumed = True
             await self._runner.resume()
+
+    def disconnected(self, account: object) -> None:
+        """The QQ side of an account is gone."""
+        if isinstance(account, Account) and (task := self._backfills.pop(account.self_id, None)) is not None:
+            task.cancel()
+
+    def _stop_backfills(self) -> None:
+        for task in self._backfills.values():
+            task.cancel()
+
+    async def _backfill(self, account: Account) -> None:
+        named = [*self._settings.chats, *private_chats(self._settings.superusers), *self._history.chats_with("mode")]
+        chats = [chat for chat in dict.fromkeys(_of_qq(named)) if self.runner.is_on(chat)]
+        kept = await self._context.backfill(account, chats, self._known, self._settings.backfill)
+        if kept:
+            log.info("%d earlier messages of %d chats kept as context", kept, len(chats))
 
     async def hear(self, account: Account, event: Event) -> None:
         """Tell the runner of a message, in order; our own echo is none."""
         runner = self._runner
         if runner is None:
             return
-        me = self._me(event)
-        heard = onebot.read(event, me=me, nicknames=self._nicknames, names=self._names)
+        known = self._known(onebot.chat_of(event))
+        heard = onebot.read(event, known)
         if heard is None:
             return
-        message = heard.message
+        message, name, addressed = heard.message, heard.group_name, heard.addressed
         if message.mine:
-            message.name = me
-            if await self.port.is_echo(message.chat, message.id):
-                return
-        name = heard.group_name
-        if runner.is_on(message.chat, message.sender):
-            self.port.meet(message.chat, account.self_id)
+            message.name = known.me
+        is_on = runner.is_on(message.chat, message.sender)
+        if is_on and not self.port.meet(message.chat, account.self_id):
+            # Another account of ours is in that group too, and speaks there.
+            return
+        if message.mine and await self.port.is_echo(message.chat, message.id):
+            return
+        if is_on:
             self._remember(message.sender, message.name)
             if message.kind == "group":
                 name = await self.port.group_name(account, message.chat, name)
-        await runner.hear(message, addressed=heard.addressed, chat_name=name)
+            if not message.mine and await self._context.quote(account, heard, known):
+                addressed = True
+        await runner.hear(message, addressed=addressed, chat_name=name)
 
-    def _me(self, event: Event) -> str:
+    def _known(self, chat: str) -> onebot.Known:
+        """What reading an event of this chat takes."""
+        settings = self._settings
+        return onebot.Known(self._me(chat), self.port.accounts(), settings.nickname, self._names, settings.bots)
+
+    def _me(self, chat: str) -> str:
         """What an @ of our account reads as in this chat."""
         try:
-            return self._talker(onebot.chat_of(event)).persona.prompt.me
+            return self._talker(chat).persona.prompt.me
         except MyBotError:  # a persona that is gone
             return ""
 
@@ -158,7 +193,7 @@ class Bridge:
             return
         if isinstance(happened, onebot.Recalled):
             await self._runner.recall(happened.chat, happened.id)
-        else:
+        elif isinstance(happened, onebot.Muted):
             await self._runner.mute(happened.chat, happened.until)
 
     def _remember(self, sender: str, name: str) -> None:
@@ -166,3 +201,9 @@ class Bridge:
         self._names.move_to_end(sender)
         if len(self._names) > KNOWN_NAMES:
             self._names.popitem(last=False)
+
+
+def _of_qq(names: Iterable[str]) -> list[str]:
+    """The chats of QQ among these, by their whole keys: a name without a platform may mean one there."""
+    whole = [name if name.count(":") > 1 else f"{QQ}:{name}" for name in names]
+    return [name for name in whole if name.startswith((f"{QQ}:group:", f"{QQ}:private:")) and name[-1].isdecimal()]

@@ -6,9 +6,9 @@ Doesn't know who may talk with the bot, nor what becomes of a message. No call i
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nonebot.adapters.onebot.v11 import (
     Event,
@@ -17,13 +17,29 @@ from nonebot.adapters.onebot.v11 import (
     GroupRecallNoticeEvent,
     Message as Content,
     NoticeEvent,
+    PokeNotifyEvent,
 )
 from nonebot.compat import type_validate_python
 
-from bot.persona.message import Kind, Message
-from bot.persona.onebot import segment
+from bot.persona.bots import is_official
+from bot.persona.message import Kind, Message, Segment
+from bot.persona.onebot import cq_parts, segments
 
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
+
+
+class Known(NamedTuple):
+    """What is known before an event is read: of me, and of others."""
+
+    me: str = ""
+    """What an @ of our accounts reads as."""
+    accounts: Collection[str] = ()
+    """Our accounts beside the one that heard the event."""
+    nicknames: Collection[str] = ()
+    names: Mapping[str, str] = {}
+    """Account id → name."""
+    bots: Collection[str] = ()
+    """Accounts that the owner says are bots."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,6 +48,11 @@ class Heard:
 
     message: Message
     addressed: bool
+    """By @, by a quote of mine, by name, or as NoneBot says."""
+    quotes_me: bool = False
+    """As far as the event tells: it may not hold what it quotes."""
+    quoted: Mapping[str, Any] | None = None
+    """The message that it quotes, as get_msg gives it, where NoneBot could have it."""
     group_name: str = ""
     """The group's name, where the event has it."""
 
@@ -49,39 +70,71 @@ class Muted:
     """UTC seconds; infinite for good, 0 when it has ended."""
 
 
-def read(
-    event: Event, *, me: str = "", nicknames: Iterable[str] = (), names: Mapping[str, str] | None = None
-) -> Heard | None:
-    """A message event, also one of our own account; None where there is nothing to keep.
-
-    `me` is what an @ of our account reads as, `names` what is known of others by id.
-    """
+def read(event: Event, known: Known = Known()) -> Heard | None:  # noqa: B008 - it can't be changed
+    """A message event, also one of our own account; None where there is nothing to keep."""
     chat = chat_of(event)
     content = _content(event)
     if not chat or not content:
         return None
-    account, sender = str(event.self_id), str(_field(event, "user_id"))
-    known = {**(names or {}), account: me}
+    mine = {str(event.self_id), *known.accounts}
+    sender = str(_field(event, "user_id"))
+    names = {**known.names, **dict.fromkeys(mine, known.me)}
     message = Message(
         id=str(_field(event, "message_id")),
         chat=chat,
         kind=_kind(event),
         time=event.time,
         sender=sender,
-        name=_name(event) or sender,
-        segments=[s for s in (segment(part.type, part.data, known) for part in content) if s is not None],
-        mine=sender == account or event.post_type == "message_sent",
+        name=_name(_field(event, "sender")) or sender,
+        segments=segments(((part.type, part.data) for part in content), names),
+        mine=sender in mine or event.post_type == "message_sent",
         reply_to=next((str(part.data["id"]) for part in content if part.type == "reply" and "id" in part.data), None),
-        flags=("anonymous",) if _field(event, "anonymous") else (),
+        flags=_flags(event, sender, known.bots),
     )
     if not message.segments:
         return None
-    addressed = bool(_field(event, "to_me")) or _at(message, account) or _named(message, nicknames)
-    return Heard(message, addressed and not message.mine, str(_field(event, "group_name") or ""))
+    reply = _field(event, "reply")
+    quotes_me = reply is not None and str(reply.sender.user_id) in mine
+    called = bool(_field(event, "to_me")) or quotes_me or _at(message, mine) or _named(message, known.nicknames)
+    return Heard(
+        message,
+        called and not message.mine,
+        quotes_me,
+        None if reply is None else reply.model_dump(),
+        str(_field(event, "group_name") or ""),
+    )
 
 
-def notice(event: NoticeEvent) -> Recalled | Muted | None:
-    """A notice that concerns the runner."""
+def past(row: Mapping[str, Any], chat: str, known: Known = Known()) -> Message | None:  # noqa: B008
+    """A message of a chat as get_msg or a history call gives it; None where it is none of that chat."""
+    _, kind, peer = chat.split(":", 2)
+    group = str(row.get("group_id") or "")
+    elsewhere = (group != peer if group else row.get("message_type") != "group") if kind == "group" else bool(group)
+    sender, content = _given(row.get("sender")), row.get("message")
+    who, time = str(row.get("user_id") or sender("user_id") or ""), row.get("time")
+    if elsewhere or not who or not isinstance(time, int) or time <= 0 or not row.get("message_id"):
+        return None
+    parts = cq_parts(content) if isinstance(content, str) else map(_part, content or ())
+    parts = [(of, data) for of, data in parts]
+    names = {**known.names, **dict.fromkeys(known.accounts, known.me)}
+    mine = who in known.accounts
+    message = Message(
+        id=str(row["message_id"]),
+        chat=chat,
+        kind="group" if kind == "group" else "private",
+        time=time,
+        sender=who,
+        name=known.me if mine else _name(row.get("sender")) or who,
+        segments=segments(parts, names),
+        mine=mine,
+        reply_to=next((str(data["id"]) for of, data in parts if of == "reply" and "id" in data), None),
+        flags=_flags(row, who, known.bots),
+    )
+    return message if message.segments else None
+
+
+def notice(event: NoticeEvent) -> Recalled | Muted | Message | None:
+    """A notice that concerns the runner; a poke at me is a message of who poked."""
     if isinstance(event, GroupRecallNoticeEvent):
         return Recalled(f"qq:group:{event.group_id}", str(event.message_id))
     if isinstance(event, FriendRecallNoticeEvent):
@@ -91,7 +144,24 @@ def notice(event: NoticeEvent) -> Recalled | Muted | None:
         forever = event.user_id == 0 or event.duration < 0
         until = 0.0 if event.sub_type == "lift_ban" else math.inf if forever else float(event.time + event.duration)
         return Muted(f"qq:group:{event.group_id}", until)
+    if isinstance(event, PokeNotifyEvent) and event.target_id == event.self_id != event.user_id:
+        return _poke(event)
     return None
+
+
+def _poke(event: PokeNotifyEvent) -> Message:
+    who = str(event.user_id)
+    kind: Kind = "group" if event.group_id else "private"
+    return Message(
+        id=f"poke-{event.time}-{who}",
+        chat=f"qq:{kind}:{event.group_id or who}",
+        kind=kind,
+        time=event.time,
+        sender=who,
+        name=who,
+        segments=[Segment("poke")],
+        flags=("bot",) if is_official(who) else (),
+    )
 
 
 def chat_of(event: Event) -> str:
@@ -122,14 +192,32 @@ def _content(event: Event) -> Content:
     return raw if isinstance(raw, Content) else type_validate_python(Content, raw)
 
 
-def _name(event: Event) -> str:
-    sender = _field(event, "sender")
-    get: Callable[[str], Any] = sender.get if isinstance(sender, Mapping) else lambda key: getattr(sender, key, None)
+def _given(sender: object) -> Callable[[str], Any]:
+    """A field of who sent a message, which comes as a model or as a plain object."""
+    return sender.get if isinstance(sender, Mapping) else lambda key: getattr(sender, key, None)
+
+
+def _name(sender: object) -> str:
+    get = _given(sender)
     return next((name for key in ("card", "nickname") if (name := str(get(key) or "").strip())), "")
 
 
-def _at(message: Message, account: str) -> bool:
-    return any(s.type == "at" and s.id == account for s in message.segments)
+def _flags(event: object, sender: str, bots: Collection[str]) -> tuple[str, ...]:
+    """What speaks against the words being somebody's own."""
+    get = _given(event)
+    said = _given(get("sender"))
+    robot = sender in bots or is_official(sender) or any(said(key) is True for key in ("is_robot", "is_bot", "robot"))
+    return (*(["anonymous"] if get("anonymous") else []), *(["bot"] if robot else []))
+
+
+def _part(part: object) -> tuple[str, Mapping[str, Any]]:
+    get = _given(part)
+    data = get("data")
+    return str(get("type") or ""), data if isinstance(data, Mapping) else {}
+
+
+def _at(message: Message, accounts: Collection[str]) -> bool:
+    return any(s.type == "at" and s.id in accounts for s in message.segments)
 
 
 def _named(message: Message, nicknames: Iterable[str]) -> bool:

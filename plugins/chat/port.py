@@ -6,25 +6,28 @@ Knows OneBot v11's calls and how they fail. Doesn't know when to speak, nor what
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from nonebot.adapters.onebot.v11 import Bot, Message as Content, MessageSegment
 from nonebot.exception import AdapterException, WebSocketClosed
 
-from bot.port import Unsent
+from bot.port import Port, Unsent
 
 FAULTS = (AdapterException, WebSocketClosed, OSError, asyncio.TimeoutError)
 """How a call fails: refused, no answer, no connection."""
 ASKING = 3.0
 """Seconds that the first message of a group waits for the group's name."""
+NODDED = "76"
+"""The face a message is acknowledged with: 赞."""
 ASK_AGAIN = 600.0
 """Seconds after which a name that could not be had is asked for again."""
 REMEMBERED = 2048
 """Sent messages whose echo is known as our own."""
 
 
-class OneBotPort:
+class OneBotPort(Port):
     """The runner's port to the accounts that are connected."""
 
     def __init__(self, bots: Callable[[], Mapping[str, object]]) -> None:
@@ -38,15 +41,28 @@ class OneBotPort:
     def now(self) -> float:
         return time.time()
 
-    def meet(self, chat: str, account: str) -> None:
-        """A chat is answered from the account that heard it last."""
-        self._home[chat] = account
+    def accounts(self) -> frozenset[str]:
+        """Our accounts that are connected."""
+        return frozenset(id_ for id_, bot in self._bots().items() if isinstance(bot, Bot))
 
-    async def send(self, chat: str, text: str, quote: str | None) -> str:
-        """Send a bubble as plain text, never as CQ code. Raises Unsent."""
-        content = Content([MessageSegment("reply", {"id": quote})] if quote else [])
-        content.append(MessageSegment.text(text))
+    def meet(self, chat: str, account: str) -> bool:
+        """Whether this account speaks in a chat: in private who heard, in a group the first one that is there."""
+        home = self._home.get(chat)
+        if ":group:" in chat and home is not None and home != account and home in self.accounts():
+            return False
+        self._home[chat] = account
+        return True
+
+    async def send(
+        self, chat: str, text: str, quote: str | None, at: str | None = None, faces: Sequence[str] = ()
+    ) -> str:
+        """Send a bubble as segments, never as CQ code. Raises Unsent."""
         _, kind, peer = chat.split(":", 2)
+        content = Content([MessageSegment("reply", {"id": quote})] if quote else [])
+        if at and kind == "group":
+            content.append(MessageSegment.at(at))
+            text = f" {text}"
+        content.append(MessageSegment.text(text))
         where = {"group_id": int(peer)} if kind == "group" else {"user_id": int(peer)}
         async with self._lock(chat):
             bot = self._account(chat)
@@ -79,6 +95,25 @@ class OneBotPort:
         except FAULTS:
             self._mute_typists.add(bot.self_id)
 
+    async def unsend(self, chat: str, id: str) -> bool:  # noqa: A002
+        """Take back a message of ours, while QQ lets us (two minutes)."""
+        bot = self._account(chat)
+        return bot is not None and _is_number(id) and await _done(bot.call_api("delete_msg", message_id=int(id)))
+
+    async def react(self, chat: str, id: str) -> bool:  # noqa: A002
+        """Put a face under a message of a group (NapCat's and LLBot's own call)."""
+        bot = self._account(chat)
+        if bot is None or ":group:" not in chat or not _is_number(id):
+            return False
+        return await _done(bot.call_api("set_msg_emoji_like", message_id=int(id), emoji_id=NODDED))
+
+    async def ask(self, bot: Bot, action: str, **params: Any) -> Any:
+        """What the QQ side answers to a call; None where it doesn't, in time."""
+        try:
+            return await asyncio.wait_for(bot.call_api(action, **params), ASKING)
+        except FAULTS:
+            return None
+
     async def group_name(self, bot: Bot, chat: str, known: str = "") -> str:
         """A group's name: from the event, else asked for once and kept; "" if it can't be had."""
         if known:
@@ -100,6 +135,18 @@ class OneBotPort:
         if lock is None:
             lock = self._sending[chat] = asyncio.Lock()
         return lock
+
+
+async def _done(call: Awaitable[Any]) -> bool:
+    try:
+        await asyncio.wait_for(call, ASKING)
+    except FAULTS:
+        return False
+    return True
+
+
+def _is_number(id_: str) -> bool:
+    return id_.removeprefix("-").isdecimal()
 
 
 async def _ask_name(bot: Bot, chat: str) -> str:

@@ -252,7 +252,7 @@ async def test_switches_hold_over_a_restart(house):
     assert len(await house.history.recent(GROUP, 5)) == 1
     status = house.runner.status()
     assert status.off == (GROUP,)
-    assert status.on == ("private:10001", "private:20001", OTHER_GROUP)
+    assert status.on == ("private:20001", OTHER_GROUP, "qq:private:10001")
     assert (status.answered, status.persona, status.hash) == (1, "me", PERSONA.hash)
 
 

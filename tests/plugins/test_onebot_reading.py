@@ -72,7 +72,7 @@ def test_the_card_names_a_member_before_the_nickname(onebot: ModuleType) -> None
 def test_an_at_anywhere_addresses_me(onebot: ModuleType, qq: int | str, place: int) -> None:
     parts = [seg("text", text="你看"), seg("text", text="行不行")]
     parts.insert(place, seg("at", qq=qq))
-    heard = onebot.read(event(*parts), me="小北")
+    heard = onebot.read(event(*parts), onebot.Known("小北"))
     assert heard.addressed
     assert "@小北 " in heard.message.text
 
@@ -81,7 +81,7 @@ def test_an_at_of_others_and_of_all_does_not_address_me(onebot: ModuleType) -> N
     heard = onebot.read(event(seg("at", qq="20002", name="@小鹿"), seg("at", qq="all"), seg("text", text="来")))
     assert not heard.addressed
     assert heard.message.text == "@小鹿 @全体成员 来"
-    known = onebot.read(event(seg("at", qq=20002)), names={"20002": "鹿鹿"})
+    known = onebot.read(event(seg("at", qq=20002)), onebot.Known(names={"20002": "鹿鹿"}))
     assert known.message.text == "@鹿鹿 "
 
 
@@ -97,7 +97,7 @@ def test_an_at_of_others_and_of_all_does_not_address_me(onebot: ModuleType) -> N
     ],
 )
 def test_a_nickname_addresses_me(onebot: ModuleType, text: str, called: bool) -> None:
-    assert onebot.read(event(seg("text", text=text)), nicknames=("小北", "bei")).addressed is called
+    assert onebot.read(event(seg("text", text=text)), onebot.Known(nicknames=("小北", "bei"))).addressed is called
 
 
 def test_a_quote_is_kept_by_id_and_is_no_text(onebot: ModuleType) -> None:
@@ -137,7 +137,7 @@ def test_cq_strings_say_the_same(onebot: ModuleType) -> None:
     assert heard.addressed
     assert heard.message.reply_to == "9"
     assert [s.type for s in heard.message.segments] == ["at", "text", "face"]
-    assert heard.message.text == "@10000  你好[世界][表情]"
+    assert heard.message.text == "@10000 你好[世界][表情]"
 
 
 def test_text_that_looks_like_cq_code_stays_text(onebot: ModuleType) -> None:
@@ -149,7 +149,7 @@ def test_text_that_looks_like_cq_code_stays_text(onebot: ModuleType) -> None:
 def test_what_nonebot_cut_off_is_still_read(onebot: ModuleType) -> None:
     cut = event(seg("at", qq=ME), seg("text", text="在吗"))
     del cut.message[0]  # pyright: ignore[reportAttributeAccessIssue]
-    assert onebot.read(cut, me="小北").message.text == "@小北 在吗"
+    assert onebot.read(cut, onebot.Known("小北")).message.text == "@小北 在吗"
 
 
 @pytest.mark.parametrize("post_type", ["message", "message_sent"])
@@ -202,8 +202,9 @@ def test_bans_of_mine(onebot: ModuleType, user: int, sub_type: str, duration: in
 def test_other_notices_are_none_of_ours(onebot: ModuleType) -> None:
     ban = notice(notice_type="group_ban", sub_type="ban", group_id=1, user_id=OWNER, operator_id=1, duration=60)
     assert onebot.notice(ban) is None
-    poke = notice(notice_type="notify", sub_type="poke", target_id=ME, user_id=OWNER, group_id=1, raw_info=[{}])
-    assert onebot.notice(poke) is None
+    poke = {"notice_type": "notify", "sub_type": "poke", "group_id": 1}
+    assert onebot.notice(notice(**poke, target_id=OWNER, user_id=20002)) is None
+    assert onebot.notice(notice(**poke, target_id=ME, user_id=ME)) is None
     assert onebot.notice(notice(notice_type="group_msg_emoji_like", group_id=1, likes=[])) is None
 
 
@@ -226,3 +227,63 @@ def test_no_segment_breaks_the_reading(onebot: ModuleType, parts: list[dict[str,
     if heard is not None:
         assert heard.message.segments
         assert json.loads(heard.message.to_json())["chat"] == "qq:group:70001"
+
+
+def test_t30_a_poke_at_me_is_a_message_of_who_poked(onebot: ModuleType) -> None:
+    fields = {"notice_type": "notify", "sub_type": "poke", "target_id": ME, "user_id": OWNER, "raw_info": [{}, None]}
+    group = onebot.notice(notice(**fields, group_id=GROUP))
+    assert (group.chat, group.kind, group.sender, group.text) == ("qq:group:70001", "group", "20001", "[戳一戳]")
+    assert onebot.notice(notice(**fields, sender_id=OWNER)).chat == "qq:private:20001"
+
+
+def test_bots_are_flagged(onebot: ModuleType) -> None:
+    line = seg("text", text="签到成功")
+    assert onebot.read(event(line)).message.flags == ()
+    assert onebot.read(event(line, user_id=2854196310)).message.flags == ("bot",)
+    assert onebot.read(event(line), onebot.Known(bots=["20001"])).message.flags == ("bot",)
+    flagged = {"user_id": OWNER, "nickname": "群管家", "is_robot": True}
+    assert onebot.read(event(line, sender=flagged)).message.flags == ("bot",)
+
+
+def test_another_account_of_ours_is_me(onebot: ModuleType) -> None:
+    both = onebot.Known("小北", accounts=["10000", "10001"])
+    assert onebot.read(event(seg("at", qq=10001), seg("text", text=" 在吗")), both).addressed
+    said = onebot.read(event(seg("at", qq=10000), seg("text", text="我说的"), user_id=10001), both)
+    assert said.message.mine
+    assert not said.addressed
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    """A message as a history call gives it."""
+    known = {"message_id": 7, "time": 1_789_000_000, "user_id": OWNER, "message_type": "group", "group_id": GROUP}
+    return {**known, "sender": {"nickname": "阿泽"}, "message": [seg("text", text="早")], **fields}
+
+
+def test_the_past_is_read_like_the_present(onebot: ModuleType) -> None:
+    known, chat = onebot.Known("小北", accounts=["10000"]), "qq:group:70001"
+    parts = [seg("reply", id="3"), seg("at", qq=ME), seg("text", text=" 早"), seg("face", id=63)]
+    past = onebot.past(row(message=parts), chat, known)
+    now = onebot.read(event(*parts, message_id=7, time=1_789_000_000), known).message
+    assert past == now
+    assert past.reply_to == "3"
+    assert onebot.past(row(user_id=ME), chat, known).mine
+    assert onebot.past(row(message="[CQ:face,id=63]早"), chat, known).text == "[表情]早"
+
+
+@pytest.mark.parametrize(
+    ("chat", "fields"),
+    [
+        ("qq:group:70002", {}),
+        ("qq:private:20001", {}),
+        ("qq:group:70001", {"group_id": None, "message_type": "private"}),
+        ("qq:group:70001", {"time": 0}),
+        ("qq:group:70001", {"message_id": None}),
+        ("qq:group:70001", {"user_id": None, "sender": None}),
+        ("qq:group:70001", {"message": None}),
+    ],
+)
+def test_t06_the_past_of_another_chat_is_none_of_this_one(
+    onebot: ModuleType, chat: str, fields: dict[str, Any]
+) -> None:
+    assert onebot.past(row(), "qq:group:70001")
+    assert onebot.past(row(**fields), chat) is None

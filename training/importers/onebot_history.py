@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any, cast
 
-from bot.persona.message import Kind, Message, Segment
-from bot.persona.onebot import cq_parts, segment
+from bot.persona.message import Kind, Message
+from bot.persona.onebot import cq_parts, segments
 from training.importers.json_rows import Broken, grouped_rows, objects
 from training.importers.source import Notes, Source, Zone, fingerprint
 from training.importers.text import DAMAGED, decode_head
@@ -104,11 +104,10 @@ class _Reader:
             self._notes.owners.add(me)
         name = next((n for key in ("card", "nickname") if (n := _text(sender.get(key)).strip())), "")
         name = self._names[who] = name or self._names.get(who, who)
-        found = [segment(kind, data, self._names) for kind, data in parts]
-        segments: list[Segment] = [one for one in found if one is not None]
-        if any(one.type == "unknown" for one in segments):
+        said = segments(parts, self._names)
+        if any(one.type == "unknown" for one in said):
             self._notes.damage("unknown_element", self._source, self._number)
-        text = "".join(one.text for one in segments)
+        text = "".join(one.text for one in said)
         if DAMAGED in text:
             self._notes.damage("undecodable_bytes", self._source, self._number, text)
         group = _text(row.get("group_id")) if row.get("message_type") != "private" else ""
@@ -126,7 +125,7 @@ class _Reader:
             int(time),
             who,
             name,
-            segments,
+            said,
             reply_to=next((_text(data.get("id")) or None for kind, data in parts if kind == "reply"), None),
             flags=("system",) if who in _SYSTEM else ("anonymous",) if row.get("anonymous") else (),
             source=f"{self._source.name}:{self._number}",

@@ -1,0 +1,38 @@
+"""Who the owner is, on each platform. Knows the `superusers` knob; doesn't know what an owner may do."""
+
+from collections.abc import Iterable
+
+QQ = "qq"
+"""What chats of QQ begin with."""
+_ONEBOT = "onebot"
+"""What NoneBot calls the platform of a superuser on QQ."""
+
+
+def home(superuser: str) -> tuple[str, str]:
+    """Platform and id of an entry: a bare number is an account of QQ, `telegram:123` one of Telegram."""
+    platform, colon, account = superuser.partition(":")
+    if not colon:
+        return QQ, superuser
+    return (QQ if platform == _ONEBOT else platform.lower()), account
+
+
+def ours(superusers: Iterable[str]) -> list[str]:
+    """Each once and as our settings write it, whatever NoneBot's own add."""
+    pairs = sorted({home(one) for one in superusers})
+    return [account if platform == QQ else f"{platform}:{account}" for platform, account in pairs]
+
+
+def is_owner(superusers: Iterable[str], chat: str, sender: str) -> bool:
+    """Whether who speaks in this chat is the owner. The same number on another platform is somebody else."""
+    platform = chat.partition(":")[0]
+    return any(home(one) == (platform, sender) for one in superusers)
+
+
+def private_chats(superusers: Iterable[str]) -> list[str]:
+    """The owner's chats with the bot, where a chat is known by its partner's id."""
+    return [":".join((platform, "private", account)) for platform, account in map(home, superusers)]
+
+
+def for_nonebot(superusers: Iterable[str]) -> set[str]:
+    """The same for NoneBot, which takes a bare number for an account of any platform."""
+    return {f"{_ONEBOT if platform == QQ else platform}:{account}" for platform, account in map(home, superusers)}
