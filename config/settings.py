@@ -107,6 +107,8 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Write data/dataset.html: what was learned from whom and when, what was left out, and examples."""
     embargo_days: float = Field(default=1.0, ge=0)
     """Days left out after each border between train, dev and test."""
+    refit: bool = False
+    """Hold nothing out: for a last run on everything, after the gate has passed. Only newer records can test that persona."""
     train_json: Path | None = None
     """Also write the rows of the 2023 notebook (### Human: … ### Assistant: …) to this file."""
     seed: int = 7

@@ -1,6 +1,7 @@
 """`mybot dataset`: messages → turns in which my replies are marked; no tokens, no torch.
 
-    data/messages.jsonl ─▶ data/train.jsonl, data/heldout.jsonl, data/prompt.json, data/behaviour.json
+    data/messages.jsonl ─▶ data/train.jsonl, data/heldout.jsonl, data/prompt.json, data/behaviour.json,
+                           data/trained.json
 
 One row a session: the session's turns, and before them as many earlier messages of the chat as
 a running bot might see there, across silences. Reads the messages twice: once to survey them
@@ -36,6 +37,7 @@ from training.sessions import DEFAULT
 from training.split import Split, decide
 from training.survey import Survey
 from training.train_json import notebook_rows
+from training.trained import TRAINED, Trained
 from training.written import Written
 
 
@@ -86,6 +88,7 @@ def main(knobs: Dataset) -> None:
             for row in general.rows(knobs.general, rows, counts.dropped):
                 _write(train, row)
                 counts.rows["general"] += 1
+    maker.trained.write(knobs.data / TRAINED)
     write_atomically(knobs.data / "prompt.json", spec.model_dump_json(indent=2) + "\n")
     write_atomically(knobs.data / "behaviour.json", maker.pace.fit().model_dump_json(indent=2) + "\n")
     if knobs.train_json is not None:
@@ -144,7 +147,9 @@ class _Maker:
     def __init__(self, knobs: Dataset, spec: PromptSpec, survey: Survey) -> None:
         self._spec, self._survey, self._seed, self._privacy = spec, survey, knobs.seed, knobs.privacy
         self._short = knobs.short_contexts
-        self.split = decide(survey.stretches, embargo=knobs.embargo_days * 86400)
+        nothing = Split(float("inf"), float("inf"), 0.0, frozenset())
+        self.split = nothing if knobs.refit else decide(survey.stretches, embargo=knobs.embargo_days * 86400)
+        self.trained = Trained(refit=knobs.refit)
         self._selection = Selection(knobs, survey.repeats, survey.replies, survey.newest)
         self.counts = Counts()
         self.pace = Pace()
@@ -186,13 +191,17 @@ class _Maker:
             return None
         self.counts.rows[part] += 1
         self.counts.targets[part] += mine
+        if part == "train":
+            # What stands before the session in its row is older, and of no test either.
+            for message in shown:
+                self.trained.add(message.chat, message.id, message.time)
         if self._privacy:
             for message in shown:
                 privacy.scrub(message.text, self.counts.personal_data)
         name = first.chat_name or first.chat.rsplit(":", 1)[-1]
         made_up = self._spec.pseudonyms
         row = {
-            "id": _row_id(first),
+            "id": row_id(first),
             "chat": first.chat if made_up is None else f"{first.kind}:{made_up.digest(first.chat)}",
             "kind": first.kind,
             "name": name if made_up is None else made_up.place(first.kind, name),
@@ -248,7 +257,7 @@ def _write(file: TextIO, row: dict[str, Any]) -> None:
     file.write(encoded(row) + "\n")
 
 
-def _row_id(first: Message) -> str:
+def row_id(first: Message) -> str:
     return hashlib.sha256(f"{first.chat}\n{first.id}".encode()).hexdigest()[:16]
 
 

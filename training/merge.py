@@ -33,6 +33,7 @@ from training.card import model_card
 from training.forms import Form, Run
 from training.judge import Judge, Measured, serving
 from training.report import show
+from training.trained import TRAINED
 
 FITTED = ("temperature", "min_p", "repetition_penalty")
 """Knobs that are fitted where they are left out."""
@@ -54,6 +55,8 @@ def main(knobs: Merge) -> None:
         persona = work.fitted(form, persona)
         forms.write_generation_config(scratch / form, persona.generation)
         (scratch / form / "README.md").write_text(model_card(persona), encoding="utf-8")
+        if (run.path / TRAINED).is_file():
+            shutil.copy(run.path / TRAINED, scratch / form)
         persona = persona.seal(scratch / form)
         version = target / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{persona.hash[:4]}"
         (scratch / form).replace(version)

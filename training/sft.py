@@ -20,7 +20,7 @@ from bot.persona.manifest import write_atomically
 from bot.persona.prompt import PromptSpec, render
 from config.errors import InputError, TrainingError
 from config.settings import ROOT, Train
-from training import base, continued, recipe
+from training import base, continued, recipe, trained
 from training.dataset import read_rows, turns_of
 from training.report import show
 from training.running import Outcome, train
@@ -116,6 +116,18 @@ def _hashes(knobs: Train) -> dict[str, str]:
     return {name: sha256(knobs.data / name) for name in ("train.jsonl", "heldout.jsonl")}
 
 
+def _list(knobs: Train, run: Path) -> dict[str, str]:
+    """Leave with the run what it has learned from, an older adapter's lessons too; the hash of that list."""
+    before = [] if knobs.continue_from is None else [trained.beside(knobs.continue_from)]
+    whole = trained.together([knobs.data / trained.TRAINED, *before])
+    path = run / trained.TRAINED
+    path.unlink(missing_ok=True)
+    if whole is None:
+        return {}
+    whole.write(path)
+    return {trained.TRAINED: sha256(path)}
+
+
 def _fixed(knobs: Train) -> dict[str, Any]:
     """The knobs that an unfinished run can't be gone on with under another value."""
     free = {
@@ -145,7 +157,7 @@ def _finish(knobs: Train, run: Path, spec: PromptSpec, facts: dict[str, Any], ou
         "recipe": knobs.model_dump(mode="json", exclude={"data", "runs", "continue_from", "as_json"}),
         "dtype": str(recipe.compute_dtype(knobs)).removeprefix("torch."),
         **facts,
-        "data": _hashes(knobs),
+        "data": _hashes(knobs) | _list(knobs, run),
         "prompt": spec.model_dump(mode="json"),
         "behaviour": json.loads(behaviour.read_bytes()) if behaviour.is_file() else Behaviour().model_dump(mode="json"),
         "losses": outcome.losses,

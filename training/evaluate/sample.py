@@ -67,6 +67,8 @@ class Moment:
     """Id of the message that my reply quoted."""
     quoted: Mapping[str, Message] = field(default_factory=dict)
     """Older messages that these quote."""
+    answer: Turn = field(default_factory=lambda: Turn("assistant"))
+    """What was said as training writes it: names and personal data hidden, targets marked."""
 
 
 @dataclass(slots=True)

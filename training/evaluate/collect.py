@@ -1,0 +1,239 @@
+"""The records as the evaluation sees them: what was said in the test part, and what stood before.
+
+    messages.jsonl ─sessions as the dataset cut them─▶ replies of mine and of others, by part
+                                                      ▶ moments: where I answered somebody in the test part
+
+Refuses what the persona has seen. Goes once through the messages; keeps texts in memory only.
+"""
+
+import hashlib
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from pathlib import Path
+
+from bot.persona.message import PLACEHOLDERS, Message
+from bot.persona.prompt import Bubble, Labels, PromptSpec, Turn, label_of, readable, to_turns, without_media
+from bot.persona.pseudonyms import Hidden
+from config.errors import InputError
+from config.settings import Dataset, load
+from training.dataset import read_messages, read_rows, row_id
+from training.evaluate.figures import Draws
+from training.evaluate.sample import ME, Moment, Part, Reply, Sample
+from training.filter import Filter
+from training.importers.source import Zone
+from training.trained import Trained, hashed
+from training.written import Written
+
+TESTED: tuple[Part, ...] = ("test", "test_chat")
+QUOTABLE = 2000
+"""Messages of a chat back to which a quote is found."""
+
+
+class Contaminated(InputError):
+    """The persona has seen what it would be tested on."""
+
+
+@dataclass(slots=True)
+class Records:
+    """Everything there is, before a sample is drawn."""
+
+    moments: list[Moment] = field(default_factory=list)
+    """Of the test parts, all of them."""
+    mine: list[Reply] = field(default_factory=list)
+    others: dict[str, list[Reply]] = field(default_factory=dict)
+    seen: Counter[Part] = field(default_factory=Counter)
+    """Test messages that the persona was trained on, by part."""
+    theirs: list[Moment] = field(default_factory=list)
+    """What somebody else said in the test part, as if it were to be said by me."""
+
+
+def collect(data: Path, spec: PromptSpec, trained: Sequence[Trained]) -> Records:
+    """All that was said; test sessions that one of the lists holds are no moments, and counted."""
+    rows = _rows(data)
+    knobs = load(Dataset, data=data)
+    wanted = Filter(knobs, Written.beside(knobs.history, data)).messages(
+        read_messages(data / "messages.jsonl"), Counter()
+    )
+    records = Records()
+    for _, said in groupby(wanted, key=lambda message: message.chat):
+        _Chat(spec, records, trained).see([message for message in said if readable(message)], rows)
+    records.mine.sort(key=_order)
+    for moments in (records.moments, records.theirs):
+        moments.sort(key=lambda moment: _order(moment.mine))
+    for replies in records.others.values():
+        replies.sort(key=_order)
+    return records
+
+
+def check(records: Records, trained: Trained) -> None:
+    """Raise Contaminated unless the test part is new to the persona, or nothing but newer data was left."""
+    if records.seen and not trained.refit:
+        number = sum(records.seen.values())
+        raise Contaminated(
+            f"the persona was trained on {number} of the messages it would be tested on",
+            hint="test it with the dataset it was trained with, or import newer records; a refit persona needs newer ones",
+        )
+    if not records.moments:
+        raise InputError(
+            "there is no reply of yours to test with that the persona has not seen",
+            hint="import newer records and run `mybot dataset`",
+        )
+
+
+def draw_sample(records: Records, wanted: int, draws: Draws, tz: str) -> tuple[Sample, list[Moment]]:
+    """So many moments of the test part, a fair draw; and as many at most of the chats that were held out whole."""
+    parts: list[list[Moment]] = []
+    for part in TESTED:
+        moments = [moment for moment in records.moments if moment.mine.part == part]
+        rng = draws.rng(f"sample {part}")
+        chosen = sorted(rng.choice(len(moments), size=min(wanted, len(moments)), replace=False)) if moments else []
+        parts.append([moments[place] for place in chosen])
+    others = dict(sorted(records.others.items()))
+    return Sample(parts[0], records.mine, others, -Zone(tz).utc(0)), parts[1]
+
+
+def digest(moments: Iterable[Moment]) -> str:
+    """What names a set of moments in private files."""
+    told = json.dumps([[moment.id, moment.mine.bubbles] for moment in moments], ensure_ascii=False)
+    return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def short(text: str) -> str:
+    """A hashed id."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _order(reply: Reply) -> tuple[int, str, str]:
+    return reply.time, reply.chat, reply.session
+
+
+def _rows(data: Path) -> dict[str, tuple[Part, int]]:
+    """Id of a row → its part, and when its last bubble was said."""
+    found: dict[str, tuple[Part, int]] = {}
+    for name in ("train.jsonl", "heldout.jsonl"):
+        for row in read_rows(data / name):
+            last = max((b["time"] for turn in row["turns"] for b in turn["bubbles"]), default=0)
+            found[row["id"]] = row["split"], last
+    return found
+
+
+@dataclass(slots=True)
+class _Chat:
+    """One chat, from its first message to its last."""
+
+    spec: PromptSpec
+    records: Records
+    trained: Sequence[Trained]
+    labels: Labels = field(default_factory=dict)
+    hidden: Hidden = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hidden = Hidden(self.spec.pseudonyms, ())
+
+    def see(self, shown: list[Message], rows: dict[str, tuple[Part, int]]) -> None:
+        before: deque[Message] = deque(maxlen=QUOTABLE)
+        for part, session in _sessions(shown, rows, self.spec.silence):
+            new = part in TESTED and self._is_new(session, part)
+            for begin, burst in _bursts(session):
+                reply = _reply(session, begin, burst, part)
+                if burst[0].kind == "group" and not burst[0].mine:
+                    label_of(self.labels, burst[0].sender, self.hidden.speaker(burst[0]), self.spec.me)
+                if reply is None:
+                    pass
+                elif reply.author == ME:
+                    self.records.mine.append(reply)
+                    if new and begin and not session[begin - 1].mine:
+                        self.records.moments.append(self._moment([*before, *session[:begin]], burst, reply))
+                else:
+                    self.records.others.setdefault(reply.author, []).append(reply)
+                    if new and part == "test" and begin:
+                        self.records.theirs.append(self._moment([*before, *session[:begin]], burst, reply))
+            before.extend(session)
+
+    def _is_new(self, session: Sequence[Message], part: Part) -> bool:
+        """Whether no persona has seen anything of a session, which is counted where one has."""
+        ids = [hashed(message.chat, message.id) for message in session]
+        seen = sum(any(one in trained.ids for trained in self.trained) for one in ids)
+        newest = max((trained.newest for trained in self.trained if trained.refit), default=0)
+        if seen:
+            self.records.seen[part] += seen
+        return not seen and session[0].time > newest
+
+    def _moment(self, before: Sequence[Message], burst: Sequence[Message], reply: Reply) -> Moment:
+        first = burst[0]
+        reach = tuple(before[-self.spec.history(first.kind) :])
+        wanted = {message.reply_to for message in (*reach, first)}
+        quoted = {message.id: message for message in before if message.id in wanted}
+        turns = to_turns(reach, self.spec, self.labels, now=first.time, answering=first.reply_to, quoted=quoted)
+        said = to_turns(burst, self.spec, self.labels)
+        bubbles = [Bubble(bubble.text, target=True) for turn in said for bubble in turn.bubbles if not bubble.mark]
+        return Moment(
+            id=short(f"{first.chat}\n{first.id}"),
+            turns=tuple(turns),
+            messages=reach,
+            mine=reply,
+            name=first.chat_name or first.chat.rsplit(":", 1)[-1],
+            labels=dict(self.labels),
+            answering=first.reply_to,
+            quoted=quoted,
+            answer=Turn("assistant", bubbles),
+        )
+
+
+def _sessions(
+    shown: Sequence[Message], rows: dict[str, tuple[Part, int]], silence: float
+) -> Iterator[tuple[Part, list[Message]]]:
+    """The sessions of a chat as the dataset cut them; what lies in no row is cut at silences and has no part."""
+    session: list[Message] = []
+    part: Part = ""
+    until = -1
+    for message in shown:
+        row = rows.get(row_id(message))
+        over = message.time > until if part else bool(session) and message.time - session[-1].time >= silence
+        if row is not None or over:
+            if session:
+                yield part, session
+            session = []
+            part, until = row if row is not None else ("", -1)
+        session.append(message)
+    if session:
+        yield part, session
+
+
+def _bursts(session: Sequence[Message]) -> Iterator[tuple[int, list[Message]]]:
+    """Neighbouring messages of one sender, and where in the session they begin."""
+    begin = 0
+    for _, group in groupby(session, key=lambda message: ME if message.mine else message.sender):
+        burst = list(group)
+        yield begin, burst
+        begin += len(burst)
+
+
+def _reply(session: Sequence[Message], begin: int, burst: Sequence[Message], part: Part) -> Reply | None:
+    """What was said in a burst in somebody's own words; None where nothing was."""
+    spoken = [message for message in burst if message.spoken]
+    said = [(message, without_media(message.text)) for message in spoken]
+    said = [(message, text) for message, text in said if text]
+    if not said:
+        return None
+    first = said[0][0]
+    exact = all(message.precision == "s" for message in burst)
+    before = session[begin - 1] if begin else None
+    segments = [segment for message in spoken for segment in message.segments]
+    return Reply(
+        bubbles=tuple(text for _, text in said),
+        session=row_id(session[0]),
+        chat=short(first.chat),
+        kind=first.kind,
+        time=burst[0].time,
+        part=part,
+        author=ME if first.mine else short(first.sender),
+        delay=float(burst[0].time - before.time) if before is not None and exact and before.precision == "s" else None,
+        gaps=tuple(float(b.time - a.time) for (a, _), (b, _) in pairwise(said)) if exact else (),
+        media=tuple(segment.type for segment in segments if segment.type in PLACEHOLDERS),
+        ats=sum(segment.type == "at" for segment in segments),
+        quotes=any(message.reply_to for message in spoken),
+    )
