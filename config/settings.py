@@ -21,6 +21,7 @@ __all__ = ["ROOT", "TABLES", "Table", "knobs", "load", "parse"]
 
 List = Annotated[bool, Field(validation_alias=AliasChoices("list"))]
 Json = Annotated[bool, Field(validation_alias=AliasChoices("json"))]
+From = Annotated[Path | None, Field(validation_alias=AliasChoices("from"))]
 
 
 class Import(Table, env_prefix="MYBOT_IMPORT_"):
@@ -344,6 +345,37 @@ class Score(Table, env_prefix="MYBOT_SCORE_"):
     """Print the report as one JSON object."""
 
 
+class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
+    """Is it me, does it answer what was asked, does it keep what is private: report.json beside the persona."""
+
+    table: ClassVar[str] = "evaluate"
+
+    persona: CliPositionalArg[Path] = Path("personas/me")
+    """A persona, or one sealed version of it."""
+    data: Path = Path("data")
+    """The folder with messages.jsonl, train.jsonl and heldout.jsonl; what the persona said is kept there too, in evaluate/."""
+    quick: bool = False
+    """Fewer replies, draws and attacks: a first look in minutes."""
+    seed: int = 7
+    """Draws the moments, the replies and the intervals."""
+    as_from: From = None
+    """Make the report again from what a model said in an earlier evaluation: a file of data/evaluate. No model is loaded."""
+    base_model: str = ""
+    """Where the persona's base model lies, if it isn't found: without it nothing is compared with it."""
+    runs: Path = Path("runs")
+    """Where runs are kept; the run of the persona's name knows its base model."""
+    out: Path | None = None
+    """The folder of the report; left out, the persona's version."""
+    device: str = "auto"
+    """As [engine] device."""
+    load_in_8bit: bool = False
+    """Measure the weights as they are served in 8 bit."""
+    load_in_4bit: bool = False
+    """Measure the weights as they are served in 4 bit."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     """From new exports to a serving persona, for cron: what did not change is not done again."""
 
@@ -572,6 +604,7 @@ TABLES: tuple[type[Table], ...] = (
     Merge,
     Export,
     Score,
+    Evaluate,
     Retrain,
     Engine,
     Bot,

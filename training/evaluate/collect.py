@@ -84,15 +84,19 @@ def check(records: Records, trained: Trained) -> None:
 
 
 def draw_sample(records: Records, wanted: int, draws: Draws, tz: str) -> tuple[Sample, list[Moment]]:
-    """So many moments of the test part, a fair draw; and as many at most of the chats that were held out whole."""
-    parts: list[list[Moment]] = []
-    for part in TESTED:
-        moments = [moment for moment in records.moments if moment.mine.part == part]
-        rng = draws.rng(f"sample {part}")
-        chosen = sorted(rng.choice(len(moments), size=min(wanted, len(moments)), replace=False)) if moments else []
-        parts.append([moments[place] for place in chosen])
-    others = dict(sorted(records.others.items()))
-    return Sample(parts[0], records.mine, others, -Zone(tz).utc(0)), parts[1]
+    """So many moments of the test part, a fair draw, and where it has fewer, of the chats that were held out whole.
+
+    The second is a draw of the latter alone, for what is told of them apart.
+    """
+    test, apart = (_drawn(records.moments, part, wanted, draws) for part in TESTED)
+    moments = sorted([*test, *apart[: wanted - len(test)]], key=lambda moment: _order(moment.mine))
+    return Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0)), apart
+
+
+def _drawn(moments: Sequence[Moment], part: Part, wanted: int, draws: Draws) -> list[Moment]:
+    there = [moment for moment in moments if moment.mine.part == part]
+    order = draws.rng(f"sample {part}").permutation(len(there))[:wanted]
+    return [there[place] for place in order]
 
 
 def digest(moments: Iterable[Moment]) -> str:
@@ -236,4 +240,15 @@ def _reply(session: Sequence[Message], begin: int, burst: Sequence[Message], par
         media=tuple(segment.type for segment in segments if segment.type in PLACEHOLDERS),
         ats=sum(segment.type == "at" for segment in segments),
         quotes=any(message.reply_to for message in spoken),
+        asked=_asked(session, begin),
     )
+
+
+def _asked(session: Sequence[Message], begin: int) -> str:
+    """What the one who spoke before a burst said in one go."""
+    texts: list[str] = []
+    for message in reversed(session[:begin]):
+        if message.sender != session[begin - 1].sender or message.mine != session[begin - 1].mine:
+            break
+        texts.append(message.text)
+    return "\n".join(reversed(texts))

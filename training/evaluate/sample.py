@@ -40,6 +40,8 @@ class Reply:
     """How many @ it holds."""
     quotes: bool = False
     """Whether it quotes a message."""
+    asked: str = ""
+    """What somebody else said right before it, in the same session."""
 
     @property
     def text(self) -> str:

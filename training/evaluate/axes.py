@@ -1,0 +1,40 @@
+"""The axes: which there are, what each needs beside the replies, and all of them for one system."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from training.evaluate.figures import Draws, Outcome
+from training.evaluate.sample import Answers, Sample
+
+AXES: dict[str, str] = {
+    "style": "training.evaluate.style",
+}
+"""Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""
+
+
+class Axes:
+    """What doesn't depend on who answers is made ready once; then every system is measured alike."""
+
+    def __init__(self, sample: Sample, draws: Draws, *, quick: bool, given: Mapping[str, Any]) -> None:
+        """`given` is what axes may need, by name."""
+        self._sample, self._draws, self._quick = sample, draws, quick
+        self._modules = {axis: importlib.import_module(name) for axis, name in AXES.items()}
+        self._given = given
+        self._prepared: dict[str, Any] = {}
+
+    def measure(
+        self, answers: Answers, more: Mapping[str, Any], note: Callable[[str], None] = lambda axis: None
+    ) -> dict[str, Outcome]:
+        """Every axis of one system; `more` is what is its own beside the answers. An axis without what it needs is left out."""
+        found: dict[str, Outcome] = {}
+        for axis, module in self._modules.items():
+            needs = getattr(module, "NEEDS", ())
+            if "prepared" in needs and axis not in self._prepared:
+                self._prepared[axis] = module.prepare(self._sample, self._draws, self._quick)
+            known = {**self._given, **more, "prepared": self._prepared.get(axis)}
+            if all(need in known for need in needs):
+                note(axis)
+                keywords = {need: known[need] for need in needs}
+                found[axis] = module.measure(self._sample, answers, self._draws, quick=self._quick, **keywords)
+        return found

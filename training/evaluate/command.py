@@ -1,0 +1,202 @@
+"""`mybot evaluate`: a persona against its base, its person and tricks, on what it has never seen.
+
+    records ─▶ sample ─models speak and score─▶ data/evaluate/….jsonl ─axes─▶ report.json
+
+What a model said is kept: a second start goes on where the first was broken off, and `--from` makes the
+report again without any model. Refuses a persona that has seen what it would be tested on.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from bot.persona.manifest import Persona, open_persona
+from config.settings import Dataset, Evaluate, load
+from training import base
+from training.evaluate import asking, copies, report, tables
+from training.evaluate.axes import Axes
+from training.evaluate.collect import Records, check, collect, digest, draw_sample
+from training.evaluate.controls import CONTROLS
+from training.evaluate.figures import Draws, Outcome
+from training.evaluate.ledger import Ledger
+from training.evaluate.models import locate_base
+from training.evaluate.report import REPORT, Data, Report, Run
+from training.evaluate.sample import Answers, Moment, Sample
+from training.sft import sha256, versions
+from training.trained import TRAINED, Trained
+
+FULL, QUICK = 500, 200
+"""Moments at which the persona is asked."""
+DRAWS, QUICK_DRAWS = 1000, 200
+
+console = Console(stderr=True, highlight=False)
+
+
+def main(knobs: Evaluate) -> None:
+    base.quiet()
+    found = evaluate(knobs)
+    folder = knobs.out or open_persona(knobs.persona)[0]
+    found.write(folder / REPORT)
+    if knobs.as_json:
+        sys.stdout.write(found.dumped())
+    else:
+        tables.show(found, folder / REPORT)
+
+
+@dataclass(slots=True)
+class Work:
+    """One evaluation: what is asked of whom, and on what."""
+
+    knobs: Evaluate
+    folder: Path
+    persona: Persona
+    trained: Trained
+    records: Records
+    sample: Sample
+    apart: list[Moment]
+    """Moments of the chats that were held out whole."""
+    draws: Draws
+    base: str
+    """Where the base model lies; empty where it isn't at hand."""
+    wall: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def quick(self) -> bool:
+        return self.knobs.quick
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a ledger of this evaluation belongs to."""
+        return {
+            "format": 1,
+            "persona": self.persona.hash,
+            "sample": digest([*self.sample.moments, *self.apart]),
+            "seed": self.knobs.seed,
+            "quick": self.quick,
+        }
+
+    @property
+    def ledger(self) -> Path:
+        head = self.head
+        name = f"{head['persona']}-{head['sample']}-{head['seed']}{'-quick' if self.quick else ''}.jsonl"
+        return self.knobs.data / "evaluate" / name
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.wall[what] = self.wall.get(what, 0.0) + time.monotonic() - begun
+
+
+def prepare(knobs: Evaluate, others: tuple[Trained, ...] = ()) -> Work:
+    """Read the records and draw the sample; `others` are lists of personas that must not have seen it either."""
+    folder, persona = open_persona(knobs.persona)
+    trained = Trained.of(folder, persona)
+    begun = time.monotonic()
+    records = collect(knobs.data, persona.prompt, [trained, *others])
+    check(records, trained)
+    draws = Draws(knobs.seed, QUICK_DRAWS if knobs.quick else DRAWS)
+    sample, apart = draw_sample(records, QUICK if knobs.quick else FULL, draws, load(Dataset).tz)
+    work = Work(knobs, folder, persona, trained, records, sample, apart, draws, locate_base(knobs, folder, persona))
+    work.wall["records"] = time.monotonic() - begun
+    return work
+
+
+def evaluate(knobs: Evaluate) -> Report:
+    """The report of a persona."""
+    started = datetime.now(timezone.utc)
+    work = prepare(knobs)
+    outcomes, run = measure(work)
+    return Report(
+        seed=knobs.seed,
+        quick=knobs.quick,
+        persona=work.persona.hash,
+        base=work.persona.model.base if work.base else "",
+        data=_data(work),
+        systems={system: _figures(axes) for system, axes in outcomes.items()},
+        differences=report.differences(outcomes, work.draws),
+        pictures=report.pictures(outcomes),
+        run=run.model_copy(update={"started": started.isoformat(timespec="seconds"), "versions": versions()}),
+    )
+
+
+def measure(work: Work) -> tuple[dict[str, dict[str, Outcome]], Run]:
+    """Ask the models what isn't known yet, then measure every system and control on every axis."""
+    axes = Axes(work.sample, work.draws, quick=work.quick, given={"persona": work.persona, "folder": work.folder})
+    from_ = work.knobs.as_from
+    ledger = Ledger(from_ or work.ledger, work.head, writes=from_ is None)
+    try:
+        with work.timed("asking"):
+            cost = asking.ask(work, ledger, steps) if ledger.writes else {}
+        outcomes: dict[str, dict[str, Outcome]] = {}
+        with work.timed("measuring"), steps("measuring") as note:
+            systems = _answers(work, ledger)
+            for place, (system, answers) in enumerate(systems.items()):
+                outcomes[system] = axes.measure(answers, {}) | asking.outcomes(work, system, answers, ledger)
+                note(place + 1, len(systems))
+    finally:
+        ledger.close()
+    return outcomes, Run(wall=work.wall, cost=cost)
+
+
+def _answers(work: Work, ledger: Ledger) -> dict[str, Answers]:
+    """Whoever answered the moments: models first, then the controls there is enough for."""
+    said = {system: asking.said(work, system, ledger) for system in report.SYSTEMS}
+    said |= {name: control(work.sample, work.draws) for name, control in CONTROLS.items()}
+    return {system: answers for system, answers in said.items() if answers is not None}
+
+
+def _figures(axes: Mapping[str, Outcome]) -> dict[str, Any]:
+    return {name: one.figure for name, one in report.named(axes).items()}
+
+
+def _data(work: Work) -> Data:
+    knobs, mine = work.knobs, work.sample.mine
+    files = ("messages.jsonl", "train.jsonl", "heldout.jsonl")
+    hashes = {name: sha256(knobs.data / name) for name in files if (knobs.data / name).is_file()}
+    hashes |= {"sample": str(work.head["sample"]), TRAINED: work.persona.provenance.data.get(TRAINED, "")}
+    parts = sorted({reply.part for reply in mine if reply.part})
+    middle = {part: _middle([reply.time for reply in mine if reply.part == part]) for part in ("train", "test")}
+    earlier = [reply.time for reply in mine if reply.part == "train"][-len(work.sample.moments) :]
+    return Data(
+        hashes=hashes,
+        moments=len(work.sample.moments),
+        sessions=len({moment.mine.session for moment in work.sample.moments}),
+        members=len(work.sample.others),
+        borders={part: min(reply.time for reply in mine if reply.part == part) for part in parts},
+        replies={part: sum(reply.part == part for reply in mine) for part in parts},
+        near_copies=copies.share(work.sample, work.draws).figure,
+        gap_days=(middle["test"] - _middle(earlier)) / 86400 if earlier and middle["test"] else None,
+    )
+
+
+def _middle(times: list[int]) -> int:
+    return sorted(times)[len(times) // 2] if times else 0
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Any]:
+    """Progress with time left: a bar on a terminal, a plain line at every tenth elsewhere."""
+    if console.is_terminal:
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+        return
+    told = -1
+
+    def note(done: int, of: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(1, of)
+        if tenth > told:
+            told = tenth
+            console.print(f"{what}: {done} of {of}")
+
+    yield note

@@ -1,0 +1,90 @@
+"""What a model said and scored, kept line by line: an evaluation that was broken off goes on from here.
+
+    {"head": {…}}                              which persona, which moments, which seed
+    {"key": "say persona 3f2a…", "value": …}   one answer, one score
+
+The file is private: it holds replies. With it a report is made again without a model.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from config.errors import InputError
+
+
+class Ledger:
+    """Values by key; what is put is on disk before the next one."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any], *, writes: bool = True) -> None:
+        """InputError where the file is of another persona, other moments or another seed, or isn't there to be read."""
+        self._path = path
+        self._values: dict[str, Any] = {}
+        self._file: IO[str] | None = None
+        kept = self._read(head) if path.is_file() else None
+        if kept is None and not writes:
+            raise InputError(f"{path} holds no evaluation", hint="run `mybot evaluate` without --from first")
+        if writes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A line that was cut off when the power went is cut away.
+            self._file = path.open("a" if kept else "w", encoding="utf-8", newline="\n")
+            if kept:
+                os.truncate(path, kept)
+            else:
+                self._write({"head": dict(head)})
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: str) -> Any:
+        """A value; None where it was never put."""
+        return self._values.get(key)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if key not in self._values]
+
+    def put(self, key: str, value: Any) -> None:
+        self._values[key] = value
+        self._write({"key": key, "value": value})
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether something may still be asked of a model."""
+        return self._file is not None
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        assert self._file is not None, "nothing is put into a ledger that is only read"
+        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def _read(self, head: Mapping[str, Any]) -> int | None:
+        """Take in the whole lines; how many bytes they are. None where there is none."""
+        size = 0
+        for line in self._path.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            row = json.loads(line)
+            if not size and row.get("head") != dict(head):
+                raise InputError(
+                    f"{self._path} is of another evaluation: {_unlike(row.get('head') or {}, head)}",
+                    hint="give the file that belongs to this persona, this data and this seed",
+                )
+            if size:
+                self._values[row["key"]] = row["value"]
+            size += len(line)
+        return size or None
+
+
+def _unlike(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name)}, not {here.get(name)}" for name in names)
