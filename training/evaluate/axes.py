@@ -9,6 +9,8 @@ from training.evaluate.sample import Answers, Sample
 
 AXES: dict[str, str] = {
     "style": "training.evaluate.style",
+    "two_sample": "training.evaluate.twosample",
+    "author_id": "training.evaluate.authors",
 }
 """Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""
 
@@ -32,7 +34,7 @@ class Axes:
             needs = getattr(module, "NEEDS", ())
             if "prepared" in needs and axis not in self._prepared:
                 self._prepared[axis] = module.prepare(self._sample, self._draws, self._quick)
-            known = {**self._given, **more, "prepared": self._prepared.get(axis)}
+            known = {"likelihoods": None, **self._given, **more, "prepared": self._prepared.get(axis)}
             if all(need in known for need in needs):
                 note(axis)
                 keywords = {need: known[need] for need in needs}

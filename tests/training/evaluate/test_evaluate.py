@@ -1,0 +1,147 @@
+"""`mybot evaluate` on tiny personas: the same report for the same seed, gone on with, made again without a model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.persona.prompt import PromptSpec
+from config.errors import InputError
+from config.settings import Evaluate
+from tests.personas import make_persona
+from tests.training.conftest import chats
+from tests.training.evaluate.toys import evaluated_persona
+from training.evaluate import asking, command, controls
+from training.evaluate.controls import CONTROLS
+from training.evaluate.figures import Draws
+from training.evaluate.ledger import Ledger
+from training.evaluate.report import SCHEMA, Report, schema
+from training.evaluate.sample import Sample
+
+HEAD = {"persona": "a", "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, data: Path, spec: PromptSpec) -> Path:
+    """A persona and its base."""
+    folder = tmp_path_factory.mktemp("house")
+    evaluated_persona(folder / "me", data, spec, seed=1)
+    make_persona(folder / "base", seed=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(house: Path, data: Path) -> Report:
+    return command.evaluate(knobs(house, data))
+
+
+def knobs(house: Path, data: Path, **more: Any) -> Evaluate:
+    given = {"persona": house / "me", "data": data, "base_model": str(house / "base"), "quick": True, "device": "cpu"}
+    return Evaluate(**{**given, **more})
+
+
+def without_run(report: Report) -> str:
+    return report.model_copy(update={"run": report.run.model_validate({})}).dumped()
+
+
+def test_everybody_answers_and_little_data_gives_no_number(first: Report, house: Path, data: Path) -> None:
+    assert {"persona", "base", "base_prompt", *CONTROLS} >= set(first.systems) >= {"persona", "base", "base_prompt"}
+    figures = first.systems["persona"]
+    assert figures["style.score"].status == figures["two_sample.eauc"].status == "insufficient"
+    assert figures["style.score"].value is None
+    assert figures["style.score"].note
+    (ledger,) = (data / "evaluate").glob("*.jsonl")
+    kept = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    said = [row["value"] for row in kept if row.get("key", "").startswith("say persona ")]
+    assert len(said) == first.data.moments
+    assert any(answer["bubbles"] for answer in said)
+
+
+def test_nothing_of_the_records_stands_in_the_report(first: Report) -> None:
+    told = first.dumped()
+    for message in chats():
+        assert message.name not in told
+        assert len(message.text) < 3 or message.text not in told
+
+
+def test_a_second_start_asks_no_model_and_tells_the_same(
+    first: Report, house: Path, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(asking, "opened", None)
+    monkeypatch.setattr(asking, "opened_base", None)
+    assert without_run(command.evaluate(knobs(house, data))) == without_run(first)
+    (ledger,) = (data / "evaluate").glob("*.jsonl")
+    assert without_run(command.evaluate(knobs(house, data, as_from=ledger))) == without_run(first)
+    first.write(tmp_path / "report.json")
+    assert Report.read(tmp_path / "report.json").dumped() == first.dumped()
+    with pytest.raises(InputError, match="of another evaluation: seed 7, not 8"):
+        command.evaluate(knobs(house, data, as_from=ledger, seed=8))
+
+
+def test_what_was_broken_off_is_gone_on_with(
+    first: Report, house: Path, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (whole,) = (data / "evaluate").glob("*.jsonl")
+    lines = whole.read_bytes().splitlines(keepends=True)
+    kept = whole.read_bytes()
+    try:
+        # The last line was being written when the power went.
+        whole.write_bytes(b"".join(lines[: len(lines) // 3]) + lines[len(lines) // 3][:20])
+        assert without_run(command.evaluate(knobs(house, data))) == without_run(first)
+        assert sorted(whole.read_bytes().splitlines()) == sorted(kept.splitlines())
+    finally:
+        whole.write_bytes(kept)
+
+
+def test_a_ledger_is_of_one_evaluation(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path, HEAD)
+    ledger.put("a", [1.5])
+    ledger.close()
+    with path.open("a") as file:
+        file.write('{"key": "b", "val')
+    ledger = Ledger(path, HEAD)
+    assert ledger.get("a") == [1.5]
+    assert ledger.missing(["a", "b"]) == ["b"]
+    ledger.put("b", 2)
+    ledger.close()
+    assert Ledger(path, HEAD, writes=False).missing(["a", "b"]) == []
+    with pytest.raises(InputError, match="seed 7, not 8"):
+        Ledger(path, {**HEAD, "seed": 8})
+    with pytest.raises(InputError, match="holds no evaluation"):
+        Ledger(tmp_path / "none", HEAD, writes=False)
+
+
+def test_controls_are_what_they_say(world: Any) -> None:
+    sample: Sample = world.sample
+    draws = Draws()
+    made = {name: control(sample, draws) for name, control in CONTROLS.items()}
+    mine = {moment.mine.text for moment in sample.moments}
+    old = {reply.text for reply in sample.of("train")}
+    for name, answers in made.items():
+        assert answers is not None, name
+        assert [a.session for a in answers] == [moment.mine.session for moment in sample.moments]
+        assert answers == CONTROLS[name](sample, draws), "drawn by the seed"
+    assert {a.text for a in made["replay"] or []} <= old
+    assert {a.text for a in made["me_earlier"] or []} <= old
+    assert sorted(a.text for a in made["shuffled"] or []) == sorted(moment.mine.text for moment in sample.moments)
+    by_session = {(moment.mine.session, moment.mine.text) for moment in sample.moments}
+    strangers = [a for a in made["shuffled"] or [] if (a.session, a.text) in by_session]
+    assert len(strangers) < len(sample.moments) // 20, "only words that were said in two sessions"
+    assert {a.text for a in made["other_member"] or []}.isdisjoint(mine)
+    seen = "\0".join(sorted(old))
+    babbled = [a.text for a in made["babble"] or []]
+    assert all(
+        text[place : place + controls.ORDER] in seen
+        for text in babbled
+        for place in range(len(text) - controls.ORDER + 1)
+        if "\n" not in text
+    )
+    assert sum(text in old for text in babbled) < len(babbled)
+    small = Sample(sample.moments[:3], sample.mine, {})
+    assert CONTROLS["other_member"](small, draws) is None
+
+
+def test_the_schema_in_the_tree_is_the_models() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "python -m training.evaluate.report"
