@@ -64,7 +64,8 @@ def catchphrases(mine: Iterable[Reply], others: Iterable[Reply]) -> list[str]:
 
 def rates(replies: Sequence[Reply], wanted: Sequence[str]) -> list[float]:
     """Share of the replies that hold each phrase."""
-    return [sum(phrase in reply.text for reply in replies) / max(1, len(replies)) for phrase in wanted]
+    texts = [reply.text for reply in replies]
+    return [sum(phrase in text for text in texts) / max(1, len(texts)) for phrase in wanted]
 
 
 def parroted(answers: Sequence[Reply], mine: Sequence[Reply], wanted: Sequence[str]) -> list[str]:

@@ -45,7 +45,9 @@ class Scaled:
 
     line: Line
     mine: Counts
-    """(sessions, bins)."""
+    """(sessions, bins); so of me earlier, and of all others together."""
+    earlier: Counts
+    theirs: Counts
     sd: float
     floor: float
     other: float
@@ -76,8 +78,6 @@ class Prepared:
     phrases: list[str] = field(default_factory=list)
     known: list[Reply] = field(default_factory=list)
     """My replies by which a parrot is told."""
-    earlier: list[list[Reply]] = field(default_factory=list)
-    other: list[list[Reply]] = field(default_factory=list)
 
 
 def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
@@ -99,8 +99,7 @@ def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
     theirs = [clusters(replies[-n:], lambda reply: reply.session) for replies in others.values()]
     older = train[: -n // 2] or train
     phrases = catchphrases(older, (reply for replies in others.values() for reply in replies if reply.part == "train"))
-    made = Prepared("", n, places, phrases=phrases, known=[*train, *sample.of("dev")], earlier=earlier)
-    made.other = [one for replies in theirs for one in replies]
+    made = Prepared("", n, places, phrases=phrases, known=[*train, *sample.of("dev")])
     made.drawn = weights(draws.chosen(len(mine), AXIS), len(mine))
     for line in _lines([*train, *(reply for replies in others.values() for reply in replies)], phrases):
         if (scaled := _scaled(line, mine, earlier, theirs, made.drawn, draws)) is not None:
@@ -122,6 +121,8 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, prep
     for scaled in prepared.lines:
         line = scaled.line
         counts = line.counts(grouped)
+        if (picture := _picture(scaled, counts)) is not None:
+            outcome.pictures[line.name.removesuffix("_w1")] = picture
         distance = float(line.apart(_total(counts), _total(scaled.mine), scaled.sd)[0])
         distances = line.apart(prepared.drawn @ counts, prepared.drawn @ scaled.mine, scaled.sd)
         ends = {"floor": scaled.floor, "other": scaled.other}
@@ -134,7 +135,6 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, prep
         outcome.figures[line.name] = measured(distance, distances, **about, **ends)
     outcome.figures["score"] = _score(scores, drawn, dropped, about)
     outcome.figures["parroted"] = _parrot(replies, prepared, about)
-    outcome.pictures = _pictures(prepared, grouped)
     return outcome
 
 
@@ -171,7 +171,8 @@ def _capped(scale: Scale) -> Callable[[Reply], Iterable[int]]:
 
 
 def _held(reply: Reply, phrases: Sequence[str]) -> list[int]:
-    return [place for place, phrase in enumerate(phrases) if phrase in reply.text] or [len(phrases)]
+    text = reply.text
+    return [place for place, phrase in enumerate(phrases) if phrase in text] or [len(phrases)]
 
 
 def _scaled(
@@ -184,43 +185,43 @@ def _scaled(
 ) -> Scaled | None:
     """The line with its ends; None where I never vary in it."""
     counts = line.counts(mine)
-    sd = spread(counts + 0.0) if line.distance != "js" else 1.0
+    sd = spread(counts) if line.distance != "js" else 1.0
     if not sd:
         return None
 
-    def far(grouped: Sequence[Sequence[Reply]], axis: str) -> tuple[float, Counts]:
-        others = line.counts(grouped)
-        own = weights(draws.chosen(len(grouped), axis), len(grouped))
+    def far(others: Counts, axis: str) -> tuple[float, Counts]:
+        own = weights(draws.chosen(len(others), axis), len(others))
         value = float(line.apart(_total(others), _total(counts), sd)[0])
         return value, line.apart(own @ others, drawn @ counts, sd)
 
-    floor, floors = far(earlier, "style earlier")
-    ends = [far(replies, f"style other {number}") for number, replies in enumerate(theirs)]
-    other = float(np.median([value for value, _ in ends]))
-    return Scaled(line, counts, sd, floor, other, floors, np.median(np.stack([some for _, some in ends]), axis=0))
+    before, others = line.counts(earlier), [line.counts(replies) for replies in theirs]
+    floor, floors = far(before, "style earlier")
+    ends = [far(one, f"style other {number}") for number, one in enumerate(others)]
+    return Scaled(
+        line=line,
+        mine=counts,
+        earlier=before,
+        theirs=np.concatenate(others),
+        sd=sd,
+        floor=floor,
+        other=float(np.median([value for value, _ in ends])),
+        floors=floors,
+        others=np.median(np.stack([some for _, some in ends]), axis=0),
+    )
 
 
 def _total(counts: Counts) -> Counts:
     return counts.sum(axis=0, keepdims=True)
 
 
-def _pictures(prepared: Prepared, grouped: Sequence[Sequence[Reply]]) -> dict[str, Picture]:
-    """Overlaid shares of me, bot, my past and the others, one picture a feature."""
-    pictures = {}
-    for scaled in prepared.lines:
-        line = scaled.line
-        if line.name.endswith("_ks") or line.name in ("grams", "catchphrases", "final_character"):
-            continue
-        counted = {
-            "me": scaled.mine,
-            "persona": line.counts(grouped),
-            "floor": line.counts(prepared.earlier),
-            "other": line.counts(prepared.other),
-        }
-        shares = {who: _total(counts)[0] / max(1.0, counts.sum()) for who, counts in counted.items()}
-        last = max(int(np.flatnonzero(share).max(initial=0)) for share in shares.values()) + 1
-        series = {who: tuple(map(float, share[:last])) for who, share in shares.items()}
-        labels = (*line.labels, "…")[:last] if line.labels else ()
-        x = () if labels else tuple(map(float, range(last)))
-        pictures[line.name.removesuffix("_w1")] = Picture(x=x, labels=labels, series=series)
-    return pictures
+def _picture(scaled: Scaled, bot: Counts) -> Picture | None:
+    """Overlaid shares of me, bot, my past and the others; None for a line that is no picture, or tells texts."""
+    line = scaled.line
+    if line.distance == "ks" or line.name in ("grams", "catchphrases", "final_character"):
+        return None
+    counted = {"me": scaled.mine, "persona": bot, "floor": scaled.earlier, "other": scaled.theirs}
+    shares = {who: counts.sum(axis=0) / max(1.0, counts.sum()) for who, counts in counted.items()}
+    last = max(int(np.flatnonzero(share).max(initial=0)) for share in shares.values()) + 1
+    series = {who: tuple(map(float, share[:last])) for who, share in shares.items()}
+    labels = (*line.labels, "…")[:last] if line.labels else ()
+    return Picture(x=() if labels else tuple(map(float, range(last))), labels=labels, series=series)

@@ -18,9 +18,9 @@ class World:
         self.sample: Sample = people.sample(self.chats)
         self.draws = Draws(7, 200)
 
-    def control(self, name: str) -> list[Reply]:
+    def control(self, name: str, number: int = 0) -> list[Reply]:
         """replay, babble, shuffled, other_member, me_earlier, laughing, tidied, truth, fresh."""
-        draw = random.Random(name)
+        draw = random.Random(f"{name} {number}")
         moments = self.sample.moments
         old = [reply.text for reply in self.sample.of("train")]
         mine = [moment.mine.text for moment in moments]

@@ -97,7 +97,7 @@ def chats(seed: int = 7, *, sessions: int = 120, a_session: int = 5, drift: floa
                 asked = said(draw, FRIENDS["豆芽"], topic)
                 place = number * 10_000 + 60 * sum(map(len, made.said.values())) % 10_000
                 said_here = reply(draw, moved, topic, asked)
-                made.said[name].append(Exchange(place, f"s{number:04}", number, topic, (asked,), name, said_here))
+                made.said[name].append(Exchange(place, f"s{number:04}{name}", number, topic, (asked,), name, said_here))
     return made
 
 
