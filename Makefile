@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test test-engines test-gpu fuzz check bench
+.PHONY: help demo test test-engines test-postgres test-gpu fuzz check bench
 help: ## what each verb does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -18,6 +18,11 @@ test-engines: $(VENV)/.dev ## the same contract with a real llama.cpp server (a 
 	@test -x .venv-engines/bin/python || $(PYTHON) -m venv .venv-engines
 	@.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check xllamacpp==2026.10.11549
 	@MYBOT_ENGINES=.venv-engines/bin/python $(BIN)/python -m pytest tests/engines
+
+test-postgres: $(VENV)/.dev ## the history on a real PostgreSQL server, started for it (Debian's package)
+	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || command -v pg_ctl >/dev/null || \
+	 { printf 'error: PostgreSQL is not installed\n hint: sudo apt-get install postgresql\n' >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/bot/test_history_postgres.py
 
 test-gpu: $(VENV)/.dev ## what only a card can show: tests, then the measurements
 	@$(BIN)/python -m pytest tests/gpu && $(BIN)/python tests/gpu/serving.py && $(BIN)/python tests/gpu/training.py

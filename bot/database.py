@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Row, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.migrations import prepare
@@ -26,6 +26,9 @@ T = TypeVar("T")
 DELAY = 0.5
 """Seconds over which writes gather."""
 
+SCRUB_AGAIN = 60.0
+"""Seconds after which what was deleted is tried to be written over again."""
+
 HINT = "check [bot] database in config/mybot.toml, such as sqlite+aiosqlite:///data/history.db"
 
 
@@ -38,6 +41,7 @@ class Database:
         self._gathered: list[tuple[Executable, dict[str, Any]]] = []
         self._writing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._scrubbing: asyncio.TimerHandle | None = None
         self._at_work: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -51,6 +55,9 @@ class Database:
             self._timer.cancel()
         try:
             await self.flush()
+            if self._scrubbing is not None:
+                self._scrubbing.cancel()
+                await self._scrub()
             await asyncio.gather(*self._at_work)
         finally:
             await self.engine.dispose()
@@ -74,6 +81,28 @@ class Database:
         """The rows of a query, with all that was written or gathered before."""
         await self.flush()
         return await self.whole(self._fetch(query))
+
+    async def scrub(self) -> None:
+        """See that what was deleted is in no file any more: not in free pages, stale copies or the log.
+
+        Somebody else who is reading may be in the way: then it is said in the log, and tried again.
+        """
+        self._scrubbing = None
+        if not await self.whole(self._scrub()):
+            logger.warning("history: somebody else reads the database; what was deleted is written over later")
+            again = asyncio.get_running_loop().call_later
+            self._scrubbing = again(SCRUB_AGAIN, lambda: self.whole(self.scrub()))
+
+    async def _scrub(self) -> bool:
+        async with self._writing, self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                await connection.exec_driver_sql("VACUUM")
+                if self.dialect != "sqlite":
+                    return True
+                return not (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
+            except OperationalError:
+                return False
 
     async def _fetch(self, query: Executable) -> Sequence[Row[Any]]:
         async with self.engine.connect() as connection:

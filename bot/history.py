@@ -14,16 +14,19 @@ ahead must not put an answer before its question.
 
 import json
 import math
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from bot.database import Database, storable
+from bot.forget import PERSONAL, Target
 from bot.keepsakes import Keepsakes
 from bot.persona.message import Message, Segment, encoded
+from bot.retention import Retention
 from bot.tables import chat_settings, insert_new, insert_over, labels, messages
 
 OWNER, OTHER = "owner", "other"
@@ -50,9 +53,12 @@ class Spoken:
 class History:
     """The kept messages of all chats. Made by `open`, let go of by `close`."""
 
-    def __init__(self, database: Database, newest: float, settings: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self, database: Database, retention: Retention, newest: float, settings: dict[str, dict[str, str]]
+    ) -> None:
         self.database = database
         self.keepsakes = Keepsakes(database)
+        self.retention = retention
         self._settings = settings
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -65,17 +71,24 @@ class History:
         self._put = insert_over(dialect, chat_settings, ("chat", "name"))
 
     @classmethod
-    async def open(cls, url: str) -> "History":
-        """The history at this URL; a missing SQLite file, its folder and all tables are made."""
+    async def open(cls, url: str, *, keep_days: float = 0.0, now: Callable[[], float] = time.time) -> "History":
+        """The history at this URL; a missing SQLite file, its folder and all tables are made.
+
+        What is older than `keep_days` is deleted as time goes by; 0: nothing is.
+        """
         database = await Database.open(url)
         newest = (await database.read(select(func.max(messages.c.time))))[0][0]
         settings: dict[str, dict[str, str]] = {}
         for row in await database.read(select(chat_settings)):
             settings.setdefault(row.chat, {})[row.name] = row.value
-        return cls(database, -math.inf if newest is None else newest, settings)
+        retention = await Retention.of(database)
+        if keep_days:
+            retention.sweep(keep_days * 86400, now)
+        return cls(database, retention, -math.inf if newest is None else newest, settings)
 
     async def close(self) -> None:
         """Write what has gathered and let go of the database."""
+        self.retention.close()
         await self.database.close()
 
     async def add(
@@ -87,13 +100,13 @@ class History:
         turn: str = "",
         answers: Collection[str] = (),
     ) -> bool:
-        """Keep a message; False when its chat has one of that id already.
+        """Keep a message; False when its chat has one of that id already, or it was forgotten.
 
         `at` is when it came (else its own time); `turn` is OPEN for one that wants an answer;
         `answers` are the ids that a line of the bot answers.
         """
         key = (message.chat, message.id)
-        if key in self._known:
+        if key in self._known or self.retention.refuses(message):
             return False
         # Newer than all that is only in the database, it isn't there. Where an answer hangs on it,
         # not even a copy with another time may pass.
@@ -213,6 +226,27 @@ class History:
     async def clear(self, chat: str, at: float) -> None:
         """Let prompts of this chat begin after this moment. Deletes nothing."""
         await self.put(chat, "cleared", repr(at))
+
+    async def forget(
+        self,
+        chat: str = "",
+        *,
+        sender: str = "",
+        message: str = "",
+        at: float,
+    ) -> dict[str, int]:
+        """Delete a chat, a person (in a chat, or everywhere), or one message: forget.py says what goes with it.
+
+        How much was deleted, by table. On return it is gone from the database's file and log too, and old
+        messages of it that come later are refused; what is said after `at` is kept as before.
+        """
+        target = Target(chat, sender, message)
+        gone = await self.retention.forget(target, at)
+        for place, known in self._settings.items():
+            if (not chat or place == chat) and target.whole(place):
+                for name in PERSONAL:
+                    known.pop(name, None)
+        return gone
 
     async def flush(self) -> None:
         """Write what has gathered."""

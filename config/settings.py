@@ -498,6 +498,8 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Names the bot listens to in groups beside @."""
     database: str = "sqlite+aiosqlite:///data/history.db"
     """Where chats are kept: an SQLAlchemy URL; SQLite paths are relative to the checkout."""
+    keep_days: float = Field(default=365.0, ge=0)
+    """Days after which messages are deleted there; what the owner taught stays. 0: kept for ever."""
     debounce: float = Field(default=1.8, ge=0)
     """Seconds of quiet after which a burst is taken as one turn."""
     debounce_max: float = Field(default=10.0, ge=0)

@@ -5,16 +5,15 @@ drifts away from the person, a little more with each training.
 """
 
 import asyncio
-import hashlib
-import json
 from array import array
 from pathlib import Path
 
 from sqlalchemy import select
 
 from bot.database import connect
-from bot.persona.message import Message, Segment
-from bot.tables import messages
+from bot.forget import plain, print_of
+from bot.persona.message import Message
+from bot.tables import messages, said
 
 AROUND = 120
 """Seconds by which the two clocks may differ."""
@@ -42,14 +41,14 @@ class Written:
         path = (data / "history.db").absolute()
         return cls.read(f"sqlite+aiosqlite:///{path}") if path.is_file() else cls()
 
-    def add(self, text: str, kind: str, time: float) -> None:
-        self._times.setdefault(_print(text, kind), array("d")).append(time)
+    def add(self, words: int, time: float) -> None:
+        self._times.setdefault(words, array("d")).append(time)
 
     def by_the_bot(self, message: Message) -> bool:
         """Whether the bot said these words at about this time."""
         if not self._times:
             return False
-        times = self._times.get(_print(message.text, message.kind), ())
+        times = self._times.get(print_of(message.text, message.kind), ())
         return any(abs(time - message.time) <= AROUND for time in times)
 
 
@@ -61,13 +60,10 @@ async def _read(url: str) -> Written:
             columns = messages.c
             query = select(columns.kind, columns.time, columns.segments).where(columns.author.like("persona:%"))
             async for row in await connection.stream(query):
-                text = "".join(Segment(**segment).plain() for segment in json.loads(row.segments))
-                written.add(text, row.kind, row.time)
+                written.add(print_of(plain(row.segments), row.kind), row.time)
+            # Of what is deleted there this is left, for this very purpose.
+            async for row in await connection.stream(select(said)):
+                written.add(row.words, row.time)
     finally:
         await engine.dispose()
     return written
-
-
-def _print(text: str, kind: str) -> int:
-    folded = "".join(text.split())
-    return int.from_bytes(hashlib.blake2b(f"{kind}:{folded}".encode("utf-8", "replace"), digest_size=8).digest(), "big")

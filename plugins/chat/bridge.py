@@ -51,7 +51,7 @@ class Bridge:
         self._settings = settings
         self._open.callback(self._stop_backfills)
         self._chosen = settings.personas
-        self._history = history = await History.open(settings.database)
+        self._history = history = await History.open(settings.database, keep_days=settings.keep_days)
         self._context = Context(self.port, history)
         self._open.push_async_callback(history.close)
         self.personas = personas = Personas(engine, command=command)

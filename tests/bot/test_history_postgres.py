@@ -1,4 +1,4 @@
-"""The history on a real PostgreSQL, started for the test where its programs are installed."""
+"""The history on a real PostgreSQL, started for the test where its programs are installed: `make test-postgres`."""
 
 import asyncio
 import os
@@ -15,6 +15,7 @@ from bot.database import connect
 from bot.history import OPEN, History
 from bot.persona.message import Message, Segment
 from config.errors import SettingsError
+from tests.bot.test_forget import check_a_person_is_forgotten
 from tests.bot.test_keepsakes import check_keepsakes
 from tests.bot.test_migrations import LAYOUTS, check_all_is_there, layout_at
 
@@ -123,6 +124,16 @@ async def test_tables_of_version_1_lose_nothing_and_become_todays(
 async def test_keepsakes(server: str) -> None:
     history = await History.open(server)
     await check_keepsakes(history)
+    await history.close()
+
+
+async def test_a_person_is_forgotten(empty: Callable[[str], str]) -> None:
+    history = await History.open(empty("forgetting"))
+    await check_a_person_is_forgotten(history)
+    assert await history.retention.purge(1003.5) == 4
+    await history.forget("qq:group:7002", at=2000.0)
+    await history.forget("qq:group:7001", message="3", at=2000.0)
+    assert not await history.add(message(3))
     await history.close()
 
 
