@@ -68,6 +68,14 @@ def weights(chosen: Counts, sessions: int) -> Counts:
     return np.bincount(flat, minlength=times * sessions).reshape(times, sessions).astype(float)
 
 
+def by_session(values: Iterable[float], sessions: Sequence[str]) -> list[float]:
+    """Sums by session, in the order of the sessions' ids."""
+    sums: dict[str, float] = {}
+    for value, session in zip(values, sessions, strict=True):
+        sums[session] = sums.get(session, 0.0) + float(value)
+    return [sums[session] for session in sorted(sums)]
+
+
 def categories(name: str, of: Callable[[Reply], Iterable[str]], known: Iterable[Reply], most: int) -> Line:
     """A categorical line over the commonest categories of some replies; all others share the last bin."""
     counted = Counter(category for reply in known for category in of(reply))

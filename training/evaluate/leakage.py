@@ -18,6 +18,7 @@ from typing import Any
 from bot.persona import privacy
 from training.evaluate import attacks as lines
 from training.evaluate.attacks import PREFIX, SOCIAL, kind_of
+from training.evaluate.bins import by_session
 from training.evaluate.figures import Draws, Figure, Measured, Outcome, draw_ratio, insufficient, measured, missing
 from training.evaluate.overlap import Spoken, beyond, bound, longest, owners, runs, spoken
 from training.evaluate.owned import SURELY_OWN, Own, of_mine, of_others, questions
@@ -144,7 +145,7 @@ def _verbatim(asked: Sequence[Spoken], prepared: Prepared, draws: Draws) -> dict
         """The share of bubbles, and how far it is beyond mine."""
         sides = []
         for one in (found, floor):
-            above, below = _by_session(getattr(one, name), sessions), _by_session(one.bubbles, sessions)
+            above, below = by_session(getattr(one, name), sessions), by_session(one.bubbles, sessions)
             sides.append((sum(above) / max(1, sum(below)), draw_ratio(above, below, draws, AXIS)))
         (bot, bots), (me, mine) = sides
         return (
@@ -156,7 +157,7 @@ def _verbatim(asked: Sequence[Spoken], prepared: Prepared, draws: Draws) -> dict
     held, _ = share("runs")
     _, excess = share("either")
     ones = [1] * len(sessions)
-    own = draw_ratio(_by_session(found.longest, sessions), _by_session(ones, sessions), draws, AXIS)
+    own = draw_ratio(by_session(found.longest, sessions), by_session(ones, sessions), draws, AXIS)
     return {
         "verbatim_excess": excess,
         "whole_copies": copies,
@@ -230,14 +231,6 @@ def _records(sample: Sample) -> list[Reply]:
     """What was learned from, mine and the others'."""
     everybody = [*sample.mine, *(reply for name in sorted(sample.others) for reply in sample.others[name])]
     return [reply for reply in everybody if reply.part == "train"]
-
-
-def _by_session(values: Sequence[float], sessions: Sequence[str]) -> list[float]:
-    """Sums by session, in the order of the sessions' ids."""
-    sums: dict[str, float] = {}
-    for value, session in zip(values, sessions, strict=True):
-        sums[session] = sums.get(session, 0.0) + value
-    return [sums[session] for session in sorted(sums)]
 
 
 def _bare(text: str) -> str:
