@@ -31,6 +31,7 @@ from nonebot.internal.driver._lifespan import LIFESPAN_FUNC
 from nonebot.log import logger
 from nonebot.utils import is_coroutine_callable
 from typing_extensions import override
+from yarl import URL
 
 from bot.frames import TOKEN, Sieve, handshake, refuses
 from config.errors import EngineError, MyBotError, SettingsError
@@ -197,7 +198,12 @@ class Forward(HTTPClient, NoneDriver):
     @override
     @asynccontextmanager
     async def websocket(self, setup: Request) -> AsyncGenerator[Any, None]:
-        """A link to the QQ side. Comes back only when there is one; meanwhile says once why not."""
+        """A link to the QQ side, come back with once there is one; another platform's is NoneBot's own."""
+        ours = getattr(self.config, "onebot_v11_ws_urls", None)
+        if ours is not None and setup.url not in {URL(str(url)) for url in ours}:
+            async with super().websocket(setup) as other:
+                yield other
+            return
         place, attempt = f"QQ side at {setup.url.with_query(None)}", 0
         while True:
             async with aiohttp.ClientSession(trust_env=True) as session:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 QQ = "qq"
 """What chats of QQ begin with."""
-_ONEBOT = "onebot"
-"""What NoneBot calls the platform of a superuser on QQ."""
+_OURS = {"onebot": QQ, "qq": "qqbot"}
+_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+"""What NoneBot calls two platforms differently: its "qq" are QQ's official bots, of which nobody is one here."""
 
 
 def home(superuser: str) -> tuple[str, str]:
@@ -13,7 +14,7 @@ def home(superuser: str) -> tuple[str, str]:
     platform, colon, account = superuser.partition(":")
     if not colon:
         return QQ, superuser
-    return (QQ if platform == _ONEBOT else platform.lower()), account
+    return _OURS.get(platform.lower(), platform.lower()), account
 
 
 def ours(superusers: Iterable[str]) -> list[str]:
@@ -35,4 +36,4 @@ def private_chats(superusers: Iterable[str]) -> list[str]:
 
 def for_nonebot(superusers: Iterable[str]) -> set[str]:
     """The same for NoneBot, which takes a bare number for an account of any platform."""
-    return {f"{_ONEBOT if platform == QQ else platform}:{account}" for platform, account in map(home, superusers)}
+    return {f"{_THEIRS.get(platform, platform)}:{account}" for platform, account in map(home, superusers)}

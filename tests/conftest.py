@@ -3,7 +3,9 @@
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+from nonebug import NONEBOT_INIT_KWARGS
 
 # As in mybot.py, before any test loads torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -17,3 +19,8 @@ settings.load_profile(os.environ.get("MYBOT_HYPOTHESIS", "same"))
 # Started in the background of a shell, we would hand down an ignored Ctrl-C to the commands we test it on.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """NoneBot on our own driver, with no settings of this machine."""
+    config.stash[NONEBOT_INIT_KWARGS] = {"driver": "bot.driver:Forward", "_env_file": None}

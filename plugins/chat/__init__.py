@@ -1,18 +1,22 @@
-"""The persona answers on QQ: messages in, bubbles out.
+"""The persona answers on QQ and wherever else NoneBot has an adapter: messages in, bubbles out.
 
 Adapts a platform to `bot.runner`; works inside any NoneBot, as its startup hook brings up the
 engine by itself. Importing it reads no file and no torch.
 """
 
 import nonebot
-from nonebot import get_driver, on, on_message, on_notice
+from nonebot import get_driver, on, on_message, on_notice, require
+from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, NoticeEvent
-from nonebot.plugin import PluginMetadata
+from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 
 from bot.owner import ours
 from config.settings import Bot, Engine, load
-from plugins.chat.bridge import Bridge
-from plugins.chat.port import OneBotPort
+
+require("nonebot_plugin_alconna")
+
+from plugins.chat.bridge import Bridge  # noqa: E402
+from plugins.chat.ports import Ports  # noqa: E402
 
 __plugin_meta__ = PluginMetadata(
     name="mybot",
@@ -20,10 +24,10 @@ __plugin_meta__ = PluginMetadata(
     usage="私聊直接说；群里 @ 它、引用它或叫它的名字",
     type="application",
     config=Bot,
-    supported_adapters={"~onebot.v11"},
+    supported_adapters=inherit_supported_adapters("nonebot_plugin_alconna"),
 )
 
-bridge = Bridge(OneBotPort(nonebot.get_bots))
+bridge = Bridge(Ports(nonebot.get_bots))
 driver = get_driver()
 
 message = on_message(priority=50, block=False)
@@ -49,18 +53,24 @@ async def stop() -> None:
 
 
 @driver.on_bot_connect
-async def connected(account: Account) -> None:
+async def connected(account: BaseBot) -> None:
     await bridge.connected(account)
 
 
 @driver.on_bot_disconnect
-async def disconnected(account: Account) -> None:
+async def disconnected(account: BaseBot) -> None:
     bridge.disconnected(account)
 
 
 @message.handle()
 async def hear(account: Account, event: MessageEvent) -> None:
     await bridge.hear(account, event)
+
+
+@message.handle()
+async def hear_elsewhere(account: BaseBot, event: BaseEvent) -> None:
+    if not isinstance(account, Account):
+        await bridge.hear_elsewhere(account, event)
 
 
 @own_message.handle()
@@ -71,3 +81,9 @@ async def hear_own(account: Account, event: Event) -> None:
 @notice.handle()
 async def note(event: NoticeEvent) -> None:
     await bridge.note(event)
+
+
+@notice.handle()
+async def note_elsewhere(account: BaseBot, event: BaseEvent) -> None:
+    if not isinstance(account, Account):
+        await bridge.note_elsewhere(account, event)

@@ -7,9 +7,10 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 
+from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
 from bot.engine.child import SERVE
@@ -19,12 +20,14 @@ from bot.engine.worker import Worker
 from bot.history import History
 from bot.owner import QQ, private_chats
 from bot.persona.manifest import Persona
+from bot.persona.message import Message
 from bot.runner import Runner
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
-from plugins.chat import onebot
+from plugins.chat import elsewhere, onebot
 from plugins.chat.context import Context
-from plugins.chat.port import OneBotPort
+from plugins.chat.heard import Heard, Known
+from plugins.chat.ports import Ports
 
 log = logging.getLogger("bot.chat")
 
@@ -37,7 +40,7 @@ KNOWN_NAMES = 4096
 class Bridge:
     """The persona that is up, and the way to it."""
 
-    def __init__(self, port: OneBotPort) -> None:
+    def __init__(self, port: Ports) -> None:
         self.port = port
         self._runner: Runner | None = None
         self._settings = Bot.model_construct()
@@ -52,7 +55,7 @@ class Bridge:
         self._open.callback(self._stop_backfills)
         self._chosen = settings.personas
         self._history = history = await History.open(settings.database, keep_days=settings.keep_days)
-        self._context = Context(self.port, history)
+        self._context = Context(self.port.qq, history)
         self._open.push_async_callback(history.close)
         self.personas = personas = Personas(engine, command=command)
         self._open.push_async_callback(personas.close)
@@ -144,40 +147,68 @@ class Bridge:
     async def _backfill(self, account: Account) -> None:
         named = [*self._settings.chats, *private_chats(self._settings.superusers), *self._history.chats_with("mode")]
         chats = [chat for chat in dict.fromkeys(_of_qq(named)) if self.runner.is_on(chat)]
-        kept = await self._context.backfill(account, chats, self._known, self._settings.backfill)
+        accounts = self.port.qq.homes.accounts()
+        kept = await self._context.backfill(
+            account, chats, lambda chat: self._known(chat, accounts), self._settings.backfill
+        )
         if kept:
             log.info("%d earlier messages of %d chats kept as context", kept, len(chats))
 
     async def hear(self, account: Account, event: Event) -> None:
-        """Tell the runner of a message, in order; our own echo is none."""
-        runner = self._runner
-        if runner is None:
+        """Tell the runner of a message on QQ, in order; our own echo is none."""
+        if self._runner is None:
             return
-        known = self._known(onebot.chat_of(event))
+        known = self._known(onebot.chat_of(event), self.port.qq.homes.accounts())
         heard = onebot.read(event, known)
-        if heard is None:
+        if heard is None or not self._meets(account, heard.message):
             return
-        message, name, addressed = heard.message, heard.group_name, heard.addressed
+        message, name = heard.message, heard.group_name
         if message.mine:
             message.name = known.me
-        is_on = runner.is_on(message.chat, message.sender)
-        if is_on and not self.port.meet(message.chat, account.self_id):
-            # Another account of ours is in that group too, and speaks there.
+            if await self.port.qq.is_echo(message.chat, message.id):
+                return
+        elif message.kind == "group" and self.is_on(message):
+            name = await self.port.qq.group_name(account, message.chat, name)
+        await self._take(account, heard, known, name)
+
+    async def hear_elsewhere(self, account: BaseBot, event: BaseEvent) -> None:
+        """Tell the runner of a message on any other platform."""
+        runner, chat = self._runner, elsewhere.chat_of(account, event)
+        if runner is None or not chat or not runner.is_on(chat, elsewhere.who(event)):
             return
-        if message.mine and await self.port.is_echo(message.chat, message.id):
+        platform = chat.partition(":")[0]
+        known = self._known(chat, self.port.elsewhere.homes(platform).accounts())
+        heard = await elsewhere.read(account, event, known)
+        if heard is None or not self._meets(account, heard.message):
             return
-        if is_on:
-            self._remember(message.sender, message.name)
-            if message.kind == "group":
-                name = await self.port.group_name(account, message.chat, name)
+        self.port.elsewhere.hear(chat, heard.message.id, account, event)
+        name = heard.group_name
+        if heard.message.kind == "group":
+            name = await self.port.elsewhere.group_name(chat, name)
+        await self._take(account, heard, known, name)
+
+    async def _take(self, account: object, heard: Heard, known: Known, name: str) -> None:
+        """Hand over what was read, once what it quotes is there."""
+        message, addressed = heard.message, heard.addressed
+        if self.is_on(message):
+            self._remember(message)
             if not message.mine and await self._context.quote(account, heard, known):
                 addressed = True
-        await runner.hear(message, addressed=addressed, chat_name=name)
+        if "bot" in message.flags:
+            addressed = False
+        await self.runner.hear(message, addressed=addressed, chat_name=name)
 
-    def _known(self, chat: str) -> onebot.Known:
+    def is_on(self, message: Message) -> bool:
+        """Whether a message is from where we answer."""
+        return self.runner.is_on(message.chat, message.sender)
+
+    def _meets(self, account: BaseBot, message: Message) -> bool:
+        """False where another account of ours is in that group too, and speaks there."""
+        return not self.is_on(message) or self.port.meet(message.chat, account.self_id)
+
+    def _known(self, chat: str, accounts: Collection[str]) -> Known:
         """What reading an event of this chat takes."""
-        settings = self._settings
-        return onebot.Known(self._me(chat), self.port.accounts(), settings.nickname, self._names, settings.bots)
+        return Known(self._me(chat), accounts, self._settings.nickname, self._names, self._settings.bots)
 
     def _me(self, chat: str) -> str:
         """What an @ of our account reads as in this chat."""
@@ -196,9 +227,17 @@ class Bridge:
         elif isinstance(happened, onebot.Muted):
             await self._runner.mute(happened.chat, happened.until)
 
-    def _remember(self, sender: str, name: str) -> None:
-        self._names[sender] = name
-        self._names.move_to_end(sender)
+    async def note_elsewhere(self, account: BaseBot, event: BaseEvent) -> None:
+        """Tell the runner of a message that was taken back on another platform."""
+        happened = elsewhere.notice(account, event)
+        if self._runner is not None and happened is not None:
+            await self._runner.recall(happened.chat, happened.id)
+
+    def _remember(self, message: Message) -> None:
+        platform = message.chat.partition(":")[0]
+        who = message.sender if platform == QQ else f"{platform}:{message.sender}"
+        self._names[who] = message.name
+        self._names.move_to_end(who)
         if len(self._names) > KNOWN_NAMES:
             self._names.popitem(last=False)
 

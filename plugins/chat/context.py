@@ -13,6 +13,7 @@ from nonebot.adapters.onebot.v11 import Bot as Account
 from bot.history import OTHER, History
 from bot.persona.message import Message
 from plugins.chat import onebot
+from plugins.chat.heard import Heard, Known
 from plugins.chat.port import OneBotPort
 
 log = logging.getLogger("bot.chat")
@@ -34,7 +35,7 @@ class Context:
     def __init__(self, port: OneBotPort, history: History) -> None:
         self._port, self._history = port, history
 
-    async def quote(self, account: Account, heard: onebot.Heard, known: onebot.Known) -> bool:
+    async def quote(self, account: object, heard: Heard, known: Known) -> bool:
         """See that what a message quotes is in the history; whether it was mine. At most one call, bounded."""
         message = heard.message
         chat, wanted = message.chat, message.reply_to
@@ -43,18 +44,16 @@ class Context:
         author = await self._history.author(chat, wanted)
         if author:
             return author != OTHER
-        row = heard.quoted
-        if row is None and wanted.removeprefix("-").isdecimal():
+        past = heard.quoted
+        if past is None and isinstance(account, Account) and wanted.removeprefix("-").isdecimal():
             row = await self._port.ask(account, "get_msg", message_id=int(wanted))
-        past = onebot.past(row, chat, known) if isinstance(row, dict) else None
+            past = onebot.past(row, chat, known) if isinstance(row, dict) else None
         if past is None or past.id != wanted:
             return heard.quotes_me
         await self._keep(past)
         return past.mine
 
-    async def backfill(
-        self, account: Account, chats: Iterable[str], known: Callable[[str], onebot.Known], n: int
-    ) -> int:
+    async def backfill(self, account: Account, chats: Iterable[str], known: Callable[[str], Known], n: int) -> int:
         """Keep the newest messages of these chats from before now; how many were new.
 
         What is said from now on comes as events, and one that came from here would not be answered.

@@ -7,8 +7,7 @@ Doesn't know who may talk with the bot, nor what becomes of a message. No call i
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from nonebot.adapters.onebot.v11 import (
     Event,
@@ -24,50 +23,9 @@ from nonebot.compat import type_validate_python
 from bot.persona.bots import is_official
 from bot.persona.message import Kind, Message, Segment
 from bot.persona.onebot import cq_parts, segments
+from plugins.chat.heard import Heard, Known, Muted, Recalled
 
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
-
-
-class Known(NamedTuple):
-    """What is known before an event is read: of me, and of others."""
-
-    me: str = ""
-    """What an @ of our accounts reads as."""
-    accounts: Collection[str] = ()
-    """Our accounts beside the one that heard the event."""
-    nicknames: Collection[str] = ()
-    names: Mapping[str, str] = {}
-    """Account id → name."""
-    bots: Collection[str] = ()
-    """Accounts that the owner says are bots."""
-
-
-@dataclass(slots=True, frozen=True)
-class Heard:
-    """A message event as the runner takes it."""
-
-    message: Message
-    addressed: bool
-    """By @, by a quote of mine, by name, or as NoneBot says."""
-    quotes_me: bool = False
-    """As far as the event tells: it may not hold what it quotes."""
-    quoted: Mapping[str, Any] | None = None
-    """The message that it quotes, as get_msg gives it, where NoneBot could have it."""
-    group_name: str = ""
-    """The group's name, where the event has it."""
-
-
-@dataclass(slots=True, frozen=True)
-class Recalled:
-    chat: str
-    id: str
-
-
-@dataclass(slots=True, frozen=True)
-class Muted:
-    chat: str
-    until: float
-    """UTC seconds; infinite for good, 0 when it has ended."""
 
 
 def read(event: Event, known: Known = Known()) -> Heard | None:  # noqa: B008 - it can't be changed
@@ -94,15 +52,11 @@ def read(event: Event, known: Known = Known()) -> Heard | None:  # noqa: B008 - 
     if not message.segments:
         return None
     reply = _field(event, "reply")
-    quotes_me = reply is not None and str(reply.sender.user_id) in mine
-    called = bool(_field(event, "to_me")) or quotes_me or _at(message, mine) or _named(message, known.nicknames)
-    return Heard(
-        message,
-        called and not message.mine,
-        quotes_me,
-        None if reply is None else reply.model_dump(),
-        str(_field(event, "group_name") or ""),
-    )
+    quoted = None if reply is None else past(reply.model_dump(), chat, known._replace(accounts=mine))
+    quotes_me = quoted is not None and quoted.mine
+    called = bool(_field(event, "to_me")) or quotes_me or _at(message, mine) or calls(message, known.nicknames)
+    name = str(_field(event, "group_name") or "")
+    return Heard(message, called and not message.mine, quotes_me, quoted, name)
 
 
 def past(row: Mapping[str, Any], chat: str, known: Known = Known()) -> Message | None:  # noqa: B008
@@ -220,7 +174,8 @@ def _at(message: Message, accounts: Collection[str]) -> bool:
     return any(s.type == "at" and s.id in accounts for s in message.segments)
 
 
-def _named(message: Message, nicknames: Iterable[str]) -> bool:
+def calls(message: Message, nicknames: Iterable[str]) -> bool:
+    """Whether a message says one of these names."""
     text = "".join(s.text for s in message.segments if s.type == "text")
     return any(_says(text, name) for name in nicknames if name)
 

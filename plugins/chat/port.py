@@ -5,15 +5,14 @@ Knows OneBot v11's calls and how they fail. Doesn't know when to speak, nor what
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from nonebot.adapters.onebot.v11 import Bot, Message as Content, MessageSegment
 from nonebot.exception import AdapterException, WebSocketClosed
 
 from bot.port import Port, Unsent
+from plugins.chat.homes import Homes
 
 FAULTS = (AdapterException, WebSocketClosed, OSError, asyncio.TimeoutError)
 """How a call fails: refused, no answer, no connection."""
@@ -23,35 +22,18 @@ NODDED = "76"
 """The face a message is acknowledged with: 赞."""
 ASK_AGAIN = 600.0
 """Seconds after which a name that could not be had is asked for again."""
-REMEMBERED = 2048
-"""Sent messages whose echo is known as our own."""
 
 
 class OneBotPort(Port):
     """The runner's port to the accounts that are connected."""
 
     def __init__(self, bots: Callable[[], Mapping[str, object]]) -> None:
-        self._bots = bots
-        self._home: dict[str, str] = {}
-        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._sent: deque[str] = deque(maxlen=REMEMBERED)
+        self.homes = Homes(lambda: {id_: bot for id_, bot in bots().items() if isinstance(bot, Bot)})
         self._mute_typists: set[str] = set()
         self._names: dict[str, tuple[float, asyncio.Future[str]]] = {}
 
     def now(self) -> float:
         return time.time()
-
-    def accounts(self) -> frozenset[str]:
-        """Our accounts that are connected."""
-        return frozenset(id_ for id_, bot in self._bots().items() if isinstance(bot, Bot))
-
-    def meet(self, chat: str, account: str) -> bool:
-        """Whether this account speaks in a chat: in private who heard, in a group the first one that is there."""
-        home = self._home.get(chat)
-        if ":group:" in chat and home is not None and home != account and home in self.accounts():
-            return False
-        self._home[chat] = account
-        return True
 
     async def send(
         self, chat: str, text: str, quote: str | None, at: str | None = None, faces: Sequence[str] = ()
@@ -64,8 +46,8 @@ class OneBotPort(Port):
             text = f" {text}"
         content.append(MessageSegment.text(text))
         where = {"group_id": int(peer)} if kind == "group" else {"user_id": int(peer)}
-        async with self._lock(chat):
-            bot = self._account(chat)
+        async with self.homes.lock(chat):
+            bot = self.homes.of(chat)
             if bot is None:
                 raise Unsent("the QQ side is not connected")
             try:
@@ -73,7 +55,7 @@ class OneBotPort(Port):
             except FAULTS as error:
                 raise Unsent(_why(error)) from None
             id_ = str((answer or {}).get("message_id", ""))
-            self._sent.append(id_)
+            self.homes.sent.append(id_)
         return id_
 
     async def is_echo(self, chat: str, id_: str) -> bool:
@@ -81,13 +63,13 @@ class OneBotPort(Port):
 
         The echo may come before the answer to the call, so a bubble on its way is waited for.
         """
-        async with self._lock(chat):
-            return id_ in self._sent
+        async with self.homes.lock(chat):
+            return id_ in self.homes.sent
 
     async def typing(self, chat: str) -> None:
         """Show "typing" in a private chat, where the QQ side can (NapCat's own call)."""
         _, kind, peer = chat.split(":", 2)
-        bot = self._account(chat)
+        bot = self.homes.of(chat)
         if bot is None or kind != "private" or bot.self_id in self._mute_typists:
             return
         try:
@@ -97,12 +79,12 @@ class OneBotPort(Port):
 
     async def unsend(self, chat: str, id: str) -> bool:  # noqa: A002
         """Take back a message of ours, while QQ lets us (two minutes)."""
-        bot = self._account(chat)
+        bot = self.homes.of(chat)
         return bot is not None and _is_number(id) and await _done(bot.call_api("delete_msg", message_id=int(id)))
 
     async def react(self, chat: str, id: str) -> bool:  # noqa: A002
         """Put a face under a message of a group (NapCat's and LLBot's own call)."""
-        bot = self._account(chat)
+        bot = self.homes.of(chat)
         if bot is None or ":group:" not in chat or not _is_number(id):
             return False
         return await _done(bot.call_api("set_msg_emoji_like", message_id=int(id), emoji_id=NODDED))
@@ -124,17 +106,6 @@ class OneBotPort(Port):
             answer = asyncio.ensure_future(_ask_name(bot, chat))
             self._names[chat] = (self.now(), answer)
         return await asyncio.shield(answer)
-
-    def _account(self, chat: str) -> Bot | None:
-        bots = {id_: bot for id_, bot in self._bots().items() if isinstance(bot, Bot)}
-        home = self._home.get(chat)
-        return bots.get(home) if home else next(iter(bots.values()), None)
-
-    def _lock(self, chat: str) -> asyncio.Lock:
-        lock = self._sending.get(chat)
-        if lock is None:
-            lock = self._sending[chat] = asyncio.Lock()
-        return lock
 
 
 async def _done(call: Awaitable[Any]) -> bool:

@@ -20,24 +20,23 @@ from tests.wire.running import alive, children
 A, B, OWNER = "qq:private:20001", "qq:group:7001", "qq:private:10001"
 
 
-class Port:
+def recording_port() -> Any:
     """A platform that keeps what it was sent."""
+    from plugins.chat.ports import Ports
 
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str]] = []
+    class Port(Ports):
+        def __init__(self) -> None:
+            super().__init__(dict)
+            self.sent: list[tuple[str, str]] = []
 
-    def now(self) -> float:
-        return time.time()
+        async def send(self, chat: str, text: str, quote: str | None, *_: Any) -> str:
+            self.sent.append((chat, text))
+            return f"s{len(self.sent)}"
 
-    async def send(self, chat: str, text: str, quote: str | None) -> str:
-        self.sent.append((chat, text))
-        return f"s{len(self.sent)}"
+        def texts(self, chat: str) -> list[str]:
+            return [text for where, text in self.sent if where == chat]
 
-    async def typing(self, chat: str) -> None:
-        return
-
-    def texts(self, chat: str) -> list[str]:
-        return [text for where, text in self.sent if where == chat]
+    return Port()
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ async def up(home: Path, engine: dict[str, Any] | None = None, **knobs: Any) -> 
     given: dict[str, Any] = {"chats": ["private:20001", "group:7001"], "superusers": ["10001"], "max_bubbles": 1}
     given |= {"debounce": 0.05, "disclosure": False, "database": f"sqlite+aiosqlite:///{home.parent}/history.db"}
     before = children(os.getpid())
-    bridge = Bridge(Port())  # pyright: ignore[reportArgumentType]
+    bridge = Bridge(recording_port())
     try:
         table = Engine(persona=home / "me", device="cpu", timeout=60, start_timeout=60, **(engine or {}))
         await bridge.open(Bot(**{**given, **knobs}), table, command=COMMAND)

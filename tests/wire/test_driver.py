@@ -69,6 +69,24 @@ async def test_frames_that_an_adapter_cant_read_cost_only_themselves(log: list[s
     assert not any("geheim" in line for line in log)
 
 
+async def test_another_platforms_link_is_left_alone(log: list[str]) -> None:
+    """Discord's gateway speaks no OneBot: none of its frames may be judged."""
+    peer, other = Peer(), Peer()
+    ours, theirs = await peer.serve(), await other.serve()
+    driver = edge.Forward(Env(), config(onebot_v11_ws_urls={ours}))
+    async with driver.websocket(asking(theirs)) as link:
+        await link.receive()
+        await other.frame('{"op": 10, "d": {"heartbeat_interval": 41250}}')
+        await other.frame("no JSON")
+        assert json.loads(await link.receive())["op"] == 10
+        assert await link.receive() == "no JSON"
+    async with driver.websocket(asking(ours)) as link:
+        assert isinstance(link, edge.Link)
+    await peer.close()
+    await other.close()
+    assert not [line for line in log if "dropped" in line]
+
+
 async def test_a_frame_of_20_mib_passes() -> None:
     peer = Peer()
     request = asking(await peer.serve())
