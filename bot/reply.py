@@ -1,17 +1,17 @@
 """One reply of the persona: from the messages of a chat to bubbles that may be sent.
 
-Knows the prompt, the engine and the guard; doesn't know when to speak, nor where bubbles go.
+Knows the prompt, the engine, the guard, and the lines that code says in the persona's place; doesn't know when to speak, nor where bubbles go.
 The chat, the browser, the demo and the platforms all come through here.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 
 from bot.counting import Count
 from bot.engine.wire import Ask, Finish, Sampling, Talker
-from bot.persona import privacy
+from bot.honesty import declined, fixed_answer
+from bot.persona.guard import Elsewhere, Guard, Reason
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, readable, split_reply, to_prompt, without_media
 from bot.persona.pseudonyms import Hidden
@@ -38,6 +38,8 @@ class Said:
     why: str = ""
     held_back: int = 0
     """Bubbles that the guard kept from being said, so far."""
+    reasons: tuple[Reason, ...] = ()
+    """Of those, with `finish`: why."""
 
 
 async def reply(
@@ -50,14 +52,23 @@ async def reply(
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
     guard: bool = True,
+    disclosure: bool = True,
+    called: bool = True,
+    elsewhere: Sequence[Elsewhere] = (),
     ask: Ask | None = None,
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
     `quoted` are older messages that these quote, by id. Where the talker can count tokens, the prompt is
-    kept within the persona's context.
+    kept within the persona's context. Whoever asks whether an AI writes here (unless `disclosure` is off),
+    or for money, a code or a credential, gets a fixed line, if he has `called` me. `elsewhere` says what
+    other chats hold, beside the persona's own records.
     """
     persona = talker.persona
+    if called and (line := fixed_answer(messages, answering, disclosure=disclosure, guard=guard)):
+        yield Said(line, persona=persona.hash)
+        yield Said(finish="stop", persona=persona.hash)
+        return
     prompt = prompt_for(
         messages,
         persona.prompt,
@@ -68,10 +79,12 @@ async def reply(
         count=talker.count,
         budget=persona.model.context - sampling.max_tokens,
     )
-    known = "\n".join(m.text for m in messages)
+    records = (persona.copies.from_elsewhere,) if persona.copies else ()
+    asker = next((m.sender for m in messages if m.id == answering), "")
+    guarding = Guard.of(messages, asker, elsewhere=[*records, *elsewhere], on=guard)
     hidden = Hidden(persona.prompt.pseudonyms, [*(quoted or {}).values(), *messages])
-    before = _last_words(messages)
-    pending, held = "", 0
+    pending, said = "", False
+    held: list[Reason] = []
     async with aclosing(talker.stream(prompt, sampling, ask)) as stream:
         async for piece in stream:
             pending += piece.text
@@ -84,15 +97,24 @@ async def reply(
                 drafted = without_media(bubble)
                 # A made-up name whose bearer isn't known here would be said to real people.
                 spoken = hidden.revealed(drafted, where.labels)
-                safe = spoken is not None and (not guard or privacy.sendable(spoken, known, before))
-                spoken = drafted if spoken is None else spoken
-                before.append(spoken)
-                if spoken and not safe:
-                    held += 1
-                elif spoken:
-                    yield Said(spoken, persona=piece.persona, held_back=held)
+                if not drafted:
+                    continue
+                why = guarding.holds(drafted if spoken is None else spoken)
+                if spoken is None or why:
+                    held.append(why or "data")
+                else:
+                    said = True
+                    yield Said(spoken, persona=piece.persona, held_back=len(held))
             if piece.finish:
-                yield Said(finish=piece.finish, persona=piece.persona, why=piece.why, held_back=held)
+                if called and not said and "money" in held:
+                    yield Said(declined(messages, answering), persona=piece.persona, held_back=len(held))
+                yield Said(
+                    finish=piece.finish,
+                    persona=piece.persona,
+                    why=piece.why,
+                    held_back=len(held),
+                    reasons=tuple(held),
+                )
 
 
 def prompt_for(
@@ -140,12 +162,6 @@ def _quarter(messages: Sequence[Message]) -> int:
     least = max(1, len(messages) // 4)
     near = range(least, min(2 * least, len(messages) - 1) + 1)
     return next((place for place in near if messages[place].mine != messages[place - 1].mine), least)
-
-
-def _last_words(messages: Sequence[Message]) -> list[str]:
-    """What I said last, with nobody in between: a number begun there may go on in the next bubble."""
-    mine = takewhile(lambda message: message.mine, reversed(messages))
-    return [message.text for message in mine][::-1]
 
 
 def greedy(sampling: Sampling) -> Sampling:

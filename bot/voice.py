@@ -11,6 +11,7 @@ from uuid import uuid4
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
+from bot.persona.copies import Lately
 from bot.persona.message import Kind, Message, Segment
 from bot.persona.pseudonyms import fitting
 from bot.port import Port
@@ -50,6 +51,8 @@ class Voice:
     port: Port
     starts: dict[str, str] = field(default_factory=dict)
     """Chat → where its last prompt began; of the chats that spoke last."""
+    lately: Lately = field(default_factory=Lately)
+    """What stood in prompts lately, so that no chat hears it from another."""
 
     def scene(self, messages: list[Message]) -> Scene:
         """Where the newest message was said: the group's name, or the partner's."""
@@ -104,6 +107,9 @@ class Voice:
         sampling = Sampling.of(generation, temperature=settings.temperature, max_tokens=settings.max_tokens)
         if todo.short:
             sampling = replace(sampling, max_tokens=min(SHORT, sampling.max_tokens))
+        for message in messages:
+            if not message.mine:
+                self.lately.hear(message.chat, message.text)
         return reply(
             scene.talker,
             messages,
@@ -113,6 +119,8 @@ class Voice:
             answering=todo.ids[-1],
             quoted=quoted,
             guard=settings.guard,
+            disclosure=settings.disclosure,
+            elsewhere=[self.lately.from_elsewhere],
             ask=Ask(todo.chat, "private" if scene.kind == "private" else "addressed"),
         )
 

@@ -511,11 +511,13 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     max_bubbles: int = Field(default=4, ge=1)
     """Bubbles of one reply at most."""
     disclosure: bool = True
-    """Say once in each private chat that it is an AI who writes."""
+    """Say once in each private chat that it is an AI who writes, and say so to whoever asks."""
+    stop_word: str = "紧急停止"
+    """A line of the owner's, in any chat, that silences the bot everywhere at once; empty: there is none."""
     auto_reload: float = Field(default=0.0, ge=0)
     """Look every so many seconds whether the persona has a new version, and take it; 0: only /reload does."""
     guard: bool = True
-    """Keep personal data out of what the bot says."""
+    """Hold back personal data, contacts nobody named, lines from other chats, and money, codes and passwords."""
     temperature: float | None = None
     """Overrides the persona's own sampling."""
     max_tokens: int | None = None
@@ -542,7 +544,7 @@ class Chat(Table, env_prefix="MYBOT_CHAT_"):
     temperature: float | None = None
     """Overrides the persona's own sampling; 0 always takes the likeliest token."""
     guard: bool = True
-    """Keep personal data out of what the persona says."""
+    """As [bot] guard."""
 
 
 class Web(Table, env_prefix="MYBOT_WEB_"):
@@ -571,7 +573,7 @@ class Web(Table, env_prefix="MYBOT_WEB_"):
     temperature: float | None = None
     """Overrides the persona's own sampling; 0 always takes the likeliest token."""
     guard: bool = True
-    """Keep personal data out of what the persona says."""
+    """As [bot] guard."""
 
 
 class Demo(Table, env_prefix="MYBOT_DEMO_"):

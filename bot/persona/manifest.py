@@ -17,10 +17,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from typing_extensions import Self
 
+from bot.persona import copies
 from bot.persona.behaviour import Behaviour
+from bot.persona.copies import Copies
 from bot.persona.prompt import PromptSpec
 from config.errors import PersonaError
 
@@ -134,13 +136,14 @@ class Persona(Part):
     provenance: Provenance
     files: dict[str, File] = {}
     """Every other file of the folder."""
+    _copies: Copies | None = PrivateAttr(default=None)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The manifest of a version folder, without touching its weights."""
         path = folder / MANIFEST
         try:
-            return cls.model_validate_json(path.read_bytes())
+            persona = cls.model_validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise PersonaError(
                 f"{folder} is not a persona: no {MANIFEST}", hint="make one with `mybot merge`, or try `mybot demo`"
@@ -149,6 +152,14 @@ class Persona(Part):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the file"
             raise PersonaError(f"{path}: {where}: {first['msg'].lower()}", hint="copy the folder again") from None
+        if copies.FILE in persona.files:
+            persona._copies = Copies.open(folder / copies.FILE)
+        return persona
+
+    @property
+    def copies(self) -> Copies | None:
+        """What was said in which chat of the records, hashed; None where the persona was sealed without it."""
+        return self._copies
 
     def seal(self, folder: Path) -> Self:
         """Hash the folder's files, then write the manifest in one move."""

@@ -1,0 +1,128 @@
+"""Asked whether it is an AI the bot says so, whatever its persona would say; and only then."""
+
+import pytest
+
+from bot.bystanders import is_stop, wish
+from bot.engine.wire import Sampling
+from bot.honesty import DECLINED, DECLINED_ENGLISH, HONEST, HONEST_ENGLISH, asks_whether_ai
+from bot.persona.message import Message, Segment
+from bot.reply import Where, reply
+from tests.bot.test_reply_guard import Script
+from tests.phrases import phrases
+
+ASKED = phrases("whether_ai")
+TALK = phrases("about_ai")
+MONEY = phrases("money_asked")
+DENIAL = ("我是本人啊", "不是机器人", "真人")
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(set(ASKED)) >= 50
+    assert len(set(TALK)) >= 50
+
+
+@pytest.mark.parametrize("text", ASKED)
+def test_asked_whether_it_is_an_ai(text: str) -> None:
+    assert asks_whether_ai(text)
+
+
+@pytest.mark.parametrize("text", TALK)
+def test_talk_about_ai_is_talk(text: str) -> None:
+    assert not asks_whether_ai(text)
+
+
+def message(text: str, sender: str = "2", *, kind: str = "private", time: int = 1000) -> Message:
+    mine = sender == "me"
+    return Message(f"{sender}{time}", "c", kind, time, sender, sender, [Segment("text", text)], mine)  # pyright: ignore[reportArgumentType]
+
+
+async def answered(messages: list[Message], *lines: str, **knobs: bool) -> list[str]:
+    """What a chat gets from a persona that would say these lines."""
+    where = Where(messages[-1].kind, "阿泽")
+    steps = reply(Script(*lines), messages, where, Sampling(), answering=messages[-1].id, **knobs)
+    return [said.bubble async for said in steps if said.bubble]
+
+
+@pytest.mark.parametrize("text", ASKED)
+async def test_code_answers_honestly_whatever_the_persona_would_say(text: str) -> None:
+    (said,) = await answered([message(text)], *DENIAL)
+    assert said in {*HONEST, *HONEST_ENGLISH}
+    assert (said in HONEST_ENGLISH) == text.isascii()
+
+
+async def test_asked_again_it_says_so_again_in_other_words() -> None:
+    messages: list[Message] = []
+    said = []
+    for n in range(4):
+        messages.append(message("你是不是AI", time=1000 + 10 * n))
+        said += await answered(messages, *DENIAL)
+        messages.append(message(said[-1], "me", time=1005 + 10 * n))
+    assert said == [*HONEST, HONEST[0]]
+
+
+async def test_a_question_over_several_lines_is_one() -> None:
+    lines = [message("喂", time=1000), message("你是真人吗", time=1010), message("说话", time=1020)]
+    assert await answered(lines, *DENIAL) == [HONEST[0]]
+    later = [*lines[:2], message("说话", time=1010 + 3600)]
+    assert await answered(later, "咋了") == ["咋了"]
+
+
+async def test_only_the_knob_turns_it_off_and_only_who_calls_is_answered() -> None:
+    asked = [message("你是机器人吗", kind="group")]
+    assert await answered(asked, "咋了", disclosure=False) == ["咋了"]
+    assert await answered(asked, "咋了", called=False) == ["咋了"]
+    assert await answered(asked, "咋了", guard=False) == [HONEST[0]]
+
+
+async def test_what_others_asked_in_a_group_is_not_what_the_caller_asked() -> None:
+    messages = [message("你是机器人吗", "3", kind="group"), message("周末去哪", "2", kind="group", time=1005)]
+    assert await answered(messages, "爬山") == ["爬山"]
+
+
+@pytest.mark.parametrize("text", MONEY)
+async def test_money_codes_and_credentials_are_declined_whatever_the_persona_would_say(text: str) -> None:
+    for yes in ("好", "行 转你", "马上", "没问题", "384920"):
+        (said,) = await answered([message(text)], yes, "发你了")
+        assert said in {*DECLINED, *DECLINED_ENGLISH}
+
+
+async def test_who_goes_on_asking_gets_no_yes_either() -> None:
+    messages = [message("借我500"), message(DECLINED[0], "me", time=1005), message("求你了", time=1020)]
+    assert await answered(messages, "好吧") == [DECLINED[1]]
+    assert await answered(messages, "不行") == ["不行"]
+
+
+async def test_with_the_guard_off_the_persona_speaks_for_itself() -> None:
+    assert await answered([message("借我500")], "没钱", guard=False) == ["没钱"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("别回我", "ignore"),
+        (" 别回我！", "ignore"),
+        ("可以回我了", "heed"),
+        ("忘了我。", "forget"),
+        ("Forget me", "forget"),
+        ("你别回我消息了哈哈", None),
+        ("忘了我的生日？", None),
+        ("别回", None),
+    ],
+)
+def test_what_bystanders_may_ask_for(text: str, meant: str | None) -> None:
+    assert wish(message(text)) == meant
+    assert wish(message(text, "me")) is None
+
+
+def test_a_wish_may_be_put_to_somebody() -> None:
+    at = Segment("at", id="1", name="小北")
+    assert wish(Message("1", "c", "group", 1, "2", "阿泽", [at, Segment("text", " 别回我")])) == "ignore"
+
+
+def test_the_stop_word_is_the_owners_and_stands_alone() -> None:
+    owners = ["10001"]
+    assert is_stop(message("紧急停止", "10001"), "紧急停止", owners)
+    assert is_stop(message("紧急停止！", "me"), "紧急停止", owners)
+    assert not is_stop(message("紧急停止", "20002"), "紧急停止", owners)
+    assert not is_stop(message("紧急停止是什么", "10001"), "紧急停止", owners)
+    assert not is_stop(message("", "10001"), "", owners)
