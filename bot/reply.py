@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.counting import Count
-from bot.engine.wire import Ask, Finish, Sampling, Talker
+from bot.engine.wire import Ask, Finish, Piece, Sampling, Talker
 from bot.honesty import declined, fixed_answer
 from bot.persona.guard import Elsewhere, Guard, Reason
 from bot.persona.message import Message
@@ -83,38 +83,44 @@ async def reply(
     asker = next((m.sender for m in messages if m.id == answering), "")
     guarding = Guard.of(messages, asker, elsewhere=[*records, *elsewhere], on=guard)
     hidden = Hidden(persona.prompt.pseudonyms, [*(quoted or {}).values(), *messages])
+    instead = declined(messages, answering) if called else ""
+    async with (
+        aclosing(talker.stream(prompt, sampling, ask)) as stream,
+        aclosing(_judged(stream, guarding, hidden, where.labels, instead)) as steps,
+    ):
+        async for said in steps:
+            yield said
+
+
+async def _judged(
+    stream: AsyncGenerator[Piece, None], guarding: Guard, hidden: Hidden, labels: Labels, instead: str
+) -> AsyncGenerator[Said, None]:
+    """The bubbles of a reply that may be said, as they are finished; `instead` of a mere yes to a request."""
     pending, said = "", False
     held: list[Reason] = []
-    async with aclosing(talker.stream(prompt, sampling, ask)) as stream:
-        async for piece in stream:
-            pending += piece.text
-            lines = pending.split("\n")
-            if not piece.finish:
-                pending = lines.pop()
-            elif piece.finish not in ("stop", "length"):
-                lines = []
-            for bubble in split_reply("\n".join(lines)):
-                drafted = without_media(bubble)
-                # A made-up name whose bearer isn't known here would be said to real people.
-                spoken = hidden.revealed(drafted, where.labels)
-                if not drafted:
-                    continue
-                why = guarding.holds(drafted if spoken is None else spoken)
-                if spoken is None or why:
-                    held.append(why or "data")
-                else:
-                    said = True
-                    yield Said(spoken, persona=piece.persona, held_back=len(held))
-            if piece.finish:
-                if called and not said and "money" in held:
-                    yield Said(declined(messages, answering), persona=piece.persona, held_back=len(held))
-                yield Said(
-                    finish=piece.finish,
-                    persona=piece.persona,
-                    why=piece.why,
-                    held_back=len(held),
-                    reasons=tuple(held),
-                )
+    async for piece in stream:
+        pending += piece.text
+        lines = pending.split("\n")
+        if not piece.finish:
+            pending = lines.pop()
+        elif piece.finish not in ("stop", "length"):
+            lines = []
+        for bubble in split_reply("\n".join(lines)):
+            if not (drafted := without_media(bubble)):
+                continue
+            # A made-up name whose bearer isn't known here would be said to real people.
+            spoken = hidden.revealed(drafted, labels)
+            why = guarding.holds(drafted if spoken is None else spoken)
+            if spoken is None or why:
+                held.append(why or "data")
+            else:
+                said = True
+                yield Said(spoken, persona=piece.persona, held_back=len(held))
+        if piece.finish:
+            if instead and not said and "money" in held:
+                yield Said(instead, persona=piece.persona, held_back=len(held))
+            reasons = tuple(held)
+            yield Said("", piece.finish, piece.persona, piece.why, len(held), reasons)
 
 
 def prompt_for(
