@@ -45,10 +45,23 @@ def reply(id_: int) -> dict[str, Any]:
 
 
 class Peer:
-    """One QQ account. `refuse` is how a wrong token is met: by HTTP 403, or by NapCat's frame."""
+    """One QQ account. `refuse` is how a wrong token is met: by HTTP 403, or by NapCat's frame.
 
-    def __init__(self, token: str = "", *, refuse: str = "403", report_self: bool = False) -> None:
+    `lacks` are calls that this QQ side doesn't know.
+    """
+
+    def __init__(
+        self,
+        token: str = "",
+        *,
+        refuse: str = "403",
+        report_self: bool = False,
+        account: int = ACCOUNT,
+        lacks: tuple[str, ...] = (),
+    ) -> None:
         self.token = token
+        self.account = account
+        self.lacks = lacks
         self.refuse = refuse
         self.report_self = report_self
         self.sent: list[Sent] = []
@@ -56,7 +69,7 @@ class Peer:
         self.knocks = 0
         self.headers: list[str] = []
         self._said: dict[int, dict[str, Any]] = {}
-        self._ids = count(int(time.time() * 100) % 2**31)
+        self._ids = count((int(time.time() * 100) + account * 1_000_000) % 2**31)
         self._change = asyncio.Condition()
         self._ws: web.WebSocketResponse | aiohttp.ClientWebSocketResponse | None = None
         self._runner: web.AppRunner | None = None
@@ -75,7 +88,7 @@ class Peer:
 
     async def dial(self, port: int, path: str = "/onebot/v11/ws", timeout: float = 20) -> None:
         """Be the WebSocket client (NapCat's WebSocket 客户端), trying until the bot listens."""
-        headers = {"X-Self-ID": str(ACCOUNT), "X-Client-Role": "Universal"}
+        headers = {"X-Self-ID": str(self.account), "X-Client-Role": "Universal"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         self._session = self._session or aiohttp.ClientSession()
@@ -119,8 +132,8 @@ class Peer:
         return [s.text for s in self.sent]
 
     async def private(self, user: int, *parts: dict[str, Any] | str, **fields: Any) -> int:
-        """Somebody writes to the bot alone; returns the message's id."""
-        event = {"message_type": "private", "sub_type": "friend", "user_id": user, "target_id": ACCOUNT}
+        """Somebody writes to the bot alone; returns the message's id. `unheard`: only QQ knows of it."""
+        event = {"message_type": "private", "sub_type": "friend", "user_id": user, "target_id": self.account}
         return await self._message(event, parts, fields)
 
     async def group(self, user: int, *parts: dict[str, Any] | str, group: int = GROUP, **fields: Any) -> int:
@@ -128,7 +141,7 @@ class Peer:
         return await self._message(event, parts, fields)
 
     async def event(self, **fields: Any) -> None:
-        await self.frame(json.dumps({"time": int(time.time()), "self_id": ACCOUNT, **fields}))
+        await self.frame(json.dumps({"time": int(time.time()), "self_id": self.account, **fields}))
 
     async def frame(self, data: str) -> None:
         assert self._ws is not None, "the bot is not connected"
@@ -140,7 +153,10 @@ class Peer:
         sender = {"user_id": event["user_id"], "nickname": f"网友{event['user_id']}", "card": fields.pop("card", "")}
         content = {"message": segments, "raw_message": "…", "font": 14, "message_format": "array"}
         whole = {"message_id": id_, "real_id": id_, "sender": sender, **event, **content, **fields}
-        self._said[id_] = whole
+        unheard = whole.pop("unheard", False)
+        self._said[id_] = {"time": int(time.time()), **whole}
+        if unheard:
+            return id_
         await self.event(**{"post_type": "message", **whole})
         return id_
 
@@ -165,7 +181,7 @@ class Peer:
 
     async def _talk(self, ws: "web.WebSocketResponse | aiohttp.ClientWebSocketResponse[bool]") -> None:
         await ws.send_json(
-            {"time": int(time.time()), "self_id": ACCOUNT, "post_type": "meta_event"}
+            {"time": int(time.time()), "self_id": self.account, "post_type": "meta_event"}
             | {"meta_event_type": "lifecycle", "sub_type": "connect"}
         )
         await self._now(ws)
@@ -183,18 +199,30 @@ class Peer:
         self.calls.append(call)
         action, params = call["action"], call["params"]
         answer: dict[str, Any] = {"status": "ok", "retcode": 0, "data": None, "echo": call["echo"]}
-        if action in ("send_group_msg", "send_private_msg"):
+        if action in self.lacks:
+            answer.update(status="failed", retcode=1404, message="不支持的Api")
+        elif action in ("send_group_msg", "send_private_msg"):
             answer["data"] = {"message_id": await self._send(action, params)}
         elif action == "get_group_info":
             answer["data"] = {"group_id": params["group_id"], "group_name": "周末爬山"}
         elif action == "get_msg" and params["message_id"] in self._said:
             answer["data"] = {"time": int(time.time()), **self._said[params["message_id"]]}
+        elif action in ("get_group_msg_history", "get_friend_msg_history"):
+            answer["data"] = {"messages": self._past(params)}
+        elif action in ("delete_msg", "set_msg_emoji_like", "set_input_status"):
+            pass
         else:
             answer.update(status="failed", retcode=1404, message="不支持的Api")
         if not ws.closed:
             await ws.send_json(answer)
         async with self._change:
             self._change.notify_all()
+
+    def _past(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        group, user = params.get("group_id"), params.get("user_id")
+        of_group = (row for row in self._said.values() if group and row.get("group_id") == group)
+        of_user = (row for row in self._said.values() if user and "group_id" not in row and row["user_id"] == user)
+        return [*of_group, *of_user][-params["count"] :]
 
     async def _send(self, action: str, params: dict[str, Any]) -> int:
         kind = action.split("_")[1]
@@ -204,7 +232,7 @@ class Peer:
         quote = next((p["data"]["id"] for p in parts if p["type"] == "reply"), None)
         id_ = next(self._ids)
         self.sent.append(Sent(f"{kind}:{peer}", words, quote, id_))
-        event = {"message_type": kind, "user_id": ACCOUNT, "sender": {"user_id": ACCOUNT, "nickname": "我"}}
+        event = {"message_type": kind, "user_id": self.account, "sender": {"user_id": self.account, "nickname": "我"}}
         event |= {"group_id": peer} if kind == "group" else {"target_id": peer}
         event |= {"message_id": id_, "real_id": id_, "message": parts, "raw_message": "…", "font": 14}
         self._said[id_] = event
