@@ -57,17 +57,22 @@ def prepare(connection: Connection) -> None:
     found = _version(connection)
     if found == VERSION:
         return
-    if found > VERSION:
-        raise MyBotError(
-            f"the database was made by a newer mybot (layout {found}, here {VERSION})",
-            hint="update mybot, or name another database",
-        )
+    refuse_newer(found)
     for step in range(found or VERSION, VERSION):
         for statement in STEPS[step].split(";"):
             connection.exec_driver_sql(statement.format(**_WORDS[dialect]))
     metadata.create_all(connection)
     connection.execute(delete(version))
     connection.execute(insert(version).values(version=VERSION))
+
+
+def refuse_newer(found: int) -> None:
+    """MyBotError for tables of a newer mybot."""
+    if found > VERSION:
+        raise MyBotError(
+            f"the database was made by a newer mybot (layout {found}, here {VERSION})",
+            hint="update mybot, or name another database",
+        )
 
 
 def _version(connection: Connection) -> int:

@@ -49,6 +49,10 @@ class Import(Table, env_prefix="MYBOT_IMPORT_"):
     """The zone of exports that have wall-clock time only."""
     date: dt.date | None = None
     """The day of pasted text whose lines have none, such as 2022-01-01. Left out, the day its file was saved."""
+    history: str = ""
+    """The bot's own history on a server, by URL as [bot] database; a SQLite file is named like an export."""
+    consent: list[str] = []
+    """Chats of the bot's history whose people agreed to be learned from: group:123456 or private:10001."""
     yes: bool = False
     """Take the suggested 'me' without asking."""
     as_json: Json = False

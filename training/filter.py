@@ -18,6 +18,9 @@ from config.settings import Dataset
 from training.importers.source import Zone
 from training.written import Written
 
+GOLD = "gold"
+"""The flag of what the owner taught the bot to say: the owner's words, even where the bot sent them."""
+
 
 class Filter:
     """The messages that the owner wants, flagged; one pass counts, another may not."""
@@ -74,7 +77,7 @@ class Filter:
         return "chat_with_a_bot" if message.kind == "private" and self._is_bot(peer, message.chat_name) else ""
 
     def _flag(self, message: Message) -> str:
-        if message.flags and not message.spoken:
+        if message.flags and (not message.spoken or GOLD in message.flags):
             return ""
         if message.mine:
             if self._command is not None and self._command.match(message.text):

@@ -8,9 +8,10 @@ question who the owner is in owner.py. Nothing is written before all of it is kn
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from config.settings import Import
 from training import listing
 from training.contacts import Contacts, People
 from training.importers import Importer, importer_for
-from training.importers.places import Ignored, Place, places
+from training.importers.places import Elsewhere, Ignored, Place, places
 from training.importers.source import Notes, Source, Zone
 from training.listing import Spans
 from training.owner import Owner, Tally, remember, remembered, resolve, suggest
@@ -37,7 +38,7 @@ _SILENCE = 5.0
 """Seconds between two lines where there is no terminal."""
 
 
-Planned = tuple[Place, str, Importer]
+Planned = tuple[Place | Elsewhere, str, Importer]
 """An export, and the name of its format with the module that reads it."""
 
 
@@ -51,6 +52,8 @@ class Read:
     tally: Tally = field(default_factory=Tally)
     day: str = ""
     """The day of text that names none, as the user told it."""
+    consent: Sequence[str] = ()
+    """Chats of the bot's history whose people agreed, as the user told it."""
 
     @property
     def messages(self) -> int:
@@ -72,7 +75,7 @@ def run(knobs: Import) -> None:
     if knobs.contacts or knobs.join or knobs.part:
         _contacts(knobs)
         return
-    read = Read(day=f"{knobs.date:%Y-%m-%d}" if knobs.date else "")
+    read = Read(day=f"{knobs.date:%Y-%m-%d}" if knobs.date else "", consent=knobs.consent)
     plan = _plan(knobs, read.ignored)
     console = Console(stderr=True)
     if knobs.as_list:
@@ -114,7 +117,7 @@ def _contacts(knobs: Import) -> None:
 
 def _plan(knobs: Import, ignored: Ignored) -> list[Planned]:
     """Every export with its format, before anything is read or written."""
-    if not knobs.exports and not (knobs.me and (knobs.data / "messages.jsonl").is_file()):
+    if not (knobs.exports or knobs.history) and not (knobs.me and (knobs.data / "messages.jsonl").is_file()):
         raise UsageError("no export to import", hint="mybot import YOUR_EXPORT.txt --me YOUR_QQ_NUMBER")
     plan: list[Planned] = []
     for path in knobs.exports:
@@ -122,6 +125,10 @@ def _plan(knobs: Import, ignored: Ignored) -> list[Planned]:
         if not found:
             raise InputError(f"no chat in {path}", hint=f"found {ignored}; unpack archives by hand, name single files")
         plan += found
+    if knobs.history.startswith("sqlite"):
+        raise UsageError("--history is for a database that is no file", hint="mybot import data/history.db")
+    if knobs.history:
+        plan.append((Elsewhere(knobs.history), *importer_for(Source("", BytesIO(), b"", 0), "mybot_history")))
     return plan
 
 
@@ -142,7 +149,7 @@ def _read(planned: Planned, store: Store | Spans, read: Read, zone: Zone, consol
     place, name, importer = planned
     try:
         with place.open() as source:
-            source.day = read.day
+            source.day, source.consent = read.day, read.consent
             _read_source(source, name, importer, store, read, zone, console)
     except InputError as error:
         if place.named:

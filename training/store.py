@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 from operator import itemgetter
@@ -65,6 +65,7 @@ class Store:
         self._runs: list[Path] = []
         self._numbered = 0
         self._waiting: list[tuple[str, int, str]] = []
+        self._said: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +86,7 @@ class Store:
 
     def add(self, message: Message) -> None:
         """Keep a new message for the merge."""
+        self._note_said(message.chat, message.id, message.flags)
         self._waiting.append((message.chat, message.time, message.to_json()))
         if len(self._waiting) >= RUN:
             self._spill()
@@ -102,7 +104,8 @@ class Store:
         with scratch.open("wb") as file:
             for _, second in groupby(records, key=itemgetter(0, 1)):
                 together = list(second)
-                kept = _distinct(together) if len(together) > 1 else together
+                kept = [record for record in together if not self._is_a_copy(record[2])] if self._said else together
+                kept = _distinct(kept) if len(kept) > 1 else kept
                 done.duplicates += len(together) - len(kept)
                 for _, _, row, line, new in kept:
                     mine = is_mine(row)
@@ -138,7 +141,18 @@ class Store:
                 hint = "move the file elsewhere and import it like an export"
                 raise InputError(f"{self.path}:{number} is out of order", hint=hint)
             before = record[:2]
+            if flags := record[2].get("flags"):
+                self._note_said(record[0], record[2]["id"], flags)
             yield record
+
+    def _note_said(self, chat: str, message_id: str, flags: Sequence[str]) -> None:
+        """Remember what the bot is known to have said: another export has it at another second, as mine."""
+        if (rank := _rank(flags)) and not is_hashed(message_id):
+            key = hash((chat, message_id))
+            self._said[key] = max(rank, self._said.get(key, 0))
+
+    def _is_a_copy(self, row: Row) -> bool:
+        return _rank(row.get("flags", ())) < self._said.get(hash((row["chat"], row["id"])), 0)
 
     def _spill(self) -> None:
         if not self._waiting:
@@ -164,6 +178,11 @@ class Store:
         path = self._scratch / f"run-{self._numbered}"
         self._runs.append(path)
         return path
+
+
+def _rank(flags: Sequence[str]) -> int:
+    """What is known better: that the owner taught it, that the bot said it, or neither."""
+    return 2 if "gold" in flags else 1 if "bot" in flags else 0
 
 
 def _read(path: Path) -> Iterator[_Record]:

@@ -41,7 +41,12 @@ class Written:
         path = (data / "history.db").absolute()
         return cls.read(f"sqlite+aiosqlite:///{path}") if path.is_file() else cls()
 
-    def add(self, words: int, time: float) -> None:
+    def add(self, text: str, kind: str, time: float) -> None:
+        """The bot said this in a chat of that kind."""
+        self.add_print(print_of(text, kind), time)
+
+    def add_print(self, words: int, time: float) -> None:
+        """The bot said what hashes to this."""
         self._times.setdefault(words, array("d")).append(time)
 
     def by_the_bot(self, message: Message) -> bool:
@@ -60,10 +65,10 @@ async def _read(url: str) -> Written:
             columns = messages.c
             query = select(columns.kind, columns.time, columns.segments).where(columns.author.like("persona:%"))
             async for row in await connection.stream(query):
-                written.add(print_of(plain(row.segments), row.kind), row.time)
+                written.add(plain(row.segments), row.kind, row.time)
             # Of what is deleted there this is left, for this very purpose.
             async for row in await connection.stream(select(said)):
-                written.add(row.words, row.time)
+                written.add_print(row.words, row.time)
     finally:
         await engine.dispose()
     return written

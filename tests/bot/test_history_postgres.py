@@ -1,12 +1,14 @@
 """The history on a real PostgreSQL, started for the test where its programs are installed: `make test-postgres`."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,13 @@ from bot.database import connect
 from bot.history import OPEN, History
 from bot.persona.message import Message, Segment
 from config.errors import SettingsError
+from config.settings import Import
 from tests.bot.test_forget import check_a_person_is_forgotten
 from tests.bot.test_keepsakes import check_keepsakes
 from tests.bot.test_migrations import LAYOUTS, check_all_is_there, layout_at
+from tests.training.test_mybot_history import fill
+from training import importing
+from training.written import Written
 
 CHAT = "qq:group:7001"
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
@@ -135,6 +141,25 @@ async def test_a_person_is_forgotten(empty: Callable[[str], str]) -> None:
     await history.forget("qq:group:7001", message="3", at=2000.0)
     assert not await history.add(message(3))
     await history.close()
+
+
+def test_an_import_reads_it_like_a_file(empty: Callable[[str], str], tmp_path: Path) -> None:
+    where = empty("importing")
+    asyncio.run(fill(where))
+    found: list[list[dict[str, Any]]] = []
+    for data in ("a", "b"):
+        if data == "a":
+            importing.main(Import(history=where, data=tmp_path / data, consent=["group:7001"], yes=True))
+        else:
+            asyncio.run(fill(f"sqlite+aiosqlite:///{tmp_path}/history.db"))
+            importing.main(
+                Import(exports=[tmp_path / "history.db"], data=tmp_path / data, consent=["group:7001"], yes=True)
+            )
+        rows = [json.loads(row) for row in (tmp_path / data / "messages.jsonl").read_text("utf-8").splitlines()]
+        found.append([{**row, "source": ""} for row in rows])
+    assert len(found[0]) == 8
+    assert found[0] == found[1]
+    assert Written.read(where).by_the_bot(Message("x", CHAT, "group", 1045, "", "", [Segment("text", "我来订")]))
 
 
 async def test_a_database_that_isnt_there_is_two_lines(server: str) -> None:

@@ -28,6 +28,7 @@ FOREIGN = {
     "pasted": "qq_pasted",
     "nt-export": "qq_pasted",
     "nt_msg": "qq_nt",
+    "mybot-history": "mybot_history",
     "train": "train_json_rows",
 }
 

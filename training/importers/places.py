@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -108,6 +109,24 @@ class Place:
                 return Place(self.path, member, named=False) if member in archive.namelist() else None
         path = self.path.parent / wanted
         return Place(path, named=False) if path.is_file() else None
+
+
+@dataclass(slots=True, frozen=True)
+class Elsewhere:
+    """A database that is no file, by its URL."""
+
+    url: str
+    named: bool = True
+
+    @property
+    def name(self) -> str:
+        """Without what may be a password."""
+        return self.url.partition("://")[0].partition("+")[0]
+
+    @contextmanager
+    def open(self) -> Iterator[Source]:
+        """The database; connecting is the importer's."""
+        yield Source(self.name, BytesIO(), b"", 0, url=self.url)
 
 
 @dataclass(slots=True)

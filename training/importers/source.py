@@ -6,7 +6,7 @@ Knows files and bookkeeping; doesn't know any format.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -39,6 +39,10 @@ class Source:
     """Where it can be opened a second time while it is open; a zip's member lies unpacked there."""
     day: str = ""
     """The day, as 2023-01-01, of text that names none; empty: not known."""
+    url: str = ""
+    """Where a database is that is no file; then there are no bytes to read."""
+    consent: Collection[str] = ()
+    """Chats of the bot's history whose people agreed, as the user told it: group:7001."""
     beside: "Callable[[str], Place | None]" = field(default=lambda _: None, repr=False)
     """The file of a relative name beside this one, for formats of several files."""
 
