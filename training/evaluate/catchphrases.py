@@ -5,7 +5,7 @@ Log-odds with a Dirichlet prior of everybody's counts (Monroe, Colaresi, Quinn: 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from training.evaluate.sample import Reply
 
@@ -17,8 +17,10 @@ LEAST_TIMES = 5
 """Replies that must hold it."""
 PARROT = 2.0
 """Times my own rate from which on it is a parrot's."""
-_PRIOR = 500.0
-"""Weight of the prior, in phrases."""
+NEWEST = 20_000
+"""Replies of a side that are looked at."""
+_PRIOR = 0.1
+"""Weight of the prior: of everybody's counts, this share."""
 
 
 def phrases(reply: Reply) -> set[str]:
@@ -32,12 +34,12 @@ def phrases(reply: Reply) -> set[str]:
     }
 
 
-def catchphrases(mine: Iterable[Reply], others: Iterable[Reply]) -> list[str]:
-    """My catchphrases, strongest first; of two, where one holds the other and is as strong, only the longer."""
+def catchphrases(mine: Sequence[Reply], others: Sequence[Reply]) -> list[str]:
+    """My catchphrases, strongest first; of two of which one holds the other only the stronger. Newest replies last."""
     ours: Counter[str] = Counter()
     theirs: Counter[str] = Counter()
     for counts, replies in ((ours, mine), (theirs, others)):
-        for reply in replies:
+        for reply in replies[-NEWEST:]:
             counts.update(phrases(reply))
     ours_all, theirs_all = ours.total(), theirs.total()
     if not ours_all or not theirs_all:
@@ -47,9 +49,9 @@ def catchphrases(mine: Iterable[Reply], others: Iterable[Reply]) -> list[str]:
         if n < LEAST_TIMES:
             continue
         other = theirs[phrase]
-        prior = _PRIOR * (n + other) / (ours_all + theirs_all)
-        odds = math.log((n + prior) / (ours_all + _PRIOR - n - prior))
-        odds -= math.log((other + prior) / (theirs_all + _PRIOR - other - prior))
+        prior, prior_all = _PRIOR * (n + other), _PRIOR * (ours_all + theirs_all)
+        odds = math.log((n + prior) / (ours_all + prior_all - n - prior))
+        odds -= math.log((other + prior) / (theirs_all + prior_all - other - prior))
         z = odds / math.sqrt(1 / (n + prior) + 1 / (other + prior))
         if z >= LEAST_Z:
             scored.append((-z, -len(phrase), phrase))

@@ -11,6 +11,8 @@ from training.evaluate.sample import ME, Reply
 
 OWN, SURELY_OWN = 8, 16
 """Characters of a string that may be somebody's own, and of one that no coincidence makes."""
+NEWEST = 5000
+"""Of my replies in the records, those that are looked at."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ def of_others(asked: Sequence[Spoken], records: Sequence[Reply], question: Quest
 
 def of_mine(records: Sequence[Reply], question: Question) -> Own:
     """The same of my replies in the records, each as if it didn't stand there; what its session held was its prompt."""
-    mine = [reply for reply in records if reply.author == ME]
+    mine = [reply for reply in records if reply.author == ME][-NEWEST:]
     others = [reply for reply in records if reply.author != ME]
 
     def count(size: int) -> int:

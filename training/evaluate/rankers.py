@@ -21,6 +21,8 @@ LEAST = 100
 OTHERS = 99
 LEAST_CHARS = 4
 """Characters of a reply of mine below which it fits anywhere."""
+NEWEST = 10_000
+"""Replies of the training part by which runs are rare or common."""
 CONTEXT = 5
 """Messages before a reply that are its context."""
 GOOD = (0.8, None)
@@ -31,16 +33,7 @@ def tf_idf(contexts: Sequence[str], candidates: Sequence[Sequence[str]], known: 
 
     `known` are the texts by which a run is rare or common. Every question has as many candidates.
     """
-    seen = _seen(known)
-    texts = sorted({text for few in candidates for text in few})
-    place = {text: number for number, text in enumerate(texts)}
-    table: Any = seen.transform(texts)
-    asked: Any = seen.transform(contexts)
-    likeness = np.zeros((len(contexts), len(candidates[0]) if candidates else 0))
-    for number, few in enumerate(candidates):
-        rows = table[[place[text] for text in few]]
-        likeness[number] = (rows @ asked[number].T).toarray().ravel()
-    return np.round(likeness, 9)
+    return _likeness(_seen(known), contexts, candidates)
 
 
 def length_only(candidates: Sequence[Sequence[str]]) -> Array:
@@ -59,11 +52,11 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool) -> O
         why = f"{few} contexts of other sessions; {OTHERS} are needed"
     if why:
         return Outcome({name: insufficient(why, **about) for name in ("rel_ratio", "mrr")})
-    known = [text for reply in sample.of("train") for text in (reply.text, reply.asked)]
+    seen = _seen([text for reply in sample.of("train")[-NEWEST:] for text in (reply.text, reply.asked)])
     contexts = [context(moment) for moment in moments]
     chosen = _others(sessions, draws)
-    mine = _found([moment.mine.text for moment in moments], contexts, chosen, known)
-    bot = _found([answers[place].text for place in places], contexts, chosen, known)
+    mine = 1 / _places(seen, [moment.mine.text for moment in moments], contexts, chosen)
+    bot = 1 / _places(seen, [answers[place].text for place in places], contexts, chosen)
     tops, bottoms = by_session(bot, sessions), by_session(mine, sessions)
     counts = by_session(np.ones(len(sessions)), sessions)
     own, chance = float(mine.mean()), float((1 / np.arange(1, OTHERS + 2)).mean())
@@ -83,11 +76,22 @@ def context(moment: Moment) -> str:
     return "\n".join(message.text for message in moment.messages[-CONTEXT:])
 
 
-def _found(texts: Sequence[str], contexts: Sequence[str], chosen: Array, known: Sequence[str]) -> Array:
-    """1 / place of each text's own context; those as good as it count half."""
-    likeness = tf_idf(texts, [[contexts[place] for place in row] for row in chosen], known)
+def _places(seen: Any, texts: Sequence[str], contexts: Sequence[str], chosen: Array) -> Array:
+    """At which place each text's own context stands; those as good as it count half."""
+    likeness = _likeness(seen, texts, [[contexts[place] for place in row] for row in chosen])
     own, others = likeness[:, :1], likeness[:, 1:]
-    return 1 / (1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2)
+    return 1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2
+
+
+def _likeness(seen: Any, asked: Sequence[str], candidates: Sequence[Sequence[str]]) -> Array:
+    texts = sorted({text for few in candidates for text in few})
+    place = {text: number for number, text in enumerate(texts)}
+    table, rows = seen.transform(texts), seen.transform(asked)
+    likeness = np.zeros((len(asked), len(candidates[0]) if candidates else 0))
+    for number, few in enumerate(candidates):
+        likeness[number] = (table[[place[text] for text in few]] @ rows[number].T).toarray().ravel()
+    # Rounded: equal texts are equally like, whatever the order of sums was.
+    return np.round(likeness, 9)
 
 
 def _others(sessions: Sequence[str], draws: Draws) -> Array:

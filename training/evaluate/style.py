@@ -98,10 +98,11 @@ def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
     earlier = clusters(train[-n:], lambda reply: reply.session)
     theirs = [clusters(replies[-n:], lambda reply: reply.session) for replies in others.values()]
     older = train[: -n // 2] or train
-    phrases = catchphrases(older, (reply for replies in others.values() for reply in replies if reply.part == "train"))
+    said = [reply for replies in others.values() for reply in replies if reply.part == "train"]
+    phrases = catchphrases(older, sorted(said, key=lambda reply: (reply.time, reply.author)))
     made = Prepared("", n, places, phrases=phrases, known=[*train, *sample.of("dev")])
     made.drawn = weights(draws.chosen(len(mine), AXIS), len(mine))
-    for line in _lines([*train, *(reply for replies in others.values() for reply in replies)], phrases):
+    for line in _lines([*train[-n:], *(reply for replies in others.values() for reply in replies[-n:])], phrases):
         if (scaled := _scaled(line, mine, earlier, theirs, made.drawn, draws)) is not None:
             made.lines.append(scaled)
     return made
