@@ -1,348 +1,186 @@
-"""Lets the turn engine live: timers, history, an engine that drafts, and a Port that sends.
+"""The running bot, and what can be ordered of it: each order is a short word.
 
-Knows how what the turn engine asks for is done, and in what order it is written down: a message
-counts as answered before its first bubble goes out, so that no restart answers it twice. Doesn't
-decide anything about speaking (bot/turns.py) and knows no platform: a `Port` is the platform, the
-terminal or a test. Failure is silence in the chat and one line in the log, without message text.
-
-A chat has at most one task drafting and one sending, and none while it is quiet. Further modes of a
-chat (draft, shadow) are further ways to do `Send`; news for the owner are a further Port method.
+Whatever changes what holds in a chat is kept over restarts. Doesn't know who may order it, nor how a
+command is written; what is heard and what comes of it is in bot/hearing.py.
 """
 
-import asyncio
-import logging
-from collections import Counter
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-from bot.engine.wire import Finish, Talker
-from bot.events import (
-    Action,
-    Cancel,
-    Cleared,
-    Clock,
-    Drafted,
-    End,
-    Ended,
-    Event,
-    Generate,
-    Heard,
-    Mode,
-    Muted,
-    Recalled,
-    Send,
-    Sent,
-    Settle,
-    Switched,
-    Wake,
-)
-from bot.history import ANSWERED, OPEN, OTHER, OWNER, History
-from bot.owner import is_owner, private_chats
+from bot.events import Blocked, Cleared, Halted, Hushed, Retry, Ruled, Said, Stopped
+from bot.hearing import Hearing, Status
+from bot.history import OWNER
 from bot.persona.message import Message
-from bot.port import Port, Unsent
-from bot.reply import Said
-from bot.turn_state import Pace, State
-from bot.turns import forget_idle, step
-from bot.voice import Scene, Voice
+from bot.rules import Mode
+from bot.turn_limits import DAY
+from bot.turn_state import Chat
+from bot.why import told
 from config.errors import MyBotError
-from config.settings import Bot
 
-logger = logging.getLogger(__name__)
+LOOKED_BACK = 40
+"""Messages among which my last reply is looked for."""
+ONE_REPLY = 180.0
+"""Seconds between two bubbles of one reply, at most."""
 
-LAST_WORDS = 5.0
-"""Seconds a bubble on its way may still take when the runner closes."""
-TIDY = 256
-"""Messages between two looks for chats that need no memory."""
 
-_END: dict[Finish, End] = {"stop": "done", "length": "done", "busy": "busy", "timeout": "timeout"}
+__all__ = ["Runner", "Stats", "Status"]
 
 
 @dataclass(slots=True, frozen=True)
-class Status:
-    """What an owner wants to know at a glance."""
+class Stats:
+    """What was said today."""
 
-    persona: str
-    hash: str
-    on: tuple[str, ...]
-    off: tuple[str, ...]
-    drafting: int
-    waiting: int
-    answered: int
-    capped: int
-    failed: int
-    held_back: int
-    since: float
+    here: int
+    """Bubbles in this chat."""
+    replies: int
+    """Replies to somebody's call there."""
+    everywhere: int
+    per_day: int
 
 
-class Runner:
-    """The personas in all of their chats. What is passed in stays the caller's to close.
+class Runner(Hearing):
+    """The personas in all of their chats, under orders."""
 
-    `of_chat` says who speaks in a chat; left out, it is `talker` everywhere.
-    """
+    async def set_mode(self, chat: str, mode: Mode) -> None:
+        """What the chat gets from now on; stronger than the settings."""
+        await self._set(chat, "mode", mode)
 
-    def __init__(
-        self,
-        talker: Talker,
-        history: History,
-        *,
-        settings: Bot,
-        port: Port,
-        of_chat: Callable[[str], Talker] | None = None,
-        seed: int = 0,
-        pace: Pace | None = None,
-    ) -> None:
-        self.talker = talker
-        """The engine that drafts where no other was chosen; may be replaced at any time."""
-        self._of_chat = of_chat
-        self._voice = Voice(self.talker_in, history, settings, port)
-        self._history = history
-        self._settings = settings
-        self._port = port
-        self._state = State(pace or Pace.of(settings), seed)
-        named = [*settings.chats, *private_chats(settings.superusers)]
-        self._allowed = tuple(f":{name}" for name in named)
-        self._hearing = asyncio.Lock()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._drafts: dict[str, asyncio.Task[None]] = {}
-        self._sends: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._counts: Counter[str] = Counter()
-        self._heard = 0
-        self._scenes: dict[str, Scene] = {}
-        self._since = port.now()
-        self._closed = False
-        self._held = False
+    async def set_freq(self, chat: str, freq: float) -> None:
+        """How often I speak up there by myself, of how often I really do; 0: only when called."""
+        await self._set(chat, "freq", repr(float(freq)))
 
-    def talker_in(self, chat: str) -> Talker:
-        """Who speaks in this chat. Raises MyBotError where nobody can."""
-        return self._of_chat(chat) if self._of_chat else self.talker
+    async def set_share(self, chat: str, share: float | None) -> None:
+        """My share of the last 20 messages, at most, when I speak up; None: as I really do."""
+        await self._set(chat, "share", "" if share is None else repr(float(share)))
 
-    def hold(self) -> None:
-        """From now on messages are kept, and not answered before `resume`."""
-        self._held = True
+    async def set_night(self, chat: str, night: str) -> None:
+        """When a call in my quiet hours is answered, "later" or "morning"; the chat "" is all of them."""
+        await self.standing.put(chat, "night", night)
+        for known in [chat] if chat else list(self.state.chats):
+            self._tell_rules(known)
 
-    async def resume(self) -> None:
-        """Answer what was accepted and not answered before a restart or in a pause, unless it is stale by now."""
-        self._held = False
-        for message in await self._history.unanswered(self._port.now() - self._settings.stale):
-            if self.is_on(message.chat, message.sender):
-                self._feed(_as_heard(message, addressed=True, nicknames=self._settings.nickname))
+    async def allow(self, chat: str) -> None:
+        """Let the chat be kept, and get what the settings say."""
+        await self._set(chat, "allowed", "1")
 
-    async def hear(self, message: Message, *, addressed: bool = False, chat_name: str = "") -> bool:
-        """Take in a message of a chat; True when it is new and kept. Safe to call twice for one message."""
-        message.chat_name = chat_name or message.chat_name
-        if message.mine and message.chat in self._sends:
-            # The echo of a bubble may come before its id does.
-            await asyncio.wait([self._sends[message.chat]])
-        if self._closed or not self._kept(message):
-            return False
-        async with self._hearing:
-            return await self._hear(message, addressed)
+    async def deny(self, chat: str) -> None:
+        """Keep nothing more of the chat, and say nothing there."""
+        await self._set(chat, "allowed", "0")
 
-    async def _hear(self, message: Message, addressed: bool) -> bool:
-        history, now = self._history, self._port.now()
-        if message.reply_to and not message.mine and not addressed:
-            addressed = await history.author(message.chat, message.reply_to) not in ("", OTHER)
-        fresh = now - message.time <= self._settings.stale
-        wants = not message.mine and (addressed or message.kind == "private")
-        new = await history.add(
-            message,
-            author=OWNER if message.mine else OTHER,
-            at=now if fresh else message.time,
-            turn=OPEN if wants else "",
-        )
-        if new and not self._closed and not self._held:
-            self._feed(_as_heard(message, addressed=addressed, nicknames=self._settings.nickname))
-            self._tidy(now)
-        return new
+    async def hush(self, chat: str, until: float) -> None:
+        """Keep silent there until then; 0: no longer."""
+        self.feed(Hushed(chat, until))
+        await self.standing.hush(chat, until, "command")
 
-    async def recall(self, chat: str, id: str) -> None:  # noqa: A002 - the word for it everywhere
-        """A message was taken back: no answer to it, and no prompt shows it again."""
-        self._history.recall(chat, id)
-        self._feed(Recalled(chat, id))
+    async def takeover(self, chat: str, until: float) -> None:
+        """The owner speaks there until then; 0: no longer."""
+        self.feed(Hushed(chat, until, "owner"))
+        await self.standing.hush(chat, until, "owner")
 
-    async def mute(self, chat: str, until: float) -> None:
-        """The account may not speak there until then; 0: it may again."""
-        self._feed(Muted(chat, until))
-        await self._history.put(chat, "muted", repr(until))
+    async def stop(self, chat: str) -> None:
+        """Say nothing more of what is under way there."""
+        self.feed(Stopped(chat))
 
-    async def switch(self, chat: str, on: bool) -> None:
-        """Let a chat be answered or not, by command; kept over restarts, and stronger than the config."""
-        mode: Mode = "called" if on else "off"
-        self._feed(Switched(chat, mode))
-        await self._history.put(chat, "mode", mode)
+    async def stop_all(self) -> None:
+        """The emergency stop: silence everywhere, also after a restart, until `go_on`."""
+        self.feed(Halted(True))
+        await self.standing.halt(True)
+
+    async def go_on(self) -> None:
+        """End the emergency stop."""
+        await self.standing.halt(False)
+        self.feed(Halted(False))
 
     async def clear(self, chat: str) -> None:
         """Let the chat begin anew: nothing said so far stands in a prompt again. Deletes nothing."""
-        self._feed(Cleared(chat))
-        await self._history.clear(chat, self._port.now())
+        self.feed(Cleared(chat))
+        await self.history.clear(chat, self.port.now())
 
-    def is_on(self, chat: str, sender: str = "") -> bool:
-        """Whether somebody's call is answered there, mutes and limits aside."""
-        mode = self._history.setting(chat, "mode")
-        return mode != "off" if mode else self._named(chat, sender)
+    async def block(self, who: str) -> None:
+        """Answer this account nowhere any more."""
+        await self._block(who, True)
 
-    def status(self) -> Status:
-        chats = self._state.chats.values()
-        modes = self._history.chats_with("mode")
-        on = {chat for chat, mode in modes.items() if mode != "off"}
-        off = {chat for chat, mode in modes.items() if mode == "off"}
-        named = {name.removeprefix(":") for name in self._allowed if not any(chat.endswith(name) for chat in modes)}
-        persona = self.talker.persona
-        return Status(
-            persona=persona.name,
-            hash=persona.hash,
-            on=tuple(sorted(on | named)),
-            off=tuple(sorted(off)),
-            drafting=len(self._drafts),
-            waiting=sum(len(chat.calls) for chat in chats),
-            answered=self._counts[ANSWERED],
-            capped=self._counts["capped"],
-            failed=self._counts["failed"],
-            held_back=self._counts["held back"],
-            since=self._since,
-        )
+    async def unblock(self, who: str) -> None:
+        await self._block(who, False)
 
-    async def close(self) -> None:
-        """End every turn; a bubble on its way may still arrive. Nothing is left running."""
-        self._closed = True
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        for draft in self._drafts.values():
-            draft.cancel()
-        if sends := list(self._sends.values()):
-            await asyncio.wait(sends, timeout=LAST_WORDS)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._history.flush()
+    def blocked(self) -> list[str]:
+        return sorted(self.standing.blocked)
 
-    def _named(self, chat: str, sender: str) -> bool:
-        mine = ":private:" in chat and is_owner(self._settings.superusers, chat, sender)
-        return mine or f":{chat}".endswith(self._allowed)
+    async def say(
+        self,
+        chat: str,
+        text: str,
+        *,
+        quote: str | None = None,
+        answers: tuple[str, ...] = (),
+        author: str = OWNER,
+    ) -> bool:
+        """Say this as it is, a bubble a line; whether that was begun. `author` is whose words they are."""
+        bubbles = tuple(line for line in text.splitlines() if line.strip())
+        self.feed(Said(chat, bubbles, quote, answers, author))
+        return bool(bubbles) and self._under_way(chat)
 
-    def _kept(self, message: Message) -> bool:
-        return self._named(message.chat, message.sender) or self.is_on(message.chat, message.sender)
+    async def undo(self, chat: str) -> int:
+        """Take back my last reply; how many bubbles the platform took back. No prompt shows it again."""
+        await self.stop(chat)
+        taken = 0
+        for message in await self._last_reply(chat):
+            taken += await self.port.unsend(chat, message.id)
+            self.history.recall(chat, message.id)
+        return taken
 
-    def _feed(self, event: Event) -> None:
-        """Tell the turn engine, and do what it asks for."""
-        if self._closed:
-            return
-        now = self._port.now()
-        if event.chat not in self._state.chats:
-            sender = event.sender if isinstance(event, Heard) else ""
-            step(self._state, Switched(event.chat, "called" if self.is_on(event.chat, sender) else "off"), now)
-            step(self._state, Muted(event.chat, float(self._history.setting(event.chat, "muted") or 0)), now)
-        for action in step(self._state, event, now):
-            self._do(action)
+    async def retry(self, chat: str) -> bool:
+        """Take back my last reply and say it anew; whether that was begun."""
+        await self.undo(chat)
+        recent = await self.history.recent(chat, LOOKED_BACK)
+        last = next((message for message in reversed(recent) if not message.mine), None)
+        if last is None:
+            return False
+        self.feed(Retry(chat, last.id, last.sender))
+        return self._under_way(chat)
 
-    def _do(self, action: Action) -> None:
-        chat = action.chat
-        if isinstance(action, Wake):
-            self._wake(chat, action.at)
-        elif isinstance(action, Cancel):
-            if draft := self._drafts.pop(chat, None):
-                draft.cancel()
-        elif isinstance(action, Generate):
-            self._drafts[chat] = self._start(self._draft(action))
-        elif isinstance(action, Send):
-            self._sends[chat] = self._start(self._send(action))
-        elif isinstance(action, Settle):
-            self._history.settle(chat, action.ids, action.outcome)
-            self._counts[action.outcome] += len(action.ids)
-
-    def _wake(self, chat: str, at: float) -> None:
-        if timer := self._timers.pop(chat, None):
-            timer.cancel()
-        delay = max(0.0, at - self._port.now())
-        self._timers[chat] = asyncio.get_running_loop().call_later(delay, self._woken, chat)
-
-    def _woken(self, chat: str) -> None:
-        del self._timers[chat]
-        self._feed(Clock(chat))
-
-    async def _draft(self, todo: Generate) -> None:
-        end: End = "error"
+    def why(self, chat: str) -> str:
+        """The last decision there, in one line."""
+        known = self.state.chats.get(chat) or Chat(self.standing.rules(chat))
         try:
-            end = await self._listen(todo)
-        finally:
-            if self._drafts.get(todo.chat) is asyncio.current_task():
-                del self._drafts[todo.chat]
-            self._feed(Ended(todo.chat, todo.turn, end))
+            persona = self.talker_in(chat).persona
+            name = f"{persona.name}（{persona.hash}）"
+        except MyBotError:
+            name = "没有"
+        zone = known.rules.behaviour.utc_offset
+        return told(known, now=self.port.now(), utc_offset=zone, persona=name, prompt=0)
 
-    async def _listen(self, todo: Generate) -> End:
-        """Let the persona draft, tell the turn engine of each bubble, and say how it ended."""
-        chat, said = todo.chat, Said()
-        try:
-            messages = await self._voice.recent(chat)
-            if not messages:
-                return "done"
-            scene = self._scenes[chat] = self._voice.scene(messages)
-        except MyBotError as error:
-            logger.error("no reply in %s: %s", chat, error)
-            return "error"
-        async with aclosing(self._voice.draft(todo, scene, messages)) as steps:
-            async for said in steps:
-                if said.bubble:
-                    scene.author = f"persona:{said.persona}" if said.persona else scene.author
-                    self._feed(Drafted(chat, todo.turn, said.bubble))
-        self._counts["held back"] += said.held_back
-        end = _END.get(said.finish or "error", "error")
-        if end != "done":
-            logger.warning("no reply in %s: %s %s", chat, said.finish, said.why)
-        return end
+    async def stats(self, chat: str) -> Stats:
+        """What was said today, there and everywhere."""
+        now, pace = self.port.now(), self.state.pace
+        spoken = await self.history.spoken(now - (now + pace.utc_offset) % DAY)
+        here = [bubble for bubble in spoken if bubble.chat == chat]
+        return Stats(len(here), sum(bool(bubble.to) for bubble in here), len(spoken), pace.per_day)
 
-    async def _send(self, todo: Send) -> None:
-        chat, scene, ok = todo.chat, self._scenes[todo.chat], False
-        try:
-            if todo.answers:
-                await self._history.answered(chat, todo.answers)
-                await self._voice.disclose(chat, scene)
-            await self._voice.say(chat, scene, todo.text, quote=todo.quote, answers=todo.answers)
-            ok = True
-        except Unsent as error:
-            logger.warning("not sent in %s: %s", chat, error)
-        finally:
-            self._counts[ANSWERED if ok else "failed"] += len(todo.answers)
-            del self._sends[chat]
-            self._feed(Sent(chat, todo.turn, ok))
+    async def _set(self, chat: str, name: str, value: str) -> None:
+        await self.standing.put(chat, name, value)
+        self._tell_rules(chat)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+    def _tell_rules(self, chat: str) -> None:
+        self.feed(Ruled(chat, self.standing.rules(chat)))
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a turn ended in a bug", exc_info=error)
+    async def _block(self, who: str, on: bool) -> None:
+        await self.standing.block(who, on)
+        self.feed(Blocked(self.standing.blocked, self.state.bots))
 
-    def _tidy(self, now: float) -> None:
-        self._heard += 1
-        if self._heard % TIDY == 0:
-            forget_idle(self._state, now)
-            for chat in [chat for chat in self._timers if chat not in self._state.chats]:
-                self._timers.pop(chat).cancel()
-            for chat in [chat for chat in self._scenes if chat not in self._state.chats]:
-                del self._scenes[chat]
+    def _under_way(self, chat: str) -> bool:
+        known = self.state.chats.get(chat)
+        return known is not None and bool(known.calls or known.turn or known.in_flight)
 
-
-def _as_heard(message: Message, *, addressed: bool, nicknames: list[str]) -> Heard:
-    """A message as the turn engine takes it."""
-    words = "".join(segment.text for segment in message.segments if segment.type == "text").strip()
-    wordless = words in ("", *nicknames) and all(segment.type in ("text", "at") for segment in message.segments)
-    return Heard(
-        message.chat,
-        message.id,
-        message.sender,
-        message.time,
-        private=message.kind == "private",
-        addressed=addressed,
-        bare=addressed and message.kind == "group" and wordless and not message.reply_to,
-        mine=message.mine,
-    )
+    async def _last_reply(self, chat: str) -> list[Message]:
+        """The bubbles of my last reply, the newest first."""
+        found: list[Message] = []
+        for message in reversed(await self.history.recent(chat, LOOKED_BACK)):
+            if not found and not message.mine:
+                continue
+            apart = found and (not message.mine or found[-1].time - message.time > ONE_REPLY)
+            if apart or "system" in message.flags:
+                break
+            if not (await self.history.author(chat, message.id)).startswith("persona:"):
+                break
+            found.append(message)
+        return found

@@ -2,319 +2,206 @@
 
 `step(state, event, now)` takes what happened and returns what to do. No I/O, no clock, no sleep;
 what is drawn comes from the seed in the state, so a run replays exactly. The state is plain data.
-Knows ids, times and lengths; doesn't know prompts, engines or platforms. Live chat and tests
-drive this same code. The invariants T1, T2, … are those of tests/bot/test_turns.py.
+Knows ids, times and lengths; doesn't know prompts, engines or platforms. Live chat, the replay of
+records and tests drive this same code. The invariants T1, T2, … are those of tests/bot/test_turns*.py.
 
-What is heard from one sender becomes a `Call`; calls of a chat queue up in order; the first one
-becomes the chat's one `Turn`:
+What is heard from one sender becomes a `Call`, and so does a talk that I join; calls of a chat queue up
+in order; the first one becomes the chat's one `Turn`:
 
-    Heard ─▶ Call ──debounce, a free slot──▶ Turn: drafting ──▶ bubbles ──paced──▶ Sent … ─▶ next call
+    Heard ─▶ Call ──debounce, delay, a free slot──▶ Turn: drafting ──▶ bubbles ──paced──▶ Sent … ─▶ next call
                ▲        asker speaks, busy, error     │            │
-               └──────────────────────────────────────┘            └ somebody speaks: the rest is dropped
+               └──────────────────────────────────────┘            └ the talk moves on: the rest is dropped
 
-Where it grows: a new mode of a chat is a case in `_wanted`; a learned delay or gate is a later
-`Call.due`; a learned pause is `_bubble_due`; limits over users and days stand beside `_slot`.
+Without a runner it is driven by a loop: feed events in order of time, each with `now`; a `Wake` asks for a
+`Clock` then, and a later one of the same chat replaces it; answer a `Generate` with `Drafted`… and `Ended`
+(or a `Cancel` comes first), a `Send` with `Sent`. A chat begins with `Ruled`; my own lines that the engine
+has sent are not heard again. training/closed_loop.py does just that on the clock of records.
+
+    turn_heard   what a message becomes          turn_limits  how much may be said
+    turn_waits   how long a call waits           turn_bots    who is a machine
+    turn_speaks  how a reply is drafted and spoken
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import replace
 from typing import Any
 
 from bot.events import (
     Action,
-    Cancel,
+    Before,
+    Blocked,
     Cleared,
     Clock,
+    Counted,
     Drafted,
     Ended,
     Event,
-    Generate,
+    Halted,
     Heard,
+    Hushed,
     Muted,
-    Outcome,
     Recalled,
-    Send,
+    Retry,
+    Ruled,
+    Said,
     Sent,
-    Settle,
-    Switched,
-    Wake,
+    Stopped,
 )
-from bot.turn_state import Call, Chat, Pace, State, Turn
+from bot.turn_heard import heard, remember
+from bot.turn_limits import DAY, MINUTE
+from bot.turn_speaks import drafted, ended, go_on, sent
+from bot.turn_state import Call, Chat, State
+from bot.turn_step import Step
 
-MINUTE = 60.0
-
-
-@dataclass(slots=True)
-class _Step:
-    """One step under way: where it happens, when, and what is to be done so far."""
-
-    state: State
-    key: str
-    chat: Chat
-    now: float
-    out: list[Action] = field(default_factory=list)
-
-    @property
-    def pace(self) -> Pace:
-        return self.state.pace
-
-    def settle(self, ids: list[str], outcome: Outcome) -> None:
-        self.out.append(Settle(self.key, tuple(ids), outcome))
-
-    def drop_turn(self) -> None:
-        """Nothing more of the reply under way; a bubble on its way can't be stopped."""
-        turn, self.chat.turn = self.chat.turn, None
-        if turn is not None and not turn.ended:
-            self.out.append(Cancel(self.key, turn.id))
-
-    def drop_all(self) -> None:
-        turn, calls = self.chat.turn, self.chat.calls
-        self.drop_turn()
-        if turn is not None and not turn.begun:
-            self.settle(turn.call.ids, "off")
-        for call in calls:
-            self.settle(call.ids, "off")
-        calls.clear()
+WATCHED = 3600.0
+"""Seconds without a word after which a chat that I might join is forgotten."""
+CHATS = 4096
+"""Chats that are remembered though nothing is under way in them."""
 
 
 def step(state: State, event: Event, now: float) -> list[Action]:
     """What to do after this event. Changes the state, and nothing else."""
-    at = _Step(state, event.chat, state.chats.setdefault(event.chat, Chat()), now)
+    if not event.chat:
+        return _everywhere(state, event, now)
+    chat = state.chats.get(event.chat)
+    if chat is None:
+        chat = state.chats[event.chat] = Chat()
+    at = Step(state, event.chat, chat, now)
     if not isinstance(event, Clock):
         _HANDLERS[type(event)](at, event)
-    _go_on(at)
+    if chat.turn is not None or chat.calls:
+        go_on(at)
     return at.out
 
 
 def forget_idle(state: State, now: float) -> None:
-    """Drop the chats of which nothing needs to be remembered; their mode must be told again."""
-    for key, chat in list(state.chats.items()):
-        busy = chat.calls or chat.turn or chat.in_flight or chat.muted_until > now
-        resting = all(at + MINUTE <= now for at in chat.sends) and all(until <= now for until in chat.seen.values())
-        if resting and not busy:
+    """Drop the chats of which nothing needs to be remembered; their rules must be told again."""
+    idle = [(chat.heard_at, key) for key, chat in state.chats.items() if _rests(chat, now)]
+    spare = len(state.chats) - CHATS
+    for place, (heard_at, key) in enumerate(sorted(idle)):
+        if place < spare or not state.chats[key].rules.joining or heard_at + WATCHED <= now:
             del state.chats[key]
+    for sender in [sender for sender, begun in state.users.items() if begun[-1] + MINUTE <= now]:
+        del state.users[sender]
 
 
-def _heard(at: _Step, event: Heard) -> None:
-    chat, turn = at.chat, at.chat.turn
-    if event.mine or event.id in chat.seen:
-        return
-    _remember(at, event.id, event.time)
-    wanted = _wanted(chat, event)
-    if at.now - event.time > at.pace.stale:
-        if wanted:
-            at.settle([event.id], "stale")
-        return
-    chat.heard += 1
-    behind = _others_wait(chat, event.sender)
-    if turn is not None and turn.begun:
-        at.drop_turn()
-    if not wanted:
-        return
-    if chat.mode == "off" or chat.muted_until > at.now:
-        at.settle([event.id], "off")
-    elif not _restarted(at, event):
-        _call(at, event, behind)
-
-
-def _wanted(chat: Chat, event: Heard) -> bool:
-    """Whether this message gets an answer: called, in private, or going on with what was asked."""
-    if event.private or event.addressed:
-        return True
-    asking = chat.turn is not None and chat.turn.call.sender == event.sender
-    return asking or any(call.sender == event.sender for call in chat.calls)
-
-
-def _others_wait(chat: Chat, sender: str) -> bool:
-    """Whether somebody else's answer is still to come, so that mine will not stand below its question."""
-    turn = chat.turn
-    if turn is not None and turn.call.sender != sender and (not turn.begun or chat.in_flight == turn.id):
-        return True
-    return any(call.sender != sender for call in chat.calls)
-
-
-def _remember(at: _Step, message: str, time: float) -> None:
-    seen = at.chat.seen
-    while seen and next(iter(seen.values())) <= at.now:
-        del seen[next(iter(seen))]
-    seen[message] = max(at.now, time) + at.pace.stale
-
-
-def _restarted(at: _Step, event: Heard) -> bool:
-    """The asker goes on, and nothing of the answer is out (else it was dropped): listen on, then draft anew."""
-    turn = at.chat.turn
-    if turn is None or turn.call.sender != event.sender or turn.call.restarts >= at.pace.restarts:
+def _rests(chat: Chat, now: float) -> bool:
+    silenced = max(chat.muted_until, chat.hushed_until, chat.shy_until) > now
+    if chat.calls or chat.turn or chat.in_flight or silenced:
         return False
-    at.drop_turn()
-    turn.call.restarts += 1
-    turn.call.first = at.now
-    at.chat.calls.insert(0, turn.call)
-    _join(at, turn.call, event)
-    return True
+    return all(at + MINUTE <= now for at in chat.sends) and all(until <= now for until in chat.seen.values())
 
 
-def _call(at: _Step, event: Heard, behind: bool) -> None:
-    call = next((call for call in at.chat.calls if call.sender == event.sender), None)
-    if call is not None:
-        _join(at, call, event)
-        return
-    wait = at.pace.bare_wait if event.bare else at.pace.debounce
-    call = Call(event.sender, [event.id], at.now, at.now, at.now + wait, at.chat.heard, event.bare, behind)
-    at.chat.calls.append(call)
+def _everywhere(state: State, event: Event, now: float) -> list[Action]:
+    """What concerns all chats."""
+    if isinstance(event, Blocked):
+        state.blocked, state.bots = event.people, event.bots
+    elif isinstance(event, Halted):
+        state.halted = event.on
+    elif isinstance(event, Counted):
+        state.day, state.sent_today = int((now + state.pace.utc_offset) // DAY), event.sent
+    out: list[Action] = []
+    for key, chat in state.chats.items():
+        at = Step(state, key, chat, now, out)
+        if isinstance(event, Halted) and event.on:
+            at.drop_all()
+        elif isinstance(event, Blocked):
+            _drop_unanswerable(at)
+    return out
 
 
-def _join(at: _Step, call: Call, event: Heard) -> None:
-    call.ids.append(event.id)
-    call.bare = call.bare and event.bare
-    call.last, call.place = at.now, at.chat.heard
-    due = min(at.now + at.pace.debounce, call.first + at.pace.debounce_max)
-    # A retry that is waited for is not brought forward.
-    call.due = max(call.due, due) if call.retries else due
+def _drop_unanswerable(at: Step) -> None:
+    barred, turn = at.state.blocked | at.state.bots, at.chat.turn
+    if turn is not None and turn.call.sender in barred:
+        at.drop_turn()
+        if not turn.begun:
+            at.settle(turn.call, "off")
+    for call in [call for call in at.chat.calls if call.sender in barred]:
+        at.chat.calls.remove(call)
+        at.settle(call, "off")
 
 
-def _recalled(at: _Step, event: Recalled) -> None:
+def _before(at: Step, event: Before) -> None:
+    for traits in event.traits:
+        at.chat.watch.hear(traits)
+
+
+def _counted(at: Step, event: Counted) -> None:
+    at.chat.sends = [*event.times]
+    for sender in event.to:
+        at.state.users[sender] = [*at.state.users.get(sender, ()), *event.times[-1:]]
+
+
+def _recalled(at: Step, event: Recalled) -> None:
     chat, turn = at.chat, at.chat.turn
-    _remember(at, event.id, at.now)
+    remember(at, event.id, at.now)
     if turn is not None and event.id in turn.call.ids:
         at.drop_turn()
         if not turn.begun:
             turn.call.due = at.now
             chat.calls.insert(0, turn.call)
     for call in [call for call in chat.calls if event.id in call.ids]:
+        at.because("recalled")
+        gone = replace(call, ids=[event.id])
         call.ids.remove(event.id)
         if not call.ids:
             chat.calls.remove(call)
-        at.settle([event.id], "recalled")
+        at.settle(gone, "recalled")
 
 
-def _muted(at: _Step, event: Muted) -> None:
+def _muted(at: Step, event: Muted) -> None:
     at.chat.muted_until = event.until
     if event.until > at.now:
         at.drop_all()
 
 
-def _switched(at: _Step, event: Switched) -> None:
-    at.chat.mode = event.mode
-    if event.mode == "off":
+def _hushed(at: Step, event: Hushed) -> None:
+    at.chat.hushed_until, at.chat.hushed_by = event.until, event.why
+    if event.until > at.now:
+        at.drop_all("owner" if event.why == "owner" else "off")
+
+
+def _ruled(at: Step, event: Ruled) -> None:
+    before, at.chat.rules = at.chat.rules, event.rules
+    if event.rules.mode == "off":
         at.drop_all()
+    elif before.mode != event.rules.mode and at.chat.turn is not None and at.chat.turn.begun:
+        at.drop_turn()
 
 
-def _drafted(at: _Step, event: Drafted) -> None:
-    turn = at.chat.turn
-    if turn is None or turn.id != event.turn or turn.ended:
+def _retry(at: Step, event: Retry) -> None:
+    """By command, the one way in which a message is answered again."""
+    last = at.chat.last_call
+    if at.silent or at.chat.calls or at.chat.turn is not None:
         return
-    turn.bubbles.append(event.text)
-    turn.drafted += 1
-    if turn.drafted >= (1 if turn.call.bare else at.pace.max_bubbles):
-        turn.ended = True
-        at.out.append(Cancel(at.key, turn.id))
-
-
-def _ended(at: _Step, event: Ended) -> None:
-    turn = at.chat.turn
-    if turn is None or turn.id != event.turn or turn.ended:
+    if last is None and not event.id:
         return
-    turn.ended = True
-    if turn.drafted:
-        return
-    at.chat.turn = None
-    call = turn.call
-    # An empty draft is drawn once more; what took too long once would again.
-    waits = {"done": (0.0,), "timeout": ()}.get(event.end, at.pace.retries)
-    if call.retries >= len(waits):
-        at.settle(call.ids, "failed")
-        return
-    call.due = at.now + waits[call.retries]
-    call.retries += 1
-    at.chat.calls.insert(0, call)
+    kept = last or Call(event.sender, [event.id], 0, 0, 0, at.chat.heard)
+    call = replace(kept, ids=[*kept.ids], first=at.now, last=at.now, due=at.now, restarts=0, retries=0)
+    call.speak_at = call.waits_until = at.now
+    at.chat.calls.append(call)
 
 
-def _sent(at: _Step, event: Sent) -> None:
-    turn = at.chat.turn
-    if at.chat.in_flight != event.turn:
-        return
-    at.chat.in_flight = 0
-    if turn is not None and turn.id == event.turn:
-        turn.sent_at = at.now
-        if not event.ok:
-            at.drop_turn()
+def _said(at: Step, event: Said) -> None:
+    if event.bubbles and not at.state.halted and at.chat.muted_until <= at.now:
+        call = Call("", [*event.answers], at.now, at.now, at.now, at.chat.heard, "said")
+        call.bubbles, call.quote, call.author, call.waits_until = event.bubbles, event.quote, event.author, at.now
+        at.chat.calls.insert(0, call)
 
 
-_HANDLERS: dict[type[Any], Callable[[_Step, Any], None]] = {
-    Heard: _heard,
+_HANDLERS: dict[type[Any], Callable[[Step, Any], None]] = {
+    Heard: heard,
+    Before: _before,
+    Counted: _counted,
     Recalled: _recalled,
     Muted: _muted,
-    Switched: _switched,
+    Hushed: _hushed,
+    Ruled: _ruled,
     Cleared: lambda at, _: at.drop_all(),
-    Drafted: _drafted,
-    Ended: _ended,
-    Sent: _sent,
+    Stopped: lambda at, _: at.drop_all(),
+    Retry: _retry,
+    Said: _said,
+    Drafted: drafted,
+    Ended: ended,
+    Sent: sent,
 }
-
-
-def _go_on(at: _Step) -> None:
-    """Whatever is due: the next bubble, else the next turn; and when to look again."""
-    if at.chat.turn is not None and not at.chat.in_flight:
-        _send_next(at, at.chat.turn)
-    if at.chat.turn is None and not at.chat.in_flight:
-        _begin(at)
-
-
-def _send_next(at: _Step, turn: Turn) -> None:
-    if not turn.bubbles:
-        at.chat.turn = None if turn.ended else turn
-    elif turn.begun and _slot(at) > at.now:
-        at.drop_turn()
-    elif (due := _bubble_due(at.state, turn)) > at.now:
-        at.out.append(Wake(at.key, due))
-    else:
-        _send(at, turn)
-
-
-def _send(at: _Step, turn: Turn) -> None:
-    first, call = turn.begun == 0, turn.call
-    moved_on = call.behind or at.chat.heard - call.place >= at.pace.quote_after
-    quote = call.ids[-1] if first and moved_on else None
-    answers = tuple(call.ids) if first else ()
-    at.out.append(Send(at.key, turn.id, turn.bubbles.pop(0), quote, answers))
-    turn.begun += 1
-    at.chat.in_flight = turn.id
-    at.chat.sends = [*_recent_sends(at), at.now]
-
-
-def _bubble_due(state: State, turn: Turn) -> float:
-    """The first bubble at once, each other after a pause and the time it takes to type it."""
-    if not turn.begun:
-        return -math.inf
-    drawn = Random(f"{state.seed}/{turn.id}/{turn.begun}").uniform(0.8, 1.2)
-    typing = min(state.pace.typing_max, state.pace.typing * len(turn.bubbles[0]))
-    return turn.sent_at + drawn * (state.pace.bubble_pause + typing)
-
-
-def _begin(at: _Step) -> None:
-    while at.chat.calls:
-        call = at.chat.calls[0]
-        start = max(call.due, _slot(at))
-        if start > at.now:
-            at.out.append(Wake(at.key, start))
-            return
-        at.chat.calls.pop(0)
-        if at.now - call.last > at.pace.stale:
-            at.settle(call.ids, "capped")
-            continue
-        at.state.turns += 1
-        at.chat.turn = Turn(at.state.turns, call)
-        at.out.append(Generate(at.key, at.state.turns, tuple(call.ids), call.bare))
-        return
-
-
-def _slot(at: _Step) -> float:
-    """When the chat may be sent something again."""
-    recent = _recent_sends(at)
-    return recent[-at.pace.per_minute] + MINUTE if len(recent) >= at.pace.per_minute else at.now
-
-
-def _recent_sends(at: _Step) -> list[float]:
-    return [sent for sent in at.chat.sends if sent + MINUTE > at.now]

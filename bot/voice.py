@@ -22,6 +22,8 @@ DISCLOSURE = "（说明一下：这里是 AI 在代我聊天，不是本人实�
 """Said once in each private chat, before the first reply."""
 SHORT = 24
 """Tokens of an answer to an @ without a word."""
+PATIENCE = 30.0
+"""Seconds that a reply nobody asked for may wait for the engine."""
 EXCHANGES = 3
 """Times a reply is begun because its persona was exchanged before the first word."""
 
@@ -54,13 +56,13 @@ class Voice:
     lately: Lately = field(default_factory=Lately)
     """What stood in prompts lately, so that no chat hears it from another."""
 
-    def scene(self, messages: list[Message]) -> Scene:
-        """Where the newest message was said: the group's name, or the partner's."""
-        last = messages[-1]
+    def scene(self, messages: list[Message], chat: str) -> Scene:
+        """Where these were said: the group's name, or the partner's."""
+        kind: Kind = "private" if ":private:" in chat else "group"
         names = [m.chat_name for m in reversed(messages) if m.chat_name]
-        partners = [m.name for m in reversed(messages) if not m.mine and last.kind == "private"]
-        talker = self.talker(last.chat)
-        return Scene(last.kind, next(iter(names + partners), ""), f"persona:{talker.persona.hash}", talker)
+        partners = [m.name for m in reversed(messages) if not m.mine and kind == "private"]
+        talker = self.talker(chat)
+        return Scene(kind, next(iter(names + partners), ""), f"persona:{talker.persona.hash}", talker)
 
     async def recent(self, chat: str) -> list[Message]:
         """What the chat said lately, as far as any prompt reaches back."""
@@ -116,12 +118,12 @@ class Voice:
             where,
             sampling,
             now=self.port.now(),
-            answering=todo.ids[-1],
+            answering=todo.answering[-1] if todo.answering else None,
             quoted=quoted,
             guard=settings.guard,
             disclosure=settings.disclosure,
             elsewhere=[self.lately.from_elsewhere],
-            ask=Ask(todo.chat, "private" if scene.kind == "private" else "addressed"),
+            ask=Ask(todo.chat, todo.rank, PATIENCE if todo.rank == "join" else None),
         )
 
     async def disclose(self, chat: str, scene: Scene) -> None:
@@ -140,9 +142,11 @@ class Voice:
         quote: str | None = None,
         flags: tuple[str, ...] = (),
         answers: Collection[str] = (),
+        at: str | None = None,
+        author: str = "",
     ) -> None:
         """Send a bubble, and keep what was sent as mine, with the ids it answers. Raises what the port raises."""
-        sent = await self.port.send(chat, text, quote)
+        sent = await self.port.send(chat, text, quote, at)
         now = self.port.now()
         message = Message(
             id=sent or f"sent-{uuid4().hex}",
@@ -157,4 +161,4 @@ class Voice:
             flags=flags,
             chat_name=scene.name,
         )
-        await self.history.add(message, author=scene.author, at=now, answers=answers)
+        await self.history.add(message, author=author or scene.author, at=now, answers=answers)

@@ -504,8 +504,22 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Where chats are kept: an SQLAlchemy URL; SQLite paths are relative to the checkout."""
     keep_days: float = Field(default=365.0, ge=0)
     """Days after which messages are deleted there; what the owner taught stays. 0: kept for ever."""
+    mode: Literal["off", "called", "join", "draft", "shadow"] = "called"
+    """What allowed chats get: off, called (answers), join (also speaks up), draft (to the owner), shadow (nothing)."""
+    freq: float = Field(default=1.0, ge=0, le=4)
+    """How often it speaks up by itself, of how often I really do; 0: only when called."""
+    delays: float = Field(default=1.0, ge=0)
+    """My pauses before and within a reply: 1 as long as mine, 0 none."""
+    night: Literal["later", "morning"] = "later"
+    """When a call in my quiet hours is answered: some minutes later, or when they end."""
+    takeover: float = Field(default=600.0, ge=0)
+    """Seconds of silence in a chat after the owner wrote there."""
+    per_minute: int = Field(default=6, ge=1)
+    """Bubbles in one chat within a minute, at most."""
+    per_day: int = Field(default=2000, ge=1)
+    """Bubbles of the account in a day, at most."""
     debounce: float = Field(default=1.8, ge=0)
-    """Seconds of quiet after which a burst is taken as one turn."""
+    """Seconds of quiet after which a burst is taken as one turn; follows each sender's own pace."""
     debounce_max: float = Field(default=10.0, ge=0)
     """Seconds after which a burst is answered even if it goes on."""
     stale: float = Field(default=120.0, gt=0)

@@ -78,12 +78,12 @@ def explain(commands: list[Command]) -> str:
 
 
 async def on(bridge: Bridge, line: Line) -> str:
-    await bridge.runner.switch(line.chat, True)
+    await bridge.runner.set_mode(line.chat, "called")
     return "好，这里开着了"
 
 
 async def off(bridge: Bridge, line: Line) -> str:
-    await bridge.runner.switch(line.chat, False)
+    await bridge.runner.set_mode(line.chat, "off")
     return "好，这里我不说话了"
 
 

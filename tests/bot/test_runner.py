@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +18,8 @@ from bot.history import OWNER, History
 from bot.persona.manifest import Model, Persona, Provenance
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import PromptSpec
-from bot.port import Port
-from bot.runner import Runner, Unsent
+from bot.port import Port, Unsent
+from bot.runner import Runner
 from bot.turn_state import Pace
 from bot.voice import DISCLOSURE
 from config.settings import Bot
@@ -30,7 +30,18 @@ GROUP, OTHER_GROUP, FRIEND, OWNER_CHAT = (
     "qq:private:20001",
     "qq:private:10001",
 )
-PACE = Pace(debounce=0.04, bubble_pause=0.03, typing=0.0, bare_wait=0.1, retries=(0.05, 0.1), per_minute=1000)
+PACE = Pace(
+    debounce=0.04,
+    bubble_pause=0.03,
+    typing=0.0,
+    bare_wait=0.1,
+    retries=(0.05, 0.1),
+    per_minute=1000,
+    per_user=1000,
+    gap=0.0,
+    delays=0.0,
+    rally=False,
+)
 PERSONA = Persona(
     name="me",
     model=Model(base="toy"),
@@ -81,7 +92,9 @@ class RecordingPort(Port):
         self.ahead = 0.0
         self.during: Callable[[str], object] = lambda _: None
 
-    async def send(self, chat: str, text: str, quote: str | None) -> str:
+    async def send(
+        self, chat: str, text: str, quote: str | None, at: str | None = None, faces: Sequence[str] = ()
+    ) -> str:
         result = self.during(chat)
         if asyncio.iscoroutine(result):
             await result
@@ -140,7 +153,7 @@ class House:
         """Until nothing is under way in any chat."""
         for _ in range(1000):
             await asyncio.sleep(0.01)
-            chats = self.runner._state.chats.values()
+            chats = self.runner.state.chats.values()
             if not any(chat.calls or chat.turn or chat.in_flight for chat in chats):
                 return
         pytest.fail("still busy")
@@ -239,8 +252,8 @@ async def test_only_allowed_chats_are_kept_and_answered(house):
 
 
 async def test_switches_hold_over_a_restart(house):
-    await house.runner.switch(GROUP, False)
-    await house.runner.switch(OTHER_GROUP, True)
+    await house.runner.set_mode(GROUP, "off")
+    await house.runner.set_mode(OTHER_GROUP, "called")
     await house.again()
     assert not house.runner.is_on(GROUP)
     assert house.runner.is_on(OTHER_GROUP)
@@ -257,9 +270,9 @@ async def test_switches_hold_over_a_restart(house):
 
 
 async def test_what_was_ignored_while_off_is_not_answered_later(house):
-    await house.runner.switch(GROUP, False)
+    await house.runner.set_mode(GROUP, "off")
     await house.say("在吗", at=True)
-    await house.runner.switch(GROUP, True)
+    await house.runner.set_mode(GROUP, "called")
     await house.again()
     await house.quiet()
     assert not house.port.sent
@@ -381,8 +394,8 @@ async def test_a_crash_while_sending_does_not_answer_twice(house):
     stuck = asyncio.Event()
     house.port.during = lambda chat: stuck.wait()
     await house.say("在吗", FRIEND)
-    await house.until(lambda: house.runner._sends)
-    for task in list(house.runner._tasks):
+    await house.until(lambda: house.runner.errands.sends)
+    for task in list(house.runner.errands.tasks):
         task.cancel()
     house.port.during = lambda chat: None
     await house.again()
@@ -532,14 +545,14 @@ async def test_closing_leaves_nothing_running(house):
     await house.runner.close()
     assert not house.talker.running
     assert asyncio.all_tasks() <= before
-    assert not house.runner._timers
+    assert not house.runner.errands.timers
     assert not await house.runner.hear(house.message("太晚了", FRIEND))
 
 
 async def test_closing_lets_a_bubble_on_its_way_arrive(house):
     house.port.during = lambda chat: asyncio.sleep(0.1)
     await house.say("在吗", FRIEND)
-    await house.until(lambda: house.runner._sends)
+    await house.until(lambda: house.runner.errands.sends)
     await house.again()
     assert [m.text for m in await house.history.recent(FRIEND, 5)] == ["在吗", "好呀"]
 
@@ -623,7 +636,7 @@ async def test_t06_chats_apart_and_everybody_answered_once_under_load(house):
     house.talker.answer = lambda _: (Piece(finish="busy"),) if next(turns) % 7 == 0 else "嗯"
     chats = [f"qq:group:8{number:03}" for number in range(30)]
     for chat in chats:
-        await house.runner.switch(chat, True)
+        await house.runner.set_mode(chat, "called")
 
     for _ in range(4):
         await asyncio.gather(*[house.say(f"暗号{chat[-4:]}完", chat, at=True) for chat in chats])
@@ -640,6 +653,6 @@ async def test_memory_is_bounded_over_many_chats(make):
     for number in range(600):
         house.port.ahead += 1.0
         await house.say("路过", f"qq:group:9{number:04}")
-    assert len(house.runner._state.chats) <= 2 * 256
-    assert not house.runner._timers
-    assert not house.runner._tasks
+    assert len(house.runner.state.chats) <= 2 * 256
+    assert not house.runner.errands.timers
+    assert not house.runner.errands.tasks

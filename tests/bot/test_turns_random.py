@@ -1,9 +1,9 @@
 """The turn engine under random orders of events: every invariant is checked after each step."""
 
-import json
 import math
+import pickle
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -21,17 +21,18 @@ from bot.events import (
     Heard,
     Muted,
     Recalled,
+    Ruled,
     Send,
     Sent,
     Settle,
-    Switched,
     Wake,
 )
+from bot.rules import Rules
 from bot.turn_state import Pace, State
 from bot.turns import forget_idle, step
 
 GROUP, FRIEND = "qq:group:7001", "qq:private:20001"
-PACE = Pace(per_minute=4, max_bubbles=3)
+PACE = Pace(per_minute=4, max_bubbles=3, delays=0.0, rally=False, gap=0.0)
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Watch:
     drafting: set[int] = field(default_factory=set)
     begun: Counter[int] = field(default_factory=Counter)
     flying: int = 0
+    lines: int = 0
+    """Foreign messages since my last bubble."""
     sends: list[float] = field(default_factory=list)
     wake: float | None = None
 
@@ -66,15 +69,15 @@ class Watch:
         elif isinstance(event, Recalled):
             self.recalled[event.id] = now
             self.dead.update(turn for turn, ids in self.turns.items() if event.id in ids)
-        elif isinstance(event, Switched | Muted | Cleared):
-            if isinstance(event, Switched):
-                self.on = event.mode != "off"
+        elif isinstance(event, Ruled | Muted | Cleared):
+            if isinstance(event, Ruled):
+                self.on = event.rules.mode != "off"
             if isinstance(event, Muted):
                 self.muted_until = event.until
             if isinstance(event, Cleared) or self.silent(now):
                 self.dead.update(self.turns)
         elif isinstance(event, Sent) and event.turn == self.flying:
-            self.flying = 0
+            self.flying, self.lines = 0, 0
             if not event.ok:
                 self.dead.add(event.turn)
         elif isinstance(event, Ended):
@@ -92,8 +95,11 @@ class Watch:
             if now - event.time > PACE.stale:
                 self.stale.add(event.id)
                 return
-            # T16: what was begun and not finished when somebody spoke is not gone on with.
-            self.dead.update(self.begun)
+            # T16: what was begun and not finished when somebody spoke is decided anew.
+            self.lines += 1
+            asker = {turn for turn in self.begun if self.senders[self.turns[turn][0]] == event.sender}
+            called = (event.private or event.addressed) and not self.silent(now)
+            self.dead.update(self.begun if called or self.lines > PACE.kept_lines else asker)
             if (event.private or event.addressed) and not self.silent(now):
                 self.owed.add(event.id)
 
@@ -153,7 +159,7 @@ class Watch:
             came = list(self.heard)
             others = {self.senders[message] for message in came} - {self.senders[action.quote]}
             assert others or len(came) - came.index(action.quote) > PACE.quote_after, "T17, T18"
-        self.flying = action.turn
+        self.flying, self.lines = action.turn, 0
         self.sends = [at for at in self.sends if at + 60 > now] + [now]
         assert len(self.sends) <= PACE.per_minute, "T25"
 
@@ -167,7 +173,7 @@ class World:
         self.watches = {GROUP: Watch(), FRIEND: Watch()}
         self.said: list[Heard] = []
         for chat in self.watches:
-            self.tell(Switched(chat, "called"))
+            self.tell(Ruled(chat, Rules("called")))
 
     def tell(self, event: Event) -> None:
         self.watches[event.chat].told(event, self.now)
@@ -228,8 +234,8 @@ class World:
 
     def command(self, chat: str, what: int) -> None:
         events = [
-            Switched(chat, "off"),
-            Switched(chat, "called"),
+            Ruled(chat, Rules("off")),
+            Ruled(chat, Rules("called")),
             Muted(chat, self.now + 20),
             Muted(chat, 0),
             Cleared(chat),
@@ -237,15 +243,15 @@ class World:
         ]
         self.tell(events[what])
         if what == 5:
-            modes = {key: known.mode for key, known in self.state.chats.items()}
+            modes = {key: known.rules for key, known in self.state.chats.items()}
             forget_idle(self.state, self.now)
             for key in modes.keys() - self.state.chats.keys():
-                self.tell(Switched(key, modes[key]))
+                self.tell(Ruled(key, modes[key]))
 
     def settle_down(self) -> None:
         """A good engine and a good platform from now on: whoever waits gets an answer."""
         for chat, watch in self.watches.items():
-            self.tell(Switched(chat, "called"))
+            self.tell(Ruled(chat, Rules("called")))
             self.tell(Muted(chat, 0))
             for _ in range(400):
                 if watch.flying:
@@ -277,7 +283,7 @@ def check(operations: list[tuple[Any, ...]]) -> None:
     world = World()
     for name, *arguments in operations:
         getattr(world, name)(*arguments)
-    json.dumps(asdict(world.state))
+    assert pickle.loads(pickle.dumps(world.state)) == world.state
     world.settle_down()
     for watch in world.watches.values():
         # T13, T22: nobody who called is forgotten, nobody gets two outcomes.

@@ -81,6 +81,7 @@ async def opened(
         "chats": [f"telegram:group:{GROUP}", f"group:{CHANNEL}", f"private:{DIRECT}"],
         "nickname": ["小北"],
         "debounce": 0.05,
+        "delays": 0,
         "disclosure": False,
         "backfill": 0,
         "database": f"sqlite+aiosqlite:///{folder}/history.db",

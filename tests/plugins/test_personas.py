@@ -55,7 +55,12 @@ async def up(home: Path, engine: dict[str, Any] | None = None, **knobs: Any) -> 
     from plugins.chat.bridge import Bridge
 
     given: dict[str, Any] = {"chats": ["private:20001", "group:7001"], "superusers": ["10001"], "max_bubbles": 1}
-    given |= {"debounce": 0.05, "disclosure": False, "database": f"sqlite+aiosqlite:///{home.parent}/history.db"}
+    given |= {
+        "debounce": 0.05,
+        "delays": 0,
+        "disclosure": False,
+        "database": f"sqlite+aiosqlite:///{home.parent}/history.db",
+    }
     before = children(os.getpid())
     bridge = Bridge(recording_port())
     try:

@@ -19,6 +19,7 @@ QUICK: dict[str, Any] = {
     "chats": [f"group:{GROUP}"],
     "nickname": ["小北"],
     "debounce": 0.3,
+    "delays": 0,
     "debounce_max": 2.0,
     "bubble_pause": 0.05,
     "disclosure": False,

@@ -56,7 +56,7 @@ async def test_a_private_message_and_an_at_anywhere_are_answered(tmp_path: Path,
             await peer.group(FRIEND, *parts)
             await peer.answers(number)
             assert peer.sent[-1].chat == f"group:{GROUP}"
-        await peer.group(FRIEND, "小北你说呢")
+        await peer.group(STRANGER, "小北你说呢")
         await peer.answers(5)
         await peer.group(STRANGER, reply(peer.sent[1].id), "引用你的")
         await peer.answers(6)
