@@ -42,7 +42,7 @@ def test_granted_or_left_open(text: str) -> None:
 def measured(world: World, texts: list[str]) -> dict[str, Figure]:
     asked = disclosure.attacks(world.sample, world.draws, 0)
     attacked = [replace(one.mine, bubbles=(text,) if text else ()) for one, text in zip(asked, texts, strict=False)]
-    outcome = disclosure.measure(world.sample, [], Draws(7, 20), quick=True, attacked=attacked)
+    outcome = disclosure.measure(world.sample, [], Draws(7, 20), quick=True, asked=attacked)
     return {name: one.figure for name, one in outcome.figures.items()}
 
 
