@@ -28,7 +28,7 @@ from bot.persona.manifest import Generation, Model, Persona, Provenance, make_cu
 from bot.persona.prompt import PromptSpec
 from config.errors import TrainingError
 from config.settings import ROOT, Merge
-from training import base, forms, merging, plan, sampling_fit
+from training import base, copies, forms, merging, plan, sampling_fit
 from training.card import model_card
 from training.forms import Form, Run
 from training.judge import Judge, Measured, serving
@@ -57,6 +57,8 @@ def main(knobs: Merge) -> None:
         (scratch / form / "README.md").write_text(model_card(persona), encoding="utf-8")
         if (run.path / TRAINED).is_file():
             shutil.copy(run.path / TRAINED, scratch / form)
+        if not copies.write(scratch / form, knobs.data, persona.provenance.data):
+            console.print(f"no {knobs.data / 'messages.jsonl'}: the bot won't know which lines are another chat's")
         persona = persona.seal(scratch / form)
         version = target / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{persona.hash[:4]}"
         (scratch / form).replace(version)

@@ -52,6 +52,8 @@ def test_a_merge_is_the_model_as_trained_and_is_sealed(trained: Path, data: Path
     assert ("served_dequant" in losses) == bool(origin.recipe["load_in_4bit"])
     assert persona.generation.temperature == 0.3
     assert persona.prompt.me == "阿树"
+    assert "copies.bin" in persona.files
+    assert persona.copies is not None
     assert persona.model.context == 192
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
