@@ -122,6 +122,7 @@ class Voice:
             quoted=quoted,
             guard=settings.guard,
             disclosure=settings.disclosure,
+            called=todo.rank != "join",
             elsewhere=[self.lately.from_elsewhere],
             ask=Ask(todo.chat, todo.rank, PATIENCE if todo.rank == "join" else None),
         )
