@@ -6,8 +6,9 @@ lose. Reading writes out what has gathered first. Doesn't know what the tables m
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Row, event
@@ -41,6 +42,9 @@ class Database:
         self._gathered: list[tuple[Executable, dict[str, Any]]] = []
         self._writing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._has_readers = self.dialect == "sqlite" and engine.url.database not in (None, "", ":memory:")
+        self._reading = asyncio.Lock()
+        self._reader: AsyncConnection | None = None
         self._scrubbing: asyncio.TimerHandle | None = None
         self._at_work: set[asyncio.Task[Any]] = set()
 
@@ -60,6 +64,8 @@ class Database:
                 await self._scrub()
             await asyncio.gather(*self._at_work)
         finally:
+            if self._reader is not None:
+                await self._reader.close()
             await self.engine.dispose()
 
     def gather(self, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
@@ -77,10 +83,10 @@ class Database:
         """Do this now, after what has gathered and in its transaction; on return it survives a crash."""
         return await self.whole(self._write(work))
 
-    async def read(self, query: Executable) -> Sequence[Row[Any]]:
-        """The rows of a query, with all that was written or gathered before."""
+    async def read(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """The rows of a query with these values bound, with all that was written or gathered before."""
         await self.flush()
-        return await self.whole(self._fetch(query))
+        return await self.whole(self._fetch(query, values))
 
     async def scrub(self) -> None:
         """See that what was deleted is in no file any more: not in free pages, stale copies or the log.
@@ -104,9 +110,16 @@ class Database:
             except OperationalError:
                 return False
 
-    async def _fetch(self, query: Executable) -> Sequence[Row[Any]]:
-        async with self.engine.connect() as connection:
-            return (await connection.execute(query)).all()
+    async def _fetch(self, query: Executable, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
+        if not self._has_readers:
+            async with self.engine.connect() as connection:
+                return (await connection.execute(query, values)).all()
+        # Taking a connection from the pool and giving it back costs as much as the query.
+        async with self._reading:
+            if self._reader is None:
+                opened = await self.engine.connect()
+                self._reader = await opened.execution_options(isolation_level="AUTOCOMMIT")
+            return (await self._reader.execute(query, values)).all()
 
     def _time_is_up(self) -> None:
         self._timer = None
@@ -172,6 +185,14 @@ def engine_of(url: str) -> AsyncEngine:
         ) from None
 
 
+def database_path(url: str) -> Path:
+    """The file that a SQLite URL names. SettingsError where it can't be read."""
+    try:
+        return ROOT / (make_url(url).database or "")
+    except ArgumentError:
+        raise SettingsError("the database URL can't be read", hint=HINT) from None
+
+
 def unusable(error: SQLAlchemyError | OSError) -> SettingsError:
     """What went wrong with the database, without what it was asked."""
     reason = str(getattr(error, "orig", None) or error).splitlines()[0]
@@ -182,7 +203,7 @@ def _anchored(url: URL) -> URL:
     """A relative SQLite path is relative to the checkout; its folder is made."""
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return url
-    path = ROOT / url.database
+    path = ROOT / str(url.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -196,8 +217,8 @@ def _engine(url: URL) -> AsyncEngine:
         return create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
     if url.database in (None, "", ":memory:"):
         return create_async_engine(url, hide_parameters=True)
-    # One connection: SQLite has one writer anyway, and nobody waits for a lock.
-    engine = create_async_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
+    # One connection that writes, so that nobody waits for a lock, and one that reads meanwhile.
+    engine = create_async_engine(url, pool_size=2, max_overflow=0, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _tune_sqlite)
     return engine
 

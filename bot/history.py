@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from bot.database import Database, storable
@@ -124,9 +125,7 @@ class History:
     async def recent(self, chat: str, n: int) -> list[Message]:
         """The newest messages of a chat since it was cleared, oldest first, without recalled ones."""
         mark = float(self.setting(chat, "cleared") or "-inf")
-        table = messages.c
-        query = select(messages).where(table.chat == chat, table.at > mark, table.recalled.is_(False))
-        rows = await self.database.read(query.order_by(table.at.desc(), table.seq.desc()).limit(n))
+        rows = await self.database.read(_RECENT, {"in_chat": chat, "mark": mark, "n": n})
         return [_message(row) for row in reversed(rows)]
 
     async def some(self, chat: str, ids: Collection[str]) -> list[Message]:
@@ -140,8 +139,7 @@ class History:
 
     async def author(self, chat: str, message_id: str) -> str:
         """Who wrote a message: OWNER, OTHER or `persona:<hash>`; empty when it isn't kept."""
-        table = messages.c
-        rows = await self.database.read(select(table.author).where(table.chat == chat, table.id == message_id))
+        rows = await self.database.read(_AUTHOR, {"in_chat": chat, "of_id": message_id})
         return rows[0].author if rows else ""
 
     async def unanswered(self, since: float) -> list[Message]:
@@ -194,7 +192,7 @@ class History:
 
     async def labels(self, chat: str) -> dict[str, str]:
         """Sender → label, as it was fixed in this chat."""
-        rows = await self.database.read(select(labels.c.sender, labels.c.label).where(labels.c.chat == chat))
+        rows = await self.database.read(_LABELS, {"in_chat": chat})
         return {row.sender: row.label for row in rows}
 
     def keep_labels(self, chat: str, new: Mapping[str, str]) -> None:
@@ -263,6 +261,15 @@ def _one(table: Any) -> Any:
     return (table.chat == bindparam("in_chat")) & (table.id == bindparam("of_id"))
 
 
+# Built once: to build a statement costs as much as to run it.
+_RECENT = (
+    select(messages)
+    .where(messages.c.chat == bindparam("in_chat"), messages.c.at > bindparam("mark"), messages.c.recalled.is_(False))
+    .order_by(messages.c.at.desc(), messages.c.seq.desc())
+    .limit(bindparam("n"))
+)
+_AUTHOR = select(messages.c.author).where(_one(messages.c))
+_LABELS = select(labels.c.sender, labels.c.label).where(labels.c.chat == bindparam("in_chat"))
 _SETTLE = update(messages).where(_one(messages.c) & (messages.c.turn != ANSWERED)).values(turn=bindparam("to"))
 _RECALL = update(messages).where(_one(messages.c)).values(recalled=True)
 _DROP = delete(chat_settings).where(
@@ -299,7 +306,7 @@ def _message(row: Any) -> Message:
         time=row.time,
         sender=row.sender,
         name=row.name,
-        segments=[Segment(**segment) for segment in json.loads(row.segments)],
+        segments=[Segment(**segment) for segment in from_json(row.segments)],
         mine=row.mine,
         reply_to=row.reply_to,
         flags=tuple(row.flags.split(",")) if row.flags else (),

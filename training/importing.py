@@ -125,8 +125,6 @@ def _plan(knobs: Import, ignored: Ignored) -> list[Planned]:
         if not found:
             raise InputError(f"no chat in {path}", hint=f"found {ignored}; unpack archives by hand, name single files")
         plan += found
-    if knobs.history.startswith("sqlite"):
-        raise UsageError("--history is for a database that is no file", hint="mybot import data/history.db")
     if knobs.history:
         plan.append((Elsewhere(knobs.history), *importer_for(Source("", BytesIO(), b"", 0), "mybot_history")))
     return plan

@@ -4,16 +4,12 @@ Knows the bot's history database; doesn't know exports. A persona that learns fr
 drifts away from the person, a little more with each training.
 """
 
-import asyncio
 from array import array
 from pathlib import Path
 
-from sqlalchemy import select
-
-from bot.database import connect
 from bot.forget import plain, print_of
 from bot.persona.message import Message
-from bot.tables import messages, said
+from training.importers.own_rows import opened_rows
 
 AROUND = 120
 """Seconds by which the two clocks may differ."""
@@ -30,16 +26,27 @@ class Written:
 
     @classmethod
     def read(cls, url: str) -> "Written":
-        """Everything the bot said according to its database. SettingsError when that can't be read."""
-        return asyncio.run(_read(url))
+        """Everything the bot said according to its database. Two lines when that can't be read."""
+        return cls._of(Path(), url)
 
     @classmethod
     def beside(cls, url: str, data: Path) -> "Written":
         """From the database the owner names, or history.db in the data folder; nothing if there is none."""
         if url:
             return cls.read(url)
-        path = (data / "history.db").absolute()
-        return cls.read(f"sqlite+aiosqlite:///{path}") if path.is_file() else cls()
+        path = data / "history.db"
+        return cls._of(path) if path.is_file() else cls()
+
+    @classmethod
+    def _of(cls, path: Path, url: str = "") -> "Written":
+        written = cls()
+        with opened_rows(path, url) as rows:
+            for row in rows.spoken():
+                written.add(plain(row.segments), row.kind, row.time)
+            # Of what is deleted there this is left, for this very purpose.
+            for row in rows.said():
+                written.add_print(row.words, row.time)
+        return written
 
     def add(self, text: str, kind: str, time: float) -> None:
         """The bot said this in a chat of that kind."""
@@ -55,20 +62,3 @@ class Written:
             return False
         times = self._times.get(print_of(message.text, message.kind), ())
         return any(abs(time - message.time) <= AROUND for time in times)
-
-
-async def _read(url: str) -> Written:
-    written = Written()
-    engine = await connect(url)
-    try:
-        async with engine.connect() as connection:
-            columns = messages.c
-            query = select(columns.kind, columns.time, columns.segments).where(columns.author.like("persona:%"))
-            async for row in await connection.stream(query):
-                written.add(plain(row.segments), row.kind, row.time)
-            # Of what is deleted there this is left, for this very purpose.
-            async for row in await connection.stream(select(said)):
-                written.add_print(row.words, row.time)
-    finally:
-        await engine.dispose()
-    return written

@@ -11,7 +11,7 @@ import pytest
 
 from bot.history import OWNER, History
 from bot.persona.message import Message, Segment
-from config.errors import InputError, MyBotError, SettingsError, UsageError
+from config.errors import InputError, MyBotError, SettingsError
 from config.settings import Dataset, Import
 from training import dataset, importing
 from training.importers import mybot_history
@@ -271,6 +271,13 @@ def test_a_server_that_isnt_there_is_two_lines_without_a_password(tmp_path, caps
     assert "secret" not in str(error.value) + error.value.hint + "".join(capsys.readouterr())
 
 
-def test_a_file_is_named_like_an_export(path, tmp_path):
-    with pytest.raises(UsageError, match="file"):
-        importing.main(Import(history=f"sqlite+aiosqlite:///{path}", data=tmp_path / "data", me=[ME]))
+def test_a_url_of_a_file_and_the_file(path, tmp_path, capsys):
+    url = f"sqlite+aiosqlite:///{path}"
+    importing.main(Import(history=url, data=tmp_path / "a", me=[ME], consent=["group:7001"]))
+    importing.main(Import(exports=[path], data=tmp_path / "b", me=[ME], consent=["group:7001"]))
+    assert [{**row, "source": ""} for row in rows(tmp_path / "a")] == [
+        {**row, "source": ""} for row in rows(tmp_path / "b")
+    ]
+    with pytest.raises(InputError, match="does not exist"):
+        importing.main(Import(history=f"{url}x", data=tmp_path / "c", me=[ME]))
+    assert {file.name for file in tmp_path.iterdir()} == {"a", "b", "history.db"}

@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from bot.database import connect
 from bot.persona.message import Message, Segment
 from bot.tables import messages
+from config.errors import InputError
 from training.written import Written
 
+LAYOUTS = Path(__file__).parents[1] / "bot" / "layouts"
 AT = 1_700_000_000
 
 
@@ -52,3 +56,19 @@ def test_no_database_is_no_lines(tmp_path: Path) -> None:
     written = Written.beside("", tmp_path)
     assert not len(written)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_that_isnt_there_is_told_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        Written.beside(f"sqlite+aiosqlite:///{tmp_path / 'histroy.db'}", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_database_is_read_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with sqlite3.connect(path) as raw:
+        raw.executescript((LAYOUTS / "1-sqlite.sql").read_text(encoding="utf-8"))
+    raw.close()
+    before = path.read_bytes()
+    assert Written.beside("", tmp_path).by_the_bot(message("去呀，三点", 1700000031, "group"))
+    assert path.read_bytes() == before

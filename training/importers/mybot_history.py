@@ -47,7 +47,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:  # noqa
     """The messages that may be learned from, in the order of arrival; times are UTC already."""
     from training.importers.own_rows import opened_rows
 
-    with opened_rows(source) as rows:
+    with opened_rows(source.path, source.url) as rows:
         consent = Consent(rows.consents(), source.consent)
         account = _Accounts(rows.owners())
         notes.owners |= set(account.of_platform.values())

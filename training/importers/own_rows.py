@@ -15,12 +15,11 @@ from sqlalchemy import Select, func, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.database import engine_of, unusable
+from bot.database import database_path, engine_of, unusable
 from bot.history import OWNER
 from bot.migrations import refuse_newer
-from bot.tables import consents, messages, preferences, version
+from bot.tables import consents, messages, preferences, said, version
 from config.errors import InputError
-from training.importers.source import Source
 
 PAGE = 2000
 """Messages that are read at once."""
@@ -39,19 +38,33 @@ class Rows:
         self._loop.close()
 
     def look(self) -> None:
-        """See which version it is. MyBotError where that is newer than this mybot."""
-        self.version = int(self._all(select(version.c.version))[0][0])
+        """See which version it is. MyBotError where that is newer than this mybot, or none."""
+        found = self._all(select(version.c.version))
+        if not found:
+            raise InputError("that database of mybot was never finished", hint="start the bot once with it")
+        self.version = int(found[0][0])
         refuse_newer(self.version)
 
     def messages(self) -> Iterator[Any]:
         """Every kept message in the order of arrival."""
         columns = [c if self.version > 1 or c.name != "answers" else literal("").label("answers") for c in messages.c]
+        return self._pages(select(*columns))
+
+    def _pages(self, query: "Select[Any]") -> Iterator[Any]:
         after = 0
-        while page := self._all(
-            select(*columns).where(messages.c.seq > after).order_by(messages.c.seq).limit(PAGE),
-        ):
+        while page := self._all(query.where(messages.c.seq > after).order_by(messages.c.seq).limit(PAGE)):
             yield from page
             after = page[-1].seq
+
+    def spoken(self) -> Iterator[Any]:
+        """Every line of the bot that is kept."""
+        table = messages.c
+        columns = (table.seq, table.kind, table.time, table.segments)
+        return self._pages(select(*columns).where(table.author.like("persona:%")))
+
+    def said(self) -> list[Any]:
+        """Prints of the bot's lines that aren't kept any more."""
+        return self._all(select(said)) if self.version > 1 else []
 
     def owners(self) -> list[tuple[str, str, int]]:
         """Chat, account and messages of what the owner typed."""
@@ -84,17 +97,21 @@ class Rows:
 
 
 @contextmanager
-def opened_rows(source: Source) -> Iterator[Rows]:
-    """The database of a source. InputError or SettingsError, two lines, where it can't be read."""
-    rows = Rows(engine_of(source.url) if source.url else _read_only(source.path))
+def opened_rows(path: Path, url: str = "") -> Iterator[Rows]:
+    """The database in a file, or at a URL. InputError or SettingsError, two lines, where it can't be read."""
+    if url.startswith("sqlite"):
+        path, url = database_path(url), ""
+    if not url and not path.is_file():
+        raise InputError(f"{path} does not exist", hint="it is the bot's database: [bot] database says where it is")
+    rows = Rows(engine_of(url) if url else _read_only(path))
     try:
         rows.look()
         yield rows
-    except (SQLAlchemyError, OSError, IndexError) as error:
-        if source.url and not isinstance(error, IndexError):
+    except (SQLAlchemyError, OSError) as error:
+        if url:
             raise unusable(error) from None
         hint = "stop the bot before you copy its database, with history.db-wal if that is beside it"
-        raise InputError(f"{source.name} can't be read as mybot's database", hint=hint) from None
+        raise InputError(f"{path.name} can't be read as mybot's database", hint=hint) from None
     finally:
         rows.close()
 
