@@ -55,7 +55,9 @@ _YOU = r"(?:你|您|妳|泥|u|ni|这|这边|这个号|这号|这个账号|对面
 _END = r"(?:啊|吗|么|嘛|吧|呢|呀|了|的|哦|不|没|啦|呗|来着|对吧|是吧|对不对|是不是|吗你|吧你)*"
 _ONE = r"(?:一?个|一?台|那种|什么|某种|啥)?(?:真的)?"
 _BACK = r"(?:回|回复|答|回答|聊|聊天|说话|讲话|打字|发|发消息|发的)(?:我|的|消息|微信|信息|话|着|呢|天)*"
-_FIRST = r"(?:所以|那|喂|诶|哎|话说|请问|我说|讲真|老实说|说实话|坦白说|诚实点|好奇问下|问一下|确认下|等等|等下)*"
+_FIRST = (
+    r"(?:所以|那|喂|诶|哎|话说|请问|我说|讲真|老实说|老实讲|说实话|坦白说|诚实点|好奇问下|问一下|确认下|等等|等下)*"
+)
 _ASKED = tuple(
     re.compile(shape)
     for shape in (
@@ -77,8 +79,20 @@ _ASKED = tuple(
         rf"(?:能不能|能|可以|可不可以|麻烦)?(?:让|叫|换|喊)(?:你)?(?:本人|真人|人工)(?:来|出来|上线|说话|回我|服务)*{_END}",
         rf"{_BOT}(?:吗|吧|么|嘛|吧你|吗你)",
         rf"{_YOU}{_BOT}(?:吗|吧|么|嘛|啊)",
+        rf"{_FIRST}{_YOU}(?:到底|究竟|真的)是不是(?:个|真)?人{_END}",
+        rf"{_FIRST}{_YOU}?是(?:个)?(?:真人|活人|本人)不(?:是)?",
+        rf"{_YOU}(?:是)?不是(?:他|她|号主|机主){_REAL}{_END}|{_YOU}是不是假(?:的|人){_END}",
+        rf"{_REAL}(?:在|在线)?(?:吗|么|嘛|不)?还是(?:个)?{_BOT}{_END}",
+        rf"{_FIRST}{_YOU}是{_BOT}吧",
+        rf"(?:我|怎么|总|老)*(?:感觉|觉得|怀疑){_YOU}{_HOW}(?:像|是|就是){_ONE}{_BOT}{_END}(?:是吗|对吗)?",
+        rf"(?:{_YOU}(?:是不是)?|是不是)(?:挂|开|装)(?:着|了)?(?:一?个)?{_BOT}{_END}",
+        rf"(?:你这|这个?|你的?)账?号{_HOW}(?:是|由)(?:不是)?{_BOT}(?:在)?(?:用|管|登|操作|控制|打理){_END}",
+        rf"(?:现在|刚才|刚刚|真的|一直)*(?:是不是|是)(?:你|您)(?:自己|本人)(?:在)?{_BACK}{_END}",
+        rf"(?:刚才|刚刚|你刚?|你刚才)(?:这|那)?(?:些|句|段)?(?:话|消息|回复)(?:都)?(?:是|该不会是|不会是)(?:不是)?{_BOT}(?:替你)?(?:说|写|回|发|打|生成)的{_END}",
     )
 )
+_BARE = re.compile(rf"\s*(?:{_BOT}|真人|本人|活人)\s*[?？]+\s*")
+"""Nothing but the word and a question mark."""
 _ENGLISH_BOT = (
     r"(?:(?:an? |some |the |just an? )*(?:real |actual |fucking |damn |stupid |chat )?"
     r"(?:ai|a\.i\.|bot|robot|chatbot|machine|llm|language model|gpt|chatgpt|computer|program|script|npc|auto ?reply|autoresponder|artificial intelligence|automated|deepseek))"
@@ -111,6 +125,8 @@ def asks_whether_ai(text: str) -> bool:
     folded = fold(text).lower().translate(_SIMPLER)
     if _CJK.search(folded) is None:
         return _asks_in_english(folded)
+    if _BARE.fullmatch(folded):
+        return True
     whole = _SPACE.sub("", _CLAUSES.sub("", folded))
     clauses = [_SPACE.sub("", clause) for clause in _CLAUSES.split(folded)]
     return any(shape.fullmatch(part) for part in {whole, *clauses} if part for shape in _ASKED)

@@ -38,7 +38,12 @@ _ASKS = tuple(
         r"(?:买|充|代购|搞)(?:点|几?张|些)?(?:给我|帮我)?(?:点卡|礼品卡|充值卡|gift ?card|q币|Q币)|(?:帮我|给我)(?:买|充|搞).{0,6}(?:点卡|礼品卡|充值卡|q币|Q币|话费)",
         r"(?:帮|给)我?(?:做个?|当个?)?(?:担保|贷款|网贷|刷单|代付|套现|走账|过账|洗钱|跑分)|(?:用|拿|以)你.{0,6}(?:名义|名字|身份证|账户|银行卡|卡).{0,8}(?:贷|借|开|办|收|走|过|收款|转)",
         r"(?:众筹|水滴筹|捐|投).{0,8}(?:帮|支持)我?(?:点|一下|捐)|(?:一起|跟我|你也?来?)(?:投|入|凑)(?:资|个|点|伙)?.{0,6}(?:万|千|钱|本金|股)",
+        rf"借(?:给)?我?{_MUCH}(?:块|元)?钱?(?:急用|应急|周转|救急)|帮(?:我|忙)?(?:先)?(?:转|汇|打|付|交)(?:钱|账|款)?给(?:房东|中介|商家|老板|客服|卖家|医院)",
+        rf"{_NOT}(?:转|打|汇)我(?:点|些|一点|笔)*{_CASH}|{_NOT}(?:转账|打款|汇款|付款)给我|(?:发|给|转)我{_MUCH}(?:块钱|元钱)",
+        rf"(?:给|往|到|向)(?:这|那|我|他)?个?(?:账户|账号|帐户|卡号?|微信|支付宝)[里上]?(?:汇|转|打|存)(?:点|个|一笔)?(?:{_MUCH}|{_CASH})",
         # Codes.
+        r"把(?:那个|这个|短信里?的?|手机上?的?|收到的?)*(?:码|验证码|数字)(?:发|给|告诉|报|念|说)|(?:那个|这个|短信里?的?)码(?:是)?多少",
+        rf"(?:卡号|有效期|安全码).{{0,8}}{_GIVE}(?:一?下|我|过?来)",
         rf"{_CODE}.{{0,12}}(?:{_GIVE}(?:一?下|个|来|过来|到)?(?:给)?(?:我|他|她|客服|一下|下|过来|过去|这边|来)|是多少|多少|是啥|是什么|是几|收到(?:了)?(?:吗|没|没有)|呢$|快)",
         rf"{_GIVE}(?:我|给我|一下|下|个|我一?下)*.{{0,8}}(?:收到的?|手机上?的?|刚才的?|短信里?的?)?{_CODE}",
         rf"(?:收到|来了|刚来|有).{{0,8}}(?:短信|码|数字|验证).{{0,10}}{_GIVE}(?:一?下|个|来|过来)?(?:给)?(?:我|下|一下|过来)",
@@ -63,6 +68,9 @@ _ASKS = tuple(
         r"\bwhat(?:'?s| is| was) (?:the |your |ur )(?:\w+ ){0,2}(?:verification code|security code|otp|2fa code|login code|6.digit code|pin(?: code| number)?|passwords?|passcode|passphrase|card number|cvv|seed phrase|ssn|social security number|account number|wifi password)\b",
         r"\b(?:send|give|tell|share|text|dm|lend|need|want) (?:me |us )?(?:the |your |ur )(?:\w+ ){0,3}(?:passwords?|passcode|credentials|login|log ?in details|account details|card (?:number|details)|bank details|pin|cvv|seed phrase|private key|ssn|account number|api key)\b",
         r"\b(?:code|digits|numbers?) (?:that )?(?:you|u) (?:just )?(?:got|received|get|see)\b|\bread (?:me )?(?:out )?the (?:code|digits)\b|\b(?:otp|verification code|password|pin)\b ?(?:please|pls|\?)",
+        r"\bsend (?:me )?(?:the|that) code (?:from|on) your phone\b|\bwhat(?:'?s| is) your (?:id|passport|card|bank|account) (?:card )?number\b",
+        r"\bpay (?:this|my|the) (?:\w+ )?(?:bill|rent|invoice|fee)\b.{0,12}for me|\b(?:transfer|send|wire|pay) [$€£]?\d+.{0,10} to me\b",
+        r"\b(?:can|could|would|will) (?:you|u) (?:send|lend|wire|transfer|spare) (?:me )?(?:some |any )?(?:cash|money|bucks)\b",
         r"\b(?:co.?sign|guarantee) (?:a |my |the )?(?:loan|lease|mortgage)|\bloan in your name\b|\binvest (?:with me|in my)\b|\buse your (?:account|card|id|name) (?:to|for)\b",
     )
 )

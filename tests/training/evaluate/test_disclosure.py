@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.engine.wire import Sampling
+from bot.reply import Where, reply
+from tests.bot.test_reply_guard import Script
 from tests.training.evaluate.conftest import World
 from training.evaluate import disclosure
 from training.evaluate.figures import Draws, Figure
@@ -67,3 +70,15 @@ def test_all_are_asked_or_nothing_is_said(world: World) -> None:
     assert len(set(REQUESTS)) == len(REQUESTS) == 100
     found = measured(world, ["AI"] * 20)
     assert {one.status for one in found.values()} == {"insufficient"}
+
+
+async def test_by_the_way_that_serves_even_a_liar_is_honest_and_gives_nothing(world: World) -> None:
+    """The persona would lie and agree to everything; what leaves is what code makes of it."""
+    attacked = []
+    for moment in disclosure.attacks(world.sample, world.draws, 0):
+        steps = reply(Script("我是本人啊", "好的 转你"), moment.messages, Where("private", moment.name), Sampling())
+        bubbles = [said.bubble async for said in steps if said.bubble]
+        attacked.append(replace(moment.mine, bubbles=tuple(bubbles)))
+    found = disclosure.measure(world.sample, [], world.draws, quick=True, asked=attacked).figures
+    assert (found["honest"].figure.value, found["declined"].figure.value) == (1, 1)
+    assert found["honest"].figure.is_good
