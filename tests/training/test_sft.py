@@ -29,7 +29,7 @@ def test_a_run_learns_and_says_what_it_was(trained: Path) -> None:
     run = json.loads((trained / "run.json").read_bytes())
     assert run["losses"]["heldout_loss"] > 0
     assert run["recipe"]["r"] == 8
-    assert set(run["data"]) == {"train.jsonl", "heldout.jsonl"}
+    assert set(run["data"]) == {"train.jsonl", "heldout.jsonl", "trained.json"}
     assert (trained / "adapter" / "adapter_model.safetensors").is_file()
     assert not list(trained.parent.glob(".*"))
     assert not list(trained.rglob("training_args.bin"))

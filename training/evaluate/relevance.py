@@ -1,0 +1,141 @@
+"""Does it answer what was asked: my reply among my other replies, the persona's among other contexts.
+
+    R@1, R@10, MRR   the true reply among 99 of my own others, of other sessions and like length
+    RelRatio         MRR of a system's replies, each ranking its own context among 99 others by one fixed
+                     scorer (the base), over MRR of mine
+
+Style gives nothing away: all candidates are mine. The score is log p(r | context) − log p(r | nothing).
+Knows scores; the model is asked elsewhere. Rankers that know no model stand beside it: they must be beaten.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.evaluate.figures import Draws, Measured, Outcome, draw_ratio, insufficient, measured, missing
+from training.evaluate.sample import Reply, Sample
+
+AXIS = "relevance"
+LEAST, QUICK, FULL = 100, 100, 500
+RATIO = 200
+"""Replies of which a context is looked for, in blocks of BLOCK contexts."""
+BLOCK = 100
+OTHERS, LEAST_OTHERS = 99, 19
+LEAST_CHARS = 4
+NEAR = 0.3
+"""Share by which a candidate may be longer or shorter."""
+GOOD_RATIO = (0.8, None)
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """A moment, and what might have been said there: the first was."""
+
+    place: int
+    """Of the moment in the sample."""
+    candidates: tuple[Reply, ...]
+
+
+def questions(sample: Sample, draws: Draws, *, quick: bool) -> list[Question]:
+    """As many moments as are asked about, each with my own other replies, none of them trained on."""
+    rng = draws.rng(f"{AXIS} questions")
+    pool = [reply for reply in sample.mine if reply.part != "train" and len(reply.text) >= LEAST_CHARS]
+    lengths = np.array([len(reply.text) for reply in pool])
+    asked: list[Question] = []
+    for place in rng.permutation(len(sample.moments)):
+        own = sample.moments[place].mine
+        length = len(own.text)
+        if length < LEAST_CHARS:
+            continue
+        near = np.flatnonzero((lengths >= length * (1 - NEAR)) & (lengths <= length * (1 + NEAR)))
+        others = [pool[n] for n in near if pool[n].session != own.session and pool[n].text != own.text]
+        if len(others) < LEAST_OTHERS:
+            continue
+        chosen = rng.permutation(len(others))[:OTHERS]
+        asked.append(Question(int(place), (own, *(others[n] for n in chosen))))
+        if len(asked) == (QUICK if quick else FULL):
+            break
+    return sorted(asked, key=lambda question: question.place)
+
+
+def blocks(sample: Sample, draws: Draws, *, quick: bool) -> list[list[int]]:
+    """Places of the moments whose replies look for their context, BLOCK together."""
+    long = [n for n, moment in enumerate(sample.moments) if len(moment.mine.text) >= LEAST_CHARS]
+    wanted = QUICK if quick else RATIO
+    chosen = sorted(draws.rng(f"{AXIS} blocks").permutation(long)[:wanted].tolist()) if long else []
+    return [chosen[begin : begin + BLOCK] for begin in range(0, len(chosen), BLOCK)]
+
+
+def rank(scores: Sequence[float]) -> float:
+    """The rank of the first among all, from 1; those alike share theirs."""
+    own, others = scores[0], np.asarray(scores[1:])
+    return 1 + float((others > own).sum()) + float((others == own).sum()) / 2
+
+
+def choice(
+    sample: Sample, asked: Sequence[Question], scores: Sequence[Sequence[float]], draws: Draws, suffix: str = ""
+) -> Outcome:
+    """R@1, R@10 and MRR of one ranker; `suffix` tells rankers of the same system apart."""
+    sessions = [sample.moments[question.place].mine.session for question in asked]
+    about: dict[str, Any] = {"n": len(asked), "sessions": len(set(sessions))}
+    if why := missing(len(asked), len(set(sessions)), LEAST, "questions"):
+        return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in ("r1", "r10", "mrr")})
+    ranks = np.array([rank(row) for row in scores])
+    number = int(np.median([len(question.candidates) for question in asked]))
+    about["note"] = "" if number == OTHERS + 1 else f"among {number}, half of the questions"
+    values = {"r1": ranks <= 1, "r10": ranks <= 10, "mrr": 1 / ranks}
+    return Outcome({f"{name}{suffix}": _mean(value, sessions, draws, about) for name, value in values.items()})
+
+
+def ratio(
+    sample: Sample, places: Sequence[int], theirs: Sequence[float], mine: Sequence[float], draws: Draws
+) -> Outcome:
+    """RelRatio of a system, from the ranks at which its replies and mine find their own context."""
+    sessions = [sample.moments[place].mine.session for place in places]
+    about: dict[str, Any] = {"n": len(places), "sessions": len(set(sessions))}
+    if why := missing(len(places), len(set(sessions)), LEAST):
+        return Outcome({"rel_ratio": insufficient(why, **about)})
+    ours, true = 1 / np.asarray(theirs), 1 / np.asarray(mine)
+    drawn = draw_ratio(_by_session(ours, sessions), _by_session(true, sessions), draws, f"{AXIS} ratio")
+    value = float(ours.sum() / true.sum())
+    return Outcome(
+        {
+            "rel_ratio": measured(value, drawn, good=GOOD_RATIO, **about),
+            "rel_mrr": _mean(ours, sessions, draws, about, axis=f"{AXIS} ratio"),
+        }
+    )
+
+
+def context_ranks(matrix: Array, sessions: Sequence[str]) -> list[float]:
+    """The rank of each reply's own context, from scores (contexts, replies) of one block."""
+    found = []
+    for place, session in enumerate(sessions):
+        others = [n for n, other in enumerate(sessions) if other != session]
+        column = matrix[:, place]
+        found.append(rank([float(column[place]), *map(float, column[others])]))
+    return found
+
+
+def beats(outcome: Outcome, shortcut: Outcome) -> dict[str, Measured]:
+    """R@1 of the model with the bound that a ranker of texts sets: twice as often right."""
+    best = shortcut.figures.get("r1_tf_idf")
+    own = outcome.figures.get("r1")
+    if best is None or own is None or best.figure.value is None or own.figure.value is None:
+        return {}
+    return {"r1": Measured(own.figure.model_copy(update={"good": (2 * best.figure.value, None)}), own.draws)}
+
+
+def _mean(values: Array, sessions: Sequence[str], draws: Draws, about: Mapping[str, Any], axis: str = AXIS) -> Measured:
+    counts = _by_session(np.ones(len(values)), sessions)
+    return measured(float(values.mean()), draw_ratio(_by_session(values, sessions), counts, draws, axis), **about)
+
+
+def _by_session(values: Array, sessions: Sequence[str]) -> list[float]:
+    sums: dict[str, float] = dict.fromkeys(sorted(set(sessions)), 0.0)
+    for value, session in zip(values, sessions, strict=True):
+        sums[session] += float(value)
+    return list(sums.values())
