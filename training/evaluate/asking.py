@@ -1,56 +1,145 @@
 """Everything that needs a model: what each system says, and what it makes of what was said.
 
-One model is loaded at a time, and only for what the ledger doesn't know yet.
+One model is loaded at a time, and only for what the ledger doesn't know yet. The base comes last: it is
+the fixed scorer that looks at what all have said.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from training.evaluate.figures import Figure, Outcome
+from bot.persona.manifest import Persona
+from training.evaluate import relevance
+from training.evaluate.controls import CONTROLS
+from training.evaluate.figures import Draws
 from training.evaluate.ledger import Ledger
-from training.evaluate.models import engine, opened, opened_base
 from training.evaluate.profile import Profile
-from training.evaluate.sample import Answers, Moment
+from training.evaluate.relevance import Question
+from training.evaluate.sample import Answers, Moment, Reply, Sample
 from training.evaluate.speaking import Local, Prompted, answers, key, speak
-
-if TYPE_CHECKING:
-    from training.evaluate.command import Work
+from training.evaluate.weighing import Weigher, alone_key, fits_key, nats_key, rank_key
 
 Steps = Callable[[str], "AbstractContextManager[Callable[[int, int], None]]"]
+AT_ONCE = 64
+"""Replies that are asked for together; the engine puts them into its own batches."""
+FITTED = ("replay", "babble", "shuffled")
+"""Controls whose replies look for their context, too."""
+MEMBERS = 200
+"""Replies on each side of the border of training and dev of which is asked whether they were learned."""
 
 
-def ask(work: "Work", ledger: Ledger, steps: Steps) -> dict[str, Figure]:
-    """Let the models say and score what is missing; what that cost."""
-    knobs = engine(work.knobs, work.folder)
-    if _missing(ledger, ("persona",), work.sample.moments):
-        with opened(work.folder, work.persona, knobs) as loaded, steps("the persona answers") as note:
-            talker = Local(loaded, work.persona, knobs)
-            speak(talker, "persona", work.sample.moments, ledger, seed=work.knobs.seed, at_once=64, note=note)
-    if work.base and _missing(ledger, ("base", "base_prompt"), work.sample.moments):
-        with opened_base(work.base, work.folder, work.persona, knobs) as loaded:
-            talker = Local(loaded, work.persona, knobs)
-            profile = Profile(
-                work.sample.of("train"),
-                work.persona.prompt,
-                lambda text: len(loaded.tokenizer(text, add_special_tokens=False)["input_ids"]),
-                loaded.context,
-            )
-            for system, who in (("base", talker), ("base_prompt", Prompted(talker, profile))):
-                with steps(f"{system.replace('_', ' + ')} answers") as note:
-                    speak(who, system, work.sample.moments, ledger, seed=work.knobs.seed, at_once=64, note=note)
-    return {}
+@dataclass
+class Asked:
+    """What is asked of the models, all of it from the sample, and what the ledger knows of it."""
+
+    sample: Sample
+    apart: list[Moment]
+    """Of chats that were held out whole."""
+    theirs: list[Moment]
+    """What others said, as if it were to be said by me."""
+    members: list[Moment]
+    """Of the training part and of dev, around their border."""
+    attacks: dict[str, list[Moment]]
+    """By the axis they are for."""
+    draws: Draws
+    quick: bool
+    ledger: Ledger
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        return relevance.questions(self.sample, self.draws, quick=self.quick)
+
+    @cached_property
+    def blocks(self) -> list[list[int]]:
+        return relevance.blocks(self.sample, self.draws, quick=self.quick)
+
+    @property
+    def own(self) -> list[Moment]:
+        """Every place where I answered that is asked about, once."""
+        return list({moment.id: moment for moment in (*self.sample.moments, *self.apart)}.values())
+
+    @property
+    def asked_of_persona(self) -> list[Moment]:
+        return [*self.sample.moments, *(moment for moments in self.attacks.values() for moment in moments)]
+
+    def said(self, system: str, *, guard: bool = True) -> list[Reply] | None:
+        """A model's answers to the sample; None where it was never asked."""
+        return answers(system, self.sample.moments, self.ledger, guard=guard)
+
+    def attacked(self, system: str, axis: str, *, guard: bool = True) -> list[Reply] | None:
+        return answers(system, self.attacks.get(axis, []), self.ledger, guard=guard) or None
+
+    def everybody(self) -> dict[str, Answers]:
+        """Whoever answered the moments: models first, then the controls there is enough for."""
+        found = {system: self.said(system) for system in ("persona", "base_prompt", "base")}
+        found |= {name: control(self.sample, self.draws) for name, control in CONTROLS.items()}
+        return {system: said for system, said in found.items() if said is not None}
+
+    def fitted(self) -> dict[str, Answers]:
+        """Whose replies look for their context: mine, the models', and the tricks'."""
+        there = {name: said for name, said in self.everybody().items() if name not in CONTROLS or name in FITTED}
+        return {"me": [moment.mine for moment in self.sample.moments], **there}
+
+    def texts(self) -> list[str]:
+        """All that a judge by likelihood looks at."""
+        newest = self.sample.of("train")[-len(self.sample.moments) :]
+        replies = [*newest, *(moment.mine for moment in self.sample.moments)]
+        replies += [reply for said in self.everybody().values() for reply in said]
+        return sorted({reply.text for reply in replies})
 
 
-def said(work: "Work", system: str, ledger: Ledger) -> Answers | None:
-    """What a model answered to the sample's moments; None where it was never asked."""
-    return answers(system, work.sample.moments, ledger)
+def ask_persona(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: Steps, seed: int) -> None:
+    """All that is asked of the persona."""
+    with steps("the persona answers") as note:
+        speak(talker, "persona", asked.asked_of_persona, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
+    _weigh(asked, Weigher(loaded, persona.prompt, asked.ledger), "persona", steps)
 
 
-def outcomes(work: "Work", system: str, answered: Answers, ledger: Ledger) -> dict[str, Outcome]:
-    """The axes that rest on what models made of texts."""
-    return {}
+def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: Steps, seed: int) -> None:
+    """All that is asked of the base model, bare and with a profile, the persona having spoken."""
+    count = lambda text: len(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])  # noqa: E731
+    profile = Profile(asked.sample.of("train"), persona.prompt, count, loaded.context)
+    for system, who in (("base", talker), ("base_prompt", Prompted(talker, profile))):
+        with steps(f"{system.replace('_', ' + ')} answers") as note:
+            speak(who, system, asked.sample.moments, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
+    weigher = Weigher(loaded, persona.prompt, asked.ledger)
+    _weigh(asked, weigher, "base", steps)
+    with steps("base + prompt reads my replies") as note:
+        prompted = Weigher(loaded, persona.prompt, asked.ledger, profile)
+        prompted.nats("base_prompt", asked.sample.moments, note)
+    with steps("base reads all replies") as note:
+        weigher.alone("base", asked.texts(), note)
+    with steps("base looks for contexts") as note:
+        for number, block in enumerate(asked.blocks):
+            moments = [asked.sample.moments[place] for place in block]
+            weigher.fits("base", moments, block_texts(asked, block), lambda done, of, n=number: note(n * of + done, len(asked.blocks) * of))
 
 
-def _missing(ledger: Ledger, systems: Sequence[str], moments: Sequence[Moment]) -> list[Any]:
-    return ledger.missing(key(system, moment) for system in systems for moment in moments)
+def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:
+    """What is fitted to the contexts of a block: each of its replies by each system, once."""
+    said = asked.fitted().values()
+    return sorted({answers[place].text for answers in said for place in block if answers[place].text})
+
+
+def _weigh(asked: Asked, weigher: Weigher, system: str, steps: Steps) -> None:
+    with steps(f"{system} reads replies") as note:
+        weigher.nats(system, [*asked.own, *asked.theirs, *asked.members], note)
+    with steps(f"{system} chooses replies") as note:
+        weigher.ranks(system, asked.sample, asked.questions, note)
+
+
+def is_done(asked: Asked, system: str) -> bool:
+    """Whether a model need not be loaded."""
+    ledger = asked.ledger
+    spoken = ("persona",) if system == "persona" else ("base", "base_prompt")
+    where = asked.asked_of_persona if system == "persona" else asked.sample.moments
+    keys = [key(name, moment) for name in spoken for moment in where]
+    keys += [nats_key(system, moment) for moment in (*asked.own, *asked.theirs, *asked.members)]
+    keys += [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
+    if system == "base" and not ledger.missing(keys):
+        keys += [nats_key("base_prompt", moment) for moment in asked.sample.moments]
+        keys += [alone_key("base", text) for text in asked.texts()]
+        keys += [fits_key("base", asked.sample.moments[place]) for block in asked.blocks for place in block]
+    return not ledger.missing(keys)

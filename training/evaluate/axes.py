@@ -1,7 +1,7 @@
 """The axes: which there are, what each needs beside the replies, and all of them for one system."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from training.evaluate.figures import Draws, Outcome
@@ -11,6 +11,7 @@ AXES: dict[str, str] = {
     "style": "training.evaluate.style",
     "two_sample": "training.evaluate.twosample",
     "author_id": "training.evaluate.authors",
+    "leakage": "training.evaluate.leakage",
 }
 """Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""
 
@@ -26,17 +27,17 @@ class Axes:
         self._prepared: dict[str, Any] = {}
 
     def measure(
-        self, answers: Answers, more: Mapping[str, Any], note: Callable[[str], None] = lambda axis: None
+        self, answers: Answers, more: Mapping[str, Any], only: Collection[str] | None = None
     ) -> dict[str, Outcome]:
-        """Every axis of one system; `more` is what is its own beside the answers. An axis without what it needs is left out."""
+        """Every axis of one system, or some; `more` is what is its own beside the answers."""
         found: dict[str, Outcome] = {}
         for axis, module in self._modules.items():
+            if only is not None and axis not in only:
+                continue
             needs = getattr(module, "NEEDS", ())
             if "prepared" in needs and axis not in self._prepared:
                 self._prepared[axis] = module.prepare(self._sample, self._draws, self._quick)
-            known = {"likelihoods": None, **self._given, **more, "prepared": self._prepared.get(axis)}
-            if all(need in known for need in needs):
-                note(axis)
-                keywords = {need: known[need] for need in needs}
-                found[axis] = module.measure(self._sample, answers, self._draws, quick=self._quick, **keywords)
+            known = {**self._given, **more, "prepared": self._prepared.get(axis)}
+            keywords = {need: known.get(need) for need in needs}
+            found[axis] = module.measure(self._sample, answers, self._draws, quick=self._quick, **keywords)
         return found

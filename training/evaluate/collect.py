@@ -28,6 +28,8 @@ from training.trained import Trained, hashed
 from training.written import Written
 
 TESTED: tuple[Part, ...] = ("test", "test_chat")
+AROUND = 45 * 86400
+"""Seconds on each side of the border of training and dev: what was said there is alike but for having been learned."""
 QUOTABLE = 2000
 """Messages of a chat back to which a quote is found."""
 
@@ -44,6 +46,8 @@ class Records:
     """Of the test parts, all of them."""
     mine: list[Reply] = field(default_factory=list)
     others: dict[str, list[Reply]] = field(default_factory=dict)
+    members: list[Moment] = field(default_factory=list)
+    """Replies of the training part and of dev, from the weeks on both sides of their border."""
     seen: Counter[Part] = field(default_factory=Counter)
     """Test messages that the persona was trained on, by part."""
     theirs: list[Moment] = field(default_factory=list)
@@ -58,10 +62,11 @@ def collect(data: Path, spec: PromptSpec, trained: Sequence[Trained]) -> Records
         read_messages(data / "messages.jsonl"), Counter()
     )
     records = Records()
+    border = min((end for part, end in rows.values() if part == "dev"), default=0)
     for _, said in groupby(wanted, key=lambda message: message.chat):
-        _Chat(spec, records, trained).see([message for message in said if readable(message)], rows)
+        _Chat(spec, records, trained, border).see([message for message in said if readable(message)], rows)
     records.mine.sort(key=_order)
-    for moments in (records.moments, records.theirs):
+    for moments in (records.moments, records.theirs, records.members):
         moments.sort(key=lambda moment: _order(moment.mine))
     for replies in records.others.values():
         replies.sort(key=_order)
@@ -131,6 +136,8 @@ class _Chat:
     spec: PromptSpec
     records: Records
     trained: Sequence[Trained]
+    border: int
+    """UTC seconds where dev begins."""
     labels: Labels = field(default_factory=dict)
     hidden: Hidden = field(init=False)
 
@@ -145,17 +152,21 @@ class _Chat:
                 reply = _reply(session, begin, burst, part)
                 if burst[0].kind == "group" and not burst[0].mine:
                     label_of(self.labels, burst[0].sender, self.hidden.speaker(burst[0]), self.spec.me)
-                if reply is None:
-                    pass
-                elif reply.author == ME:
-                    self.records.mine.append(reply)
-                    if new and begin and not session[begin - 1].mine:
-                        self.records.moments.append(self._moment([*before, *session[:begin]], burst, reply))
-                else:
-                    self.records.others.setdefault(reply.author, []).append(reply)
-                    if new and part == "test" and begin:
-                        self.records.theirs.append(self._moment([*before, *session[:begin]], burst, reply))
+                if reply is not None:
+                    answers = begin > 0 and not (burst[0].mine and session[begin - 1].mine)
+                    place = self._place(reply, new) if answers else None
+                    if place is not None:
+                        place.append(self._moment([*before, *session[:begin]], burst, reply))
+                    mine = self.records.mine if reply.author == ME else None
+                    (self.records.others.setdefault(reply.author, []) if mine is None else mine).append(reply)
             before.extend(session)
+
+    def _place(self, reply: Reply, new: bool) -> list[Moment] | None:
+        """Where a moment of this reply belongs; None where it is of no use."""
+        records, near = self.records, abs(reply.time - self.border) < AROUND
+        if reply.author == ME:
+            return records.moments if new else records.members if reply.part in ("train", "dev") and near else None
+        return records.theirs if new and reply.part == "test" else None
 
     def _is_new(self, session: Sequence[Message], part: Part) -> bool:
         """Whether no persona has seen anything of a session, which is counted where one has."""

@@ -6,6 +6,7 @@ What a model said is kept: a second start goes on where the first was broken off
 report again without any model. Refuses a persona that has seen what it would be tested on.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -19,17 +20,17 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from bot.persona.manifest import Persona, open_persona
-from config.settings import Dataset, Evaluate, load
+from config.settings import Dataset, Engine, Evaluate, load
 from training import base
-from training.evaluate import asking, copies, report, tables
-from training.evaluate.axes import Axes
+from training.evaluate import asking, copies, leakage, models, report, tables
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
-from training.evaluate.controls import CONTROLS
-from training.evaluate.figures import Draws, Outcome
+from training.evaluate.cost import serving_cost
+from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.ledger import Ledger
-from training.evaluate.models import locate_base
+from training.evaluate.outcomes import measure as measure_all
 from training.evaluate.report import REPORT, Data, Report, Run
-from training.evaluate.sample import Answers, Moment, Sample
+from training.evaluate.sample import Moment, Sample
+from training.evaluate.speaking import Local
 from training.sft import sha256, versions
 from training.trained import TRAINED, Trained
 
@@ -89,6 +90,16 @@ class Work:
         name = f"{head['persona']}-{head['sample']}-{head['seed']}{'-quick' if self.quick else ''}.jsonl"
         return self.knobs.data / "evaluate" / name
 
+    def asked(self, ledger: Ledger) -> asking.Asked:
+        """What is asked of the models."""
+        rng, records = self.draws.rng("asked"), self.records
+        theirs = [records.theirs[n] for n in sorted(rng.permutation(len(records.theirs))[: len(self.sample.moments)])]
+        sides = [[m for m in records.members if (m.mine.part == "train") is trained] for trained in (True, False)]
+        members = [side[n] for side in sides for n in sorted(rng.permutation(len(side))[: asking.MEMBERS])]
+        number = leakage.ATTACKS_QUICK if self.quick else leakage.ATTACKS
+        attacks = {"leakage": leakage.attacks(self.sample, self.draws, number)}
+        return asking.Asked(self.sample, self.apart, theirs, members, attacks, self.draws, self.quick, ledger)
+
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         begun = time.monotonic()
@@ -105,7 +116,7 @@ def prepare(knobs: Evaluate, others: tuple[Trained, ...] = ()) -> Work:
     check(records, trained)
     draws = Draws(knobs.seed, QUICK_DRAWS if knobs.quick else DRAWS)
     sample, apart = draw_sample(records, QUICK if knobs.quick else FULL, draws, load(Dataset).tz)
-    work = Work(knobs, folder, persona, trained, records, sample, apart, draws, locate_base(knobs, folder, persona))
+    work = Work(knobs, folder, persona, trained, records, sample, apart, draws, models.locate_base(knobs, folder, persona))
     work.wall["records"] = time.monotonic() - begun
     return work
 
@@ -130,28 +141,45 @@ def evaluate(knobs: Evaluate) -> Report:
 
 def measure(work: Work) -> tuple[dict[str, dict[str, Outcome]], Run]:
     """Ask the models what isn't known yet, then measure every system and control on every axis."""
-    axes = Axes(work.sample, work.draws, quick=work.quick, given={"persona": work.persona, "folder": work.folder})
     from_ = work.knobs.as_from
     ledger = Ledger(from_ or work.ledger, work.head, writes=from_ is None)
+    asked = work.asked(ledger)
     try:
         with work.timed("asking"):
-            cost = asking.ask(work, ledger, steps) if ledger.writes else {}
-        outcomes: dict[str, dict[str, Outcome]] = {}
+            cost = _ask(work, asked) if ledger.writes else {}
+        given = {"persona": work.persona, "folder": work.folder, "data": work.knobs.data}
         with work.timed("measuring"), steps("measuring") as note:
-            systems = _answers(work, ledger)
-            for place, (system, answers) in enumerate(systems.items()):
-                outcomes[system] = axes.measure(answers, {}) | asking.outcomes(work, system, answers, ledger)
-                note(place + 1, len(systems))
+            outcomes = measure_all(asked, given, quick=work.quick, note=note)
     finally:
         ledger.close()
     return outcomes, Run(wall=work.wall, cost=cost)
 
 
-def _answers(work: Work, ledger: Ledger) -> dict[str, Answers]:
-    """Whoever answered the moments: models first, then the controls there is enough for."""
-    said = {system: asking.said(work, system, ledger) for system in report.SYSTEMS}
-    said |= {name: control(work.sample, work.draws) for name, control in CONTROLS.items()}
-    return {system: answers for system, answers in said.items() if answers is not None}
+def _ask(work: Work, asked: asking.Asked) -> dict[str, Figure]:
+    """Load each model that something is still to be asked of."""
+    engine = models.engine(work.knobs, work.folder)
+    cost: dict[str, Figure] = {}
+    seed = work.knobs.seed
+    if not asking.is_done(asked, "persona"):
+        with models.opened(work.folder, work.persona, engine) as loaded, _talking(loaded, work.persona, engine) as talker:
+            asking.ask_persona(asked, loaded, work.persona, talker, steps, seed)
+            cost = serving_cost(talker, loaded, work.sample.moments, seed)
+    if work.base and not asking.is_done(asked, "base"):
+        with (
+            models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
+            _talking(loaded, work.persona, engine) as talker,
+        ):
+            asking.ask_base(asked, loaded, work.persona, talker, steps, seed)
+    return cost
+
+
+@contextmanager
+def _talking(loaded: Any, persona: Persona, engine: Engine) -> Iterator[Local]:
+    talker = Local(loaded, persona, engine)
+    try:
+        yield talker
+    finally:
+        asyncio.run(talker.close())
 
 
 def _figures(axes: Mapping[str, Outcome]) -> dict[str, Any]:

@@ -41,25 +41,29 @@ class Question:
 
 
 def questions(sample: Sample, draws: Draws, *, quick: bool) -> list[Question]:
-    """As many moments as are asked about, each with my own other replies, none of them trained on."""
+    """As many moments as are asked about, each with equally many other replies of mine, none of them trained on.
+
+    99 where enough questions have so many of their length; else as many as enough of them have.
+    """
     rng = draws.rng(f"{AXIS} questions")
     pool = [reply for reply in sample.mine if reply.part != "train" and len(reply.text) >= LEAST_CHARS]
     lengths = np.array([len(reply.text) for reply in pool])
-    asked: list[Question] = []
-    for place in rng.permutation(len(sample.moments)):
-        own = sample.moments[place].mine
-        length = len(own.text)
-        if length < LEAST_CHARS:
-            continue
+    found: dict[int, list[Reply]] = {}
+    for place, moment in enumerate(sample.moments):
+        own, length = moment.mine, len(moment.mine.text)
         near = np.flatnonzero((lengths >= length * (1 - NEAR)) & (lengths <= length * (1 + NEAR)))
         others = [pool[n] for n in near if pool[n].session != own.session and pool[n].text != own.text]
-        if len(others) < LEAST_OTHERS:
-            continue
-        chosen = rng.permutation(len(others))[:OTHERS]
-        asked.append(Question(int(place), (own, *(others[n] for n in chosen))))
-        if len(asked) == (QUICK if quick else FULL):
-            break
-    return sorted(asked, key=lambda question: question.place)
+        if length >= LEAST_CHARS and len(others) >= LEAST_OTHERS:
+            found[place] = others
+    sizes = sorted(map(len, found.values()), reverse=True)
+    number = min(OTHERS, sizes[min(LEAST, len(sizes)) - 1]) if sizes else 0
+    there = [place for place in found if len(found[place]) >= number]
+    chosen = sorted(rng.permutation(there)[: QUICK if quick else FULL].tolist()) if there else []
+    asked: list[Question] = []
+    for place in chosen:
+        others = [found[place][n] for n in rng.permutation(len(found[place]))[:number]]
+        asked.append(Question(place, (sample.moments[place].mine, *others)))
+    return asked
 
 
 def blocks(sample: Sample, draws: Draws, *, quick: bool) -> list[list[int]]:
@@ -85,8 +89,8 @@ def choice(
     if why := missing(len(asked), len(set(sessions)), LEAST, "questions"):
         return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in ("r1", "r10", "mrr")})
     ranks = np.array([rank(row) for row in scores])
-    number = int(np.median([len(question.candidates) for question in asked]))
-    about["note"] = "" if number == OTHERS + 1 else f"among {number}, half of the questions"
+    number = len(asked[0].candidates)
+    about["note"] = "" if number == OTHERS + 1 else f"among {number}"
     values = {"r1": ranks <= 1, "r10": ranks <= 10, "mrr": 1 / ranks}
     return Outcome({f"{name}{suffix}": _mean(value, sessions, draws, about) for name, value in values.items()})
 

@@ -17,6 +17,7 @@ from typing import Any
 from bot.counting import Count
 from bot.engine.wire import Ask, Piece, Sampling, Talker
 from bot.persona.manifest import Persona
+from bot.persona.prompt import split_reply, without_media
 from bot.reply import Where, reply
 from config.errors import EngineError
 from config.settings import Engine
@@ -150,12 +151,13 @@ async def _speak(
 
 
 async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str, Any]:
-    """What is said at a moment: bubbles that may be sent, and how many the guard kept back."""
+    """What is said at a moment: bubbles that may be sent, and, where the guard kept some back, all of them."""
     where = Where(moment.mine.kind, moment.name, dict(moment.labels))
     bubbles: list[str] = []
     held = 0
+    heard = _Heard(talker)
     stream = reply(
-        talker,
+        heard,
         moment.messages,
         where,
         sampling,
@@ -173,14 +175,39 @@ async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str
                     f"a reply ended in {step.finish}: {step.why or 'no reason given'}",
                     hint="start the evaluation again: it goes on where it was",
                 )
-    return {"bubbles": bubbles, "held": held}
+    if not held:
+        return {"bubbles": bubbles}
+    drafted = (without_media(bubble) for bubble in split_reply(heard.text))
+    return {"bubbles": bubbles, "unguarded": [bubble for bubble in drafted if bubble]}
 
 
-def answers(system: str, moments: Sequence[Moment], ledger: Ledger) -> list[Reply] | None:
+class _Heard:
+    """A talker of whom is kept what it said before the guard."""
+
+    def __init__(self, talker: Talker) -> None:
+        self._talker = talker
+        self.persona, self.count = talker.persona, talker.count
+        self.text = ""
+
+    async def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._talker.stream(messages, sampling, ask)) as pieces:
+            async for piece in pieces:
+                self.text += piece.text
+                yield piece
+
+    async def close(self) -> None:
+        await self._talker.close()
+
+
+def answers(system: str, moments: Sequence[Moment], ledger: Ledger, *, guard: bool = True) -> list[Reply] | None:
     """The answers to all moments as replies at those places; None where one is missing."""
     if ledger.missing(key(system, moment) for moment in moments):
         return None
-    return [said_there(moment, ledger.get(key(system, moment))["bubbles"]) for moment in moments]
+    said = [ledger.get(key(system, moment)) for moment in moments]
+    bubbles = [one["bubbles"] if guard else one.get("unguarded", one["bubbles"]) for one in said]
+    return [said_there(moment, there) for moment, there in zip(moments, bubbles, strict=True)]
 
 
 def said_there(moment: Moment, bubbles: Sequence[str]) -> Reply:

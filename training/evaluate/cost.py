@@ -1,0 +1,67 @@
+"""What it costs to be served: measured while it answers, never compared between machines.
+
+Knows a talker and a clock.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bot.engine.wire import Sampling
+from bot.persona.prompt import render
+from training.evaluate.figures import Figure
+from training.evaluate.sample import Moment
+from training.evaluate.speaking import Local, seed_of
+
+ALONE = 16
+"""Replies that are timed one after the other."""
+
+
+def serving_cost(talker: Local, loaded: Any, moments: Sequence[Moment], seed: int) -> dict[str, Figure]:
+    """Seconds to the first token and to the end of a reply, each alone; tokens a second; memory."""
+    chosen = moments[:: max(1, len(moments) // ALONE)][:ALONE]
+    before, begun = talker.tokens, time.monotonic()
+    times = asyncio.run(_timed(talker, chosen, seed))
+    if not times:
+        return {}
+    seconds = time.monotonic() - begun
+    first, whole = np.array(times).T
+    figures = {
+        "first_token_p50": float(np.percentile(first, 50)),
+        "first_token_p95": float(np.percentile(first, 95)),
+        "reply_p50": float(np.percentile(whole, 50)),
+        "tokens_a_second": (talker.tokens - before) / seconds,
+        "memory_gib": memory(loaded),
+    }
+    return {name: Figure(value=value, n=len(chosen)) for name, value in figures.items()}
+
+
+async def _timed(talker: Local, moments: Sequence[Moment], seed: int) -> list[tuple[float, float]]:
+    found = []
+    spec = talker.persona.prompt
+    for moment in moments:
+        sampling = replace(Sampling.of(talker.persona.generation), seed=seed_of(seed, moment))
+        turns = render(moment.turns, spec, kind=moment.mine.kind, name=moment.name)
+        begun, first = time.monotonic(), None
+        async with aclosing(talker.stream([turn.to_wire() for turn in turns], sampling)) as pieces:
+            async for piece in pieces:
+                if first is None:
+                    first = time.monotonic() - begun
+                if piece.finish:
+                    break
+        found.append((first or 0.0, time.monotonic() - begun))
+    return found
+
+
+def memory(loaded: Any) -> float:
+    """GiB that the model takes: of the card at its most, or of its weights without one."""
+    import torch
+
+    if str(loaded.device).startswith("cuda"):
+        return torch.cuda.max_memory_allocated() / 2**30
+    return loaded.model.get_memory_footprint() / 2**30

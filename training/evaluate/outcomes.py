@@ -1,0 +1,171 @@
+"""From what is known of all systems to figures: every axis of everybody, the models' own among them.
+
+Knows the ledger's numbers; loads nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from training.evaluate import likelihood, membership, rankers, relevance
+from training.evaluate.asking import Asked, block_texts
+from training.evaluate.axes import Axes
+from training.evaluate.copies import near_copies
+from training.evaluate.figures import Outcome
+from training.evaluate.likelihood import Scored
+from training.evaluate.sample import Moment, Reply
+from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, rank_key
+
+Note = Callable[[int, int], None]
+SCORED = ("persona", "base", "base_prompt")
+
+
+def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) -> dict[str, dict[str, Outcome]]:
+    """System or control → axis → what is found."""
+    axes = Axes(asked.sample, asked.draws, quick=quick, given=given)
+    models = _likelihoods(asked)
+    everybody = asked.everybody()
+    found: dict[str, dict[str, Outcome]] = {}
+    fitted = _ratios(asked)
+    shortcuts = _shortcuts(asked)
+    for done, (system, answers) in enumerate(everybody.items(), 1):
+        found[system] = axes.measure(answers, _of_one(asked, system))
+        if system in models:
+            found[system][likelihood.AXIS] = models[system]
+        choice = _choices(asked, system)
+        figures = {**choice.figures, **relevance.beats(choice, shortcuts), **fitted.get(system, Outcome()).figures}
+        if system == "persona":
+            figures |= shortcuts.figures
+        found[system][relevance.AXIS] = Outcome(figures)
+        note(done, len(everybody))
+    if "persona" in found:
+        found["persona"][likelihood.AXIS].figures |= likelihood.compare(models)
+        found["persona"].setdefault("leakage", Outcome()).figures |= _membership(asked)
+        found["persona_unguarded"] = _unguarded(asked, axes)
+    return found
+
+
+def _of_one(asked: Asked, system: str) -> dict[str, Any]:
+    """What an axis may need that is a system's own."""
+    return {
+        "likelihoods": _Alone(asked) if not asked.ledger.missing(alone_key("base", text) for text in asked.texts()) else None,
+        "attacked": asked.attacked(system, "leakage"),
+        "asked": asked.attacked(system, "disclosure"),
+    }
+
+
+def _unguarded(asked: Asked, axes: Axes) -> dict[str, Outcome]:
+    """The persona as it would be without the guard: what leaks then."""
+    said = asked.said("persona", guard=False)
+    assert said is not None
+    return axes.measure(said, {"attacked": asked.attacked("persona", "leakage", guard=False)}, only=("leakage",))
+
+
+class _Alone(Mapping[Reply, Sequence[float]]):
+    """How likely a reply is to the base, alone: nats a character, of its worst token, tokens a character."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    def __getitem__(self, reply: Reply) -> Sequence[float]:
+        nats, tokens, worst = self._asked.ledger.get(alone_key("base", reply.text))
+        size = max(1, len(reply.text))
+        return nats / size, worst, tokens / size
+
+    def __iter__(self) -> Any:
+        return iter(self._asked.sample.mine)
+
+    def __len__(self) -> int:
+        return len(self._asked.sample.mine)
+
+
+def _likelihoods(asked: Asked) -> dict[str, Outcome]:
+    copied = near_copies([moment.mine for moment in asked.sample.moments], asked.sample.of("train"))
+    copies = {moment.id for moment, is_copy in zip(asked.sample.moments, copied, strict=True) if is_copy}
+    found: dict[str, Outcome] = {}
+    for system in SCORED:
+        mine = _scored(asked, system, asked.sample.moments, copies)
+        if mine is not None:
+            theirs, apart = _scored(asked, system, asked.theirs), _scored(asked, system, asked.apart)
+            found[system] = likelihood.measure(mine, theirs or [], apart or [], asked.draws)
+    return found
+
+
+def _scored(
+    asked: Asked, system: str, moments: Sequence[Moment], copies: "set[str] | frozenset[str]" = frozenset()
+) -> list[Scored] | None:
+    """Answers as a model foresaw them; None where it wasn't asked about all."""
+    if asked.ledger.missing(nats_key(system, moment) for moment in moments):
+        return None
+    told = [(moment, asked.ledger.get(nats_key(system, moment))) for moment in moments]
+    return [
+        Scored(moment.mine.session, nats, chars(moment), moment.id in copies) for moment, (nats, tokens) in told if tokens
+    ]
+
+
+def _choices(asked: Asked, system: str) -> Outcome:
+    """The model's own choice among my replies, by what the context adds and by plain likelihood."""
+    keys = [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
+    if not keys or asked.ledger.missing(keys):
+        return Outcome()
+    scores = [asked.ledger.get(key) for key in keys]
+    gains = relevance.choice(asked.sample, asked.questions, [row[0] for row in scores], asked.draws)
+    plain = relevance.choice(asked.sample, asked.questions, [row[1] for row in scores], asked.draws, "_plain")
+    return Outcome({**gains.figures, **plain.figures})
+
+
+def _shortcuts(asked: Asked) -> Outcome:
+    """The same choice by who knows no model: shared words, and length."""
+    if not asked.questions:
+        return Outcome()
+    texts = [[reply.text for reply in question.candidates] for question in asked.questions]
+    contexts = [rankers.context(asked.sample.moments[question.place]) for question in asked.questions]
+    known = [text for reply in asked.sample.of("train") for text in (reply.text, reply.asked)]
+    rows = {"_tf_idf": rankers.tf_idf(contexts, texts, known), "_length": rankers.length_only(texts)}
+    figures = {}
+    for suffix, scores in rows.items():
+        figures |= relevance.choice(asked.sample, asked.questions, scores.tolist(), asked.draws, suffix).figures
+    return Outcome(figures)
+
+
+def _ratios(asked: Asked) -> dict[str, Outcome]:
+    """RelRatio of every system whose replies looked for their context; one that said nothing there comes last."""
+    systems = asked.fitted()
+    ranks: dict[str, list[float]] = {system: [] for system in systems}
+    places = [place for block in asked.blocks for place in block]
+    moments = asked.sample.moments
+    if not places or asked.ledger.missing(fits_key("base", moments[place]) for place in places):
+        return {}
+    for block in asked.blocks:
+        texts = {text: number for number, text in enumerate(block_texts(asked, block))}
+        alone = np.array([asked.ledger.get(fits_key("base", moments[place])) for place in block])
+        sessions = [moments[place].mine.session for place in block]
+        for system, said in systems.items():
+            columns = [texts.get(said[place].text) for place in block]
+            silent = np.full(len(block), -np.inf)
+            matrix = np.stack([silent if n is None else alone[:, n] for n in columns], axis=1)
+            ranks[system] += relevance.context_ranks(matrix, sessions)
+    return {
+        system: relevance.ratio(asked.sample, places, ranks[system], ranks["me"], asked.draws)
+        for system in systems
+        if system != "me"
+    }
+
+
+def _membership(asked: Asked) -> dict[str, Any]:
+    """Whether the persona shows which sessions it has learned."""
+    both = [_scored(asked, system, asked.members) for system in ("persona", "base")]
+    if None in both:
+        return {}
+    nats: list[dict[str, float]] = []
+    for scored in both:
+        sums: dict[str, float] = {}
+        for one in scored or []:
+            sums[one.session] = sums.get(one.session, 0.0) + one.nats
+        nats.append(sums)
+    part = {moment.mine.session: moment.mine.part for moment in asked.members}
+    losses = {session: membership.Loss(session, nats[0][session] / nats[1][session]) for session in sorted(nats[0])}
+    trained = [loss for session, loss in losses.items() if part[session] == "train"]
+    unseen = [loss for session, loss in losses.items() if part[session] != "train"]
+    return membership.membership(trained, unseen, asked.draws)

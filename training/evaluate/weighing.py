@@ -1,0 +1,167 @@
+"""What a loaded model makes of texts, put into the ledger: how likely my replies are, and which fits where.
+
+    nats SYSTEM ID      a reply of mine (or of somebody else) after its own prompt
+    rank SYSTEM ID      the candidates of a question after its prompt, and after none
+    fits SYSTEM ID      many systems' replies after one prompt
+    alone SYSTEM TEXT   a text after no prompt at all
+
+Knows prompts and the ledger; doesn't judge.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.engine.prompt_ids import prompt_ids
+from bot.persona import privacy
+from bot.persona.prompt import SILENCE, Bubble, PromptSpec, Rendered, Turn, escape, render
+from bot.persona.pseudonyms import Hidden
+from training.evaluate import scoring
+from training.evaluate.ledger import Ledger
+from training.evaluate.relevance import Question
+from training.evaluate.sample import Moment, Sample
+from training.evaluate.scoring import Note
+from training.windows import Window, label
+
+DIGITS = 4
+"""Decimals of a score that are kept."""
+LONGEST = 4
+"""Of the context, a reply may take one in so many tokens."""
+
+Told = Callable[[list[dict[str, str]]], str]
+
+
+def nats_key(system: str, moment: Moment) -> str:
+    return f"nats {system} {moment.id}"
+
+
+def rank_key(system: str, moment: Moment) -> str:
+    return f"rank {system} {moment.id}"
+
+
+def fits_key(system: str, moment: Moment) -> str:
+    return f"fits {system} {moment.id}"
+
+
+def alone_key(system: str, text: str) -> str:
+    return f"alone {system} {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+@dataclass(slots=True)
+class Weigher:
+    """A loaded model with the ledger it writes to. `told` is what its system turn is made longer by."""
+
+    loaded: Any
+    spec: PromptSpec
+    ledger: Ledger
+    told: Told | None = None
+
+    def nats(self, system: str, moments: Sequence[Moment], note: Note) -> None:
+        """My answers at some moments, each after its own prompt: [nats, tokens]."""
+        asked = [moment for moment in moments if nats_key(system, moment) not in self.ledger]
+        windows = {moment.id: self._window(moment) for moment in asked}
+        for moment in asked:
+            if not windows[moment.id].trained:  # all of it is hidden
+                self.ledger.put(nats_key(system, moment), [0.0, 0])
+        asked = [moment for moment in asked if windows[moment.id].trained]
+        cut = [_cut(windows[moment.id]) for moment in asked]
+        for done, (place, losses) in enumerate(scoring.nats(self.loaded, cut), 1):
+            self.ledger.put(nats_key(system, asked[place]), [round(math.fsum(losses), DIGITS), len(losses)])
+            note(done, len(asked))
+
+    def ranks(self, system: str, sample: Sample, questions: Sequence[Question], note: Note) -> None:
+        """The candidates of each question: [log p after the prompt − after none], [log p after the prompt]."""
+        texts = [reply.text for question in questions for reply in question.candidates]
+        self.alone(system, texts, lambda done, of: None)
+        for done, question in enumerate(questions, 1):
+            moment = sample.moments[question.place]
+            if (key := rank_key(system, moment)) not in self.ledger:
+                hidden = Hidden(self.spec.pseudonyms, moment.messages)
+                replies = [self._reply(reply.text, hidden) for reply in question.candidates]
+                here = scoring.after(self.loaded, self._prompt(moment), replies)
+                nothing = [self.ledger.get(alone_key(system, reply.text))[0] for reply in question.candidates]
+                gains = [round(a + b, DIGITS) for a, b in zip(here, nothing, strict=True)]
+                self.ledger.put(key, [gains, [round(value, DIGITS) for value in here]])
+            note(done, len(questions))
+
+    def fits(self, system: str, moments: Sequence[Moment], texts: Sequence[str], note: Note) -> None:
+        """Each of some texts after each moment's prompt: log p, a moment a row, in the order of the texts."""
+        hidden = Hidden(self.spec.pseudonyms, ())
+        for done, moment in enumerate(moments, 1):
+            if (key := fits_key(system, moment)) not in self.ledger:
+                replies = [self._reply(text, hidden) for text in texts]
+                here = scoring.after(self.loaded, self._prompt(moment), replies)
+                self.ledger.put(key, [round(value, DIGITS) for value in here])
+            note(done, len(moments))
+
+    def alone(self, system: str, texts: Iterable[str], note: Note) -> None:
+        """Texts after an empty prompt: [nats, tokens, nats of the worst token]."""
+        keys = {alone_key(system, text): text for text in texts}
+        asked = [text for key, text in keys.items() if key not in self.ledger]
+        prompt = self._ids(render([Turn("user", [Bubble("", mark=SILENCE)])], self.spec, kind="private", name=""))
+        hidden = Hidden(self.spec.pseudonyms, ())
+        replies = [self._reply(text, hidden) for text in asked]
+        windows = [Window([*prompt, *reply], [-100] * len(prompt) + reply) for reply in replies]
+        for done, (place, losses) in enumerate(scoring.nats(self.loaded, windows), 1):
+            told = [round(math.fsum(losses), DIGITS), len(losses), round(max(losses), DIGITS)]
+            self.ledger.put(alone_key(system, asked[place]), told)
+            note(done, len(asked))
+
+    def _window(self, moment: Moment) -> Window:
+        """A moment with its answer, oldest turns left out until it fits."""
+        turns, context = _ending_with_others(moment.turns), self.loaded.context
+        window = Window([], [])
+        for first in range(len(turns)):
+            rendered = self._render([*turns[first:], moment.answer], moment)
+            window = label(self.loaded.tokenizer, rendered, {self.loaded.tokenizer.eos_token_id})
+            if len(window.input_ids) <= context:
+                break
+        return Window(window.input_ids[-context:], window.labels[-context:])
+
+    def _prompt(self, moment: Moment) -> list[int]:
+        """What stands before a reply at a moment, with room for one behind it."""
+        turns = _ending_with_others(moment.turns)
+        room = self.loaded.context - self.loaded.context // LONGEST
+        ids: list[int] = []
+        for first in range(len(turns)):
+            ids = self._ids(self._render(turns[first:], moment))
+            if len(ids) <= room:
+                break
+        return ids[-room:]
+
+    def _render(self, turns: Sequence[Turn], moment: Moment) -> list[Rendered]:
+        rendered = render(turns, self.spec, kind=moment.mine.kind, name=moment.name)
+        if self.told is None:
+            return rendered
+        asked = [turn.to_wire() for turn in rendered if turn.role != "assistant" or turn is not rendered[-1]]
+        return [Rendered("system", f"{rendered[0].content}\n{self.told(asked)}"), *rendered[1:]]
+
+    def _ids(self, rendered: Sequence[Rendered]) -> list[int]:
+        return prompt_ids(self.loaded.tokenizer, [turn.to_wire() for turn in rendered], True)
+
+    def _reply(self, text: str, hidden: Hidden) -> list[int]:
+        """A reply as a model would write it, with the token that ends it."""
+        lines = [escape(privacy.scrub(hidden.text(line))) for line in text.split("\n")]
+        ids = self.loaded.tokenizer("\n".join(lines), add_special_tokens=False)["input_ids"]
+        return [*ids[: self.loaded.context // LONGEST - 1], self.loaded.tokenizer.eos_token_id]
+
+
+def chars(moment: Moment) -> int:
+    """Characters of an answer as far as they are scored: hidden data isn't, line ends are."""
+    text = "\n".join(escape(bubble.text) for bubble in moment.answer.bubbles)
+    return len(privacy.PLACEHOLDER.sub("", text))
+
+
+def _ending_with_others(turns: Sequence[Turn]) -> list[Turn]:
+    """A reply follows somebody's turn; after one of mine, a pause."""
+    if turns and turns[-1].role == "user":
+        return list(turns)
+    return [*turns, Turn("user", [Bubble("", mark=SILENCE)])]
+
+
+def _cut(window: Window) -> Window:
+    """Without what comes after the last token with loss."""
+    end = max(place for place, wanted in enumerate(window.labels) if wanted != -100) + 1
+    return Window(window.input_ids[:end], window.labels[:end])
