@@ -114,7 +114,12 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
     with steps("base looks for contexts") as note:
         for number, block in enumerate(asked.blocks):
             moments = [asked.sample.moments[place] for place in block]
-            weigher.fits("base", moments, block_texts(asked, block), lambda done, of, n=number: note(n * of + done, len(asked.blocks) * of))
+            weigher.fits(
+                "base",
+                moments,
+                block_texts(asked, block),
+                lambda done, of, n=number: note(n * of + done, len(asked.blocks) * of),
+            )
 
 
 def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:

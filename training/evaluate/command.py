@@ -116,7 +116,9 @@ def prepare(knobs: Evaluate, others: tuple[Trained, ...] = ()) -> Work:
     check(records, trained)
     draws = Draws(knobs.seed, QUICK_DRAWS if knobs.quick else DRAWS)
     sample, apart = draw_sample(records, QUICK if knobs.quick else FULL, draws, load(Dataset).tz)
-    work = Work(knobs, folder, persona, trained, records, sample, apart, draws, models.locate_base(knobs, folder, persona))
+    work = Work(
+        knobs, folder, persona, trained, records, sample, apart, draws, models.locate_base(knobs, folder, persona)
+    )
     work.wall["records"] = time.monotonic() - begun
     return work
 
@@ -161,7 +163,10 @@ def _ask(work: Work, asked: asking.Asked) -> dict[str, Figure]:
     cost: dict[str, Figure] = {}
     seed = work.knobs.seed
     if not asking.is_done(asked, "persona"):
-        with models.opened(work.folder, work.persona, engine) as loaded, _talking(loaded, work.persona, engine) as talker:
+        with (
+            models.opened(work.folder, work.persona, engine) as loaded,
+            _talking(loaded, work.persona, engine) as talker,
+        ):
             asking.ask_persona(asked, loaded, work.persona, talker, steps, seed)
             cost = serving_cost(talker, loaded, work.sample.moments, seed)
     if work.base and not asking.is_done(asked, "base"):
@@ -212,19 +217,19 @@ def _middle(times: list[int]) -> int:
 
 @contextmanager
 def steps(what: str) -> Iterator[Any]:
-    """Progress with time left: a bar on a terminal, a plain line at every tenth elsewhere."""
+    """Progress with time left: a bar on a terminal, a plain line at every fifth elsewhere."""
     if console.is_terminal:
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, of: bar.update(task, completed=done, total=of)
         return
-    told = -1
+    told, begun = 0, time.monotonic()
 
     def note(done: int, of: int) -> None:
         nonlocal told
-        tenth = 10 * done // max(1, of)
-        if tenth > told:
-            told = tenth
-            console.print(f"{what}: {done} of {of}")
+        fifth = 5 * done // max(1, of)
+        if fifth > told:
+            told = fifth
+            console.print(f"{what}: {done} of {of} in {time.monotonic() - begun:.0f} s")
 
     yield note

@@ -12,7 +12,7 @@ from training.evaluate import likelihood, membership, rankers, relevance
 from training.evaluate.asking import Asked, block_texts
 from training.evaluate.axes import Axes
 from training.evaluate.copies import near_copies
-from training.evaluate.figures import Outcome
+from training.evaluate.figures import Outcome, insufficient
 from training.evaluate.likelihood import Scored
 from training.evaluate.sample import Moment, Reply
 from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, rank_key
@@ -49,7 +49,9 @@ def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) 
 def _of_one(asked: Asked, system: str) -> dict[str, Any]:
     """What an axis may need that is a system's own."""
     return {
-        "likelihoods": _Alone(asked) if not asked.ledger.missing(alone_key("base", text) for text in asked.texts()) else None,
+        "likelihoods": _Alone(asked)
+        if not asked.ledger.missing(alone_key("base", text) for text in asked.texts())
+        else None,
         "attacked": asked.attacked(system, "leakage"),
         "asked": asked.attacked(system, "disclosure"),
     }
@@ -100,14 +102,16 @@ def _scored(
         return None
     told = [(moment, asked.ledger.get(nats_key(system, moment))) for moment in moments]
     return [
-        Scored(moment.mine.session, nats, chars(moment), moment.id in copies) for moment, (nats, tokens) in told if tokens
+        Scored(moment.mine.session, nats, chars(moment), moment.id in copies)
+        for moment, (nats, tokens) in told
+        if tokens
     ]
 
 
 def _choices(asked: Asked, system: str) -> Outcome:
     """The model's own choice among my replies, by what the context adds and by plain likelihood."""
     keys = [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
-    if not keys or asked.ledger.missing(keys):
+    if system not in ("persona", "base") or asked.ledger.missing(keys):
         return Outcome()
     scores = [asked.ledger.get(key) for key in keys]
     gains = relevance.choice(asked.sample, asked.questions, [row[0] for row in scores], asked.draws)
@@ -135,8 +139,9 @@ def _ratios(asked: Asked) -> dict[str, Outcome]:
     ranks: dict[str, list[float]] = {system: [] for system in systems}
     places = [place for block in asked.blocks for place in block]
     moments = asked.sample.moments
-    if not places or asked.ledger.missing(fits_key("base", moments[place]) for place in places):
-        return {}
+    if asked.ledger.missing(fits_key("base", moments[place]) for place in places) or "base" not in systems:
+        nobody = insufficient("the base model, which is the scorer, is not at hand: give --base-model")
+        return {system: Outcome({"rel_ratio": nobody}) for system in systems}
     for block in asked.blocks:
         texts = {text: number for number, text in enumerate(block_texts(asked, block))}
         alone = np.array([asked.ledger.get(fits_key("base", moments[place])) for place in block])

@@ -104,6 +104,11 @@ def ratio(
     if why := missing(len(places), len(set(sessions)), LEAST):
         return Outcome({"rel_ratio": insufficient(why, **about)})
     ours, true = 1 / np.asarray(theirs), 1 / np.asarray(mine)
+    found = _mean(true, sessions, draws, about, axis=f"{AXIS} ratio").figure
+    chance = float((1 / np.arange(1, BLOCK + 1)).mean())
+    if found.low is None or found.low <= chance:
+        why = f"the scorer does not find the contexts of my own replies: MRR {true.mean():.3f}, by chance {chance:.3f}"
+        return Outcome({"rel_ratio": insufficient(why, **about)})
     drawn = draw_ratio(_by_session(ours, sessions), _by_session(true, sessions), draws, f"{AXIS} ratio")
     value = float(ours.sum() / true.sum())
     return Outcome(

@@ -13,8 +13,8 @@ from training.windows import IGNORE, Window
 if TYPE_CHECKING:
     import torch
 
-ROW_TOKENS = 2048
-"""Tokens of replies that stand in one row after their prompt."""
+ROW_TOKENS, CPU_ROW_TOKENS = 2048, 384
+"""Tokens of replies that stand in one row after their prompt; on a CPU attention to masked ones costs more than the prompt again."""
 SCORES = 1 << 27
 """Numbers that the scores of one batch may be."""
 
@@ -107,7 +107,8 @@ def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) 
 
 
 def _room(loaded: Any, prompt: int) -> int:
-    return max(64, min(ROW_TOKENS, loaded.budget // 2 - prompt, SCORES // loaded.vocabulary))
+    most = CPU_ROW_TOKENS if loaded.device == "cpu" else ROW_TOKENS
+    return max(64, min(most, loaded.budget // 2 - prompt, SCORES // loaded.vocabulary))
 
 
 def _row(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> list[float]:

@@ -12,7 +12,7 @@ from config.settings import Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import asking, command, controls
+from training.evaluate import command, controls, models
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
 from training.evaluate.ledger import Ledger
@@ -46,7 +46,10 @@ def without_run(report: Report) -> str:
 
 
 def test_everybody_answers_and_little_data_gives_no_number(first: Report, house: Path, data: Path) -> None:
-    assert {"persona", "base", "base_prompt", *CONTROLS} >= set(first.systems) >= {"persona", "base", "base_prompt"}
+    systems = {"persona", "base", "base_prompt", "persona_unguarded"}
+    assert systems | set(CONTROLS) >= set(first.systems) >= systems
+    assert first.systems["persona"]["relevance.r1"].status == "insufficient"
+    assert first.systems["persona"]["likelihood.gain"].status == "insufficient"
     figures = first.systems["persona"]
     assert figures["style.score"].status == figures["two_sample.eauc"].status == "insufficient"
     assert figures["style.score"].value is None
@@ -68,8 +71,8 @@ def test_nothing_of_the_records_stands_in_the_report(first: Report) -> None:
 def test_a_second_start_asks_no_model_and_tells_the_same(
     first: Report, house: Path, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(asking, "opened", None)
-    monkeypatch.setattr(asking, "opened_base", None)
+    monkeypatch.setattr(models, "opened", None)
+    monkeypatch.setattr(models, "opened_base", None)
     assert without_run(command.evaluate(knobs(house, data))) == without_run(first)
     (ledger,) = (data / "evaluate").glob("*.jsonl")
     assert without_run(command.evaluate(knobs(house, data, as_from=ledger))) == without_run(first)

@@ -1,0 +1,58 @@
+"""How likely a text is to a model: the same whether it stands alone, in a batch, or in a row with others."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.engine.model import load as load_model
+from bot.persona.manifest import open_persona
+from config.settings import Engine
+from tests.personas import make_persona
+from training.evaluate import scoring
+from training.windows import IGNORE, Window
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = make_persona(tmp_path_factory.mktemp("scoring") / "v1", seed=3)
+    return load_model(folder, open_persona(folder)[1], Engine(persona=folder, device="cpu"))
+
+
+def by_hand(loaded: Any, prompt: list[int], reply: list[int]) -> float:
+    """log p(reply | prompt), one plain forward."""
+    import torch
+
+    with torch.inference_mode():
+        scores = loaded.model(torch.tensor([[*prompt, *reply]])).logits[0].log_softmax(-1)
+    return math.fsum(float(scores[len(prompt) + n - 1, token]) for n, token in enumerate(reply))
+
+
+@pytest.fixture(scope="module")
+def texts() -> tuple[list[int], list[list[int]]]:
+    rng = np.random.default_rng(1)
+    return rng.integers(3, 250, 40).tolist(), [rng.integers(3, 250, n).tolist() for n in (1, 7, 3, 12, 1, 5)]
+
+
+def test_replies_in_one_row_see_their_prompt_and_themselves(
+    loaded: Any, texts: tuple[list[int], list[list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt, replies = texts
+    wanted = [by_hand(loaded, prompt, reply) for reply in replies]
+    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    # In several rows, and one by one where a model doesn't read by attention alone.
+    monkeypatch.setattr(scoring, "_room", lambda loaded, prompt: 12)
+    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    monkeypatch.setattr(scoring, "_attends", lambda model: False)
+    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    assert scoring.after(loaded, prompt, []) == []
+
+
+def test_windows_in_batches_are_those_alone(loaded: Any, texts: tuple[list[int], list[list[int]]]) -> None:
+    prompt, replies = texts
+    windows = [Window([*prompt[n:], *reply], [IGNORE] * (len(prompt) - n) + reply) for n, reply in enumerate(replies)]
+    found = dict(scoring.nats(loaded, windows))
+    for n, reply in enumerate(replies):
+        assert len(found[n]) == len(reply)
+        assert -math.fsum(found[n]) == pytest.approx(by_hand(loaded, prompt[n:], reply), abs=1e-4)
