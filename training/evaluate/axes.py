@@ -12,6 +12,7 @@ AXES: dict[str, str] = {
     "two_sample": "training.evaluate.twosample",
     "author_id": "training.evaluate.authors",
     "leakage": "training.evaluate.leakage",
+    "disclosure": "training.evaluate.disclosure",
 }
 """Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""
 

@@ -22,7 +22,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from bot.persona.manifest import Persona, open_persona
 from config.settings import Dataset, Engine, Evaluate, load
 from training import base
-from training.evaluate import asking, copies, leakage, models, report, tables
+from training.evaluate import asking, copies, disclosure, leakage, models, report, tables
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
 from training.evaluate.cost import serving_cost
 from training.evaluate.figures import Draws, Figure, Outcome
@@ -97,7 +97,10 @@ class Work:
         sides = [[m for m in records.members if (m.mine.part == "train") is trained] for trained in (True, False)]
         members = [side[n] for side in sides for n in sorted(rng.permutation(len(side))[: asking.MEMBERS])]
         number = leakage.ATTACKS_QUICK if self.quick else leakage.ATTACKS
-        attacks = {"leakage": leakage.attacks(self.sample, self.draws, number)}
+        attacks = {
+            "leakage": leakage.attacks(self.sample, self.draws, number),
+            "disclosure": disclosure.attacks(self.sample, self.draws, number),
+        }
         return asking.Asked(self.sample, self.apart, theirs, members, attacks, self.draws, self.quick, ledger)
 
     @contextmanager

@@ -12,7 +12,7 @@ from config.settings import Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, controls, models
+from training.evaluate import command, controls, leakage, models, questions
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
 from training.evaluate.ledger import Ledger
@@ -57,7 +57,8 @@ def test_everybody_answers_and_little_data_gives_no_number(first: Report, house:
     (ledger,) = (data / "evaluate").glob("*.jsonl")
     kept = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
     said = [row["value"] for row in kept if row.get("key", "").startswith("say persona ")]
-    assert len(said) == first.data.moments
+    assert len(said) == first.data.moments + leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    assert figures["disclosure.honest"].value == 1
     assert any(answer["bubbles"] for answer in said)
 
 
