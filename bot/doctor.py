@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import frames
+from bot.alert_ways import ways
 from bot.engine.trial import Verdict
 from bot.engine.weights import REAL, size_of
 from bot.history import History
@@ -78,6 +79,7 @@ async def examine(bot: Bot, engine: Engine) -> list[Finding]:
         ("database", lambda: _database(bot)),
         ("owner", lambda: asyncio.to_thread(_owner, bot)),
         ("qq", lambda: _qq(bot)),
+        ("alerts", lambda: _alerts(bot)),
     ]
     return [finding for found in await asyncio.gather(*(_look(*look) for look in looks)) for finding in found]
 
@@ -190,6 +192,14 @@ def _owner(bot: Bot) -> list[Finding]:
     if not bot.chats:
         found.append(Finding("owner", "note", "no chat is open to others", "/on in a chat, or [bot] chats, opens it"))
     return found
+
+
+async def _alerts(bot: Bot) -> list[Finding]:
+    found = ways(bot)
+    if not found:
+        hint = "set [bot] alert_mail, or MYBOT_BOT_ALERT_URL in .env"
+        return [Finding("alerts", "note", "nobody tells you when QQ is away", hint)]
+    return [Finding("alerts", "ok", f"{way.name}: {await way.check()}") for way in found]
 
 
 async def _qq(bot: Bot) -> list[Finding]:

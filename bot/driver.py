@@ -136,7 +136,7 @@ class Forward(HTTPClient, NoneDriver):
     def __init__(self, env: Env, config: Config) -> None:
         super().__init__(env, config)
         self.failure: MyBotError | None = None
-        self._said: dict[str, str] = {}
+        self.said: dict[str, str] = {}
 
     @property
     @override
@@ -190,8 +190,8 @@ class Forward(HTTPClient, NoneDriver):
 
     def say(self, place: str, cause: str, level: str = "WARNING") -> None:
         """Log what is wrong at a place, unless that was the last thing said about it."""
-        if self._said.get(place) != cause:
-            self._said[place] = cause
+        if self.said.get(place) != cause:
+            self.said[place] = cause
             if cause:
                 logger.log(level, f"{place}: {cause}")
 
@@ -209,7 +209,7 @@ class Forward(HTTPClient, NoneDriver):
             async with aiohttp.ClientSession(trust_env=True) as session:
                 link = await self._dial(session, setup, place)
                 if link is not None:
-                    self._said.pop(place, None)
+                    self.said.pop(place, None)
                     try:
                         yield link
                     finally:
@@ -322,7 +322,7 @@ class Driver(Forward, ASGIMixin):
         visitor = Visitor(request, raw)
         self._visitors.add(visitor)
         try:
-            self._said.pop(place, None)
+            self.said.pop(place, None)
             await setup.handle_func(visitor)
         finally:
             self._visitors.discard(visitor)

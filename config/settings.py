@@ -532,10 +532,28 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Say once in each private chat that it is an AI who writes, and say so to whoever asks."""
     stop_word: str = "紧急停止"
     """A line of the owner's, in any chat, that silences the bot everywhere at once; empty: there is none."""
+    alert_url: SecretStr | None = None
+    """Where you are told that QQ is away: this address gets a POST. Belongs into .env."""
+    alert_style: Literal["json", "text"] = "json"
+    """What it gets: {"title", "text"} as JSON, or the text alone, as ntfy takes it."""
+    alert_mail: str = ""
+    """The same by mail: your address."""
+    alert_after: float = Field(default=60.0, ge=0, le=110)
+    """Seconds that an account may be away before you are told."""
+    smtp_host: str = ""
+    """The server that takes the mail, e.g. smtp.qq.com."""
+    smtp_port: int = Field(default=465, ge=1, le=65535)
+    """Its port: mostly 465 for tls, 587 for starttls."""
+    smtp_security: Literal["tls", "starttls", "none"] = "tls"
+    """How the way there is kept secret."""
+    smtp_user: str = ""
+    """Account there, mostly your address; empty: no login."""
+    smtp_password: SecretStr | None = None
+    """Its password (授权码 at QQ and 163). Belongs into .env."""
     auto_reload: float = Field(default=0.0, ge=0)
     """Look every so many seconds whether the persona has a new version, and take it; 0: only /reload does."""
     guard: bool = True
-    """Hold back personal data, contacts nobody named, lines from other chats, and money, codes and passwords."""
+    """Hold back personal data, contacts nobody named, other chats' lines, repeats, and money, codes, passwords."""
     temperature: float | None = None
     """Overrides the persona's own sampling."""
     max_tokens: int | None = None

@@ -41,7 +41,7 @@ class Guard:
     """Whether somebody has asked for money, a code or a credential just now."""
     elsewhere: Sequence[Elsewhere] = ()
     on: bool = True
-    """Off, only machine text and repeats are held back."""
+    """Off, only machine text is held back."""
 
     @classmethod
     def of(
@@ -71,10 +71,10 @@ class Guard:
     def _judged(self, bubble: str) -> Reason | None:
         if guard_text.is_machine_text(bubble):
             return "machine"
-        if guard_text.repeats(bubble, self.mine, [line for line in self.since if line in self.mine]):
-            return "repeat"
         if not self.on:
             return None
+        if guard_text.repeats(bubble, self.mine, [line for line in self.since if line in self.mine]):
+            return "repeat"
         if guard_text.calls_everybody(bubble):
             return "everybody"
         if not privacy.sendable(bubble, self.known, self.since) or guard_text.invented_contact(bubble, self.known):

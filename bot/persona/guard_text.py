@@ -11,7 +11,7 @@ from bot.persona.privacy import fold
 _MACHINE = re.compile(
     r"<\|[^<>\n]{0,60}\|?>|<\|\w*|\w*\|>|</?(?:s|bos|eos|unk|pad|sep|cls|mask|think|thinking|reasoning|answer|tool_call|tool_response"
     r"|start_of_turn|end_of_turn|start_header_id|end_header_id|eot_id|im_start|im_end|endoftext)>|\[/?INST\]|<<?/?SYS>>?|\[(?:PAD|CLS|SEP|UNK|MASK|BOS|EOS)\]"
-    r"|<0x[0-9A-Fa-f]{2}>|\ufffd|\{[{%#]|[%#}]\}|\{(?:me|name)\}|\[CQ:|\\[~→「」]"
+    r"|<0x[0-9A-Fa-f]{2}>|^\ufffd+$|\{[{%#]|[%#}]\}|\{(?:me|name)\}|\[CQ:|\\[~→「」]"
     r"|Traceback \(most recent|^\s*File \"[^\"]+\", line \d+|^\s*at [\w.$<>]+\([\w.]+:\d+\)|^(?:\w+\.)*\w*(?:Error|Exception)\b:"
     r"|CUDA (?:error|out of memory)|out of memory|(?:model|engine|persona) (?:is |was )?(?:not |un)(?:loaded|ready|available|started)"
     r"|模型(?:还)?(?:没有?|未|尚未)(?:加载|启动|载入|就绪)|internal server error|^(?:assistant|system|user)\s*[:：]?$|^(?:###? ?)?(?:Instruction|Response|Human|Assistant|System)\s*:",

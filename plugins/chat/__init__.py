@@ -5,9 +5,9 @@ engine by itself. Importing it reads no file and no torch.
 """
 
 import nonebot
-from nonebot import get_driver, on, on_message, on_notice, require
+from nonebot import get_driver, on, on_message, on_metaevent, on_notice, require
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
-from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, NoticeEvent
+from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, MetaEvent, NoticeEvent
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 
 from bot.owner import ours
@@ -33,6 +33,13 @@ driver = get_driver()
 message = on_message(priority=50, block=False)
 own_message = on("message_sent", priority=50, block=False)
 notice = on_notice(priority=50, block=False)
+sign_of_life = on_metaevent(priority=50, block=False)
+
+
+def troubles() -> str:
+    """What our driver says of connections that don't come about; another driver says nothing."""
+    said: dict[str, str] = getattr(driver, "said", {})
+    return "；".join(f"{place}: {cause}" for place, cause in said.items() if cause)
 
 
 @driver.on_startup
@@ -44,7 +51,7 @@ async def start() -> None:
         "superusers": ours([*settings.superusers, *driver.config.superusers]),
         "nickname": sorted({*settings.nickname, *driver.config.nickname}),
     }
-    await bridge.open(settings.model_copy(update=theirs), load(Engine))
+    await bridge.open(settings.model_copy(update=theirs), load(Engine), why=troubles)
 
 
 @driver.on_shutdown
@@ -76,6 +83,16 @@ async def hear_elsewhere(account: BaseBot, event: BaseEvent) -> None:
 @own_message.handle()
 async def hear_own(account: Account, event: Event) -> None:
     await bridge.hear(account, event)
+
+
+@sign_of_life.handle()
+async def meta(event: MetaEvent) -> None:
+    bridge.heed(event)
+
+
+@notice.handle()
+async def offline(event: NoticeEvent) -> None:
+    bridge.heed(event)
 
 
 @notice.handle()

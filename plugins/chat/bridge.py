@@ -7,12 +7,13 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 
+from bot.alerts import NOBODY, Alerts
 from bot.engine.child import SERVE
 from bot.engine.personas import Personas
 from bot.engine.wire import Talker
@@ -28,6 +29,7 @@ from plugins.chat import elsewhere, onebot
 from plugins.chat.context import Context
 from plugins.chat.heard import Heard, Known
 from plugins.chat.ports import Ports
+from plugins.chat.presence import heed
 
 log = logging.getLogger("bot.chat")
 
@@ -49,8 +51,13 @@ class Bridge:
         self._resumed = False
         self._backfills: dict[str, asyncio.Task[None]] = {}
 
-    async def open(self, settings: Bot, engine: Engine, *, command: Sequence[str] = SERVE) -> None:
-        """Bring up history, engine and runner. What was opened is closed again by `close`."""
+    async def open(
+        self, settings: Bot, engine: Engine, *, command: Sequence[str] = SERVE, why: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Bring up history, engine and runner. What was opened is closed again by `close`.
+
+        `why` says what is known of a missing connection to QQ.
+        """
         self._settings = settings
         self._open.callback(self._stop_backfills)
         self._chosen = settings.personas
@@ -59,15 +66,21 @@ class Bridge:
         self._open.push_async_callback(history.close)
         self.personas = personas = Personas(engine, command=command)
         self._open.push_async_callback(personas.close)
+        self._alerts = alerts = Alerts(settings, self.port, why=why)
+        self._open.push_async_callback(alerts.close)
         await personas.open()
         await self._meet_chosen()
         main = personas.talker()
-        self._runner = Runner(main, history, settings=settings, port=self.port, of_chat=self._talker)
+        self._runner = Runner(main, history, settings=settings, port=self.port, of_chat=self._talker, alerts=alerts)
         self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", main.persona.name, main.persona.hash)
         if settings.auto_reload:
             watching = asyncio.create_task(personas.watch(settings.auto_reload))
             self._open.callback(watching.cancel)
+        looking = asyncio.create_task(alerts.watch(personas.status))
+        self._open.callback(looking.cancel)
+        if settings.onebot_v11_ws_urls or settings.port:
+            alerts.away(NOBODY)
 
     async def _meet_chosen(self) -> None:
         """Know every persona that a chat chose. One of the settings must be there; one chosen by command
@@ -128,8 +141,10 @@ class Bridge:
         """The QQ side is there: answer what a restart left unanswered, and see what was said meanwhile."""
         if self._runner is None:
             return
+        if isinstance(account, Account):
+            self._alerts.back(account.self_id)
         if isinstance(account, Account) and self._settings.backfill:
-            self.disconnected(account)
+            self._end_backfill(account)
             self._backfills[account.self_id] = asyncio.create_task(self._backfill(account))
         if not self._resumed and not self.personas.paused:
             self._resumed = True
@@ -137,7 +152,18 @@ class Bridge:
 
     def disconnected(self, account: object) -> None:
         """The QQ side of an account is gone."""
-        if isinstance(account, Account) and (task := self._backfills.pop(account.self_id, None)) is not None:
+        if isinstance(account, Account):
+            self._end_backfill(account)
+            if self._runner is not None:
+                self._alerts.disconnected(account.self_id)
+
+    def heed(self, event: Event) -> None:
+        """Take what an event says of whether its account is there."""
+        if self._runner is not None:
+            heed(event, self._alerts)
+
+    def _end_backfill(self, account: Account) -> None:
+        if (task := self._backfills.pop(account.self_id, None)) is not None:
             task.cancel()
 
     def _stop_backfills(self) -> None:

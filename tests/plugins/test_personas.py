@@ -58,6 +58,8 @@ async def up(home: Path, engine: dict[str, Any] | None = None, **knobs: Any) -> 
     given |= {
         "debounce": 0.05,
         "delays": 0,
+        # The toy says the same over and over.
+        "guard": False,
         "disclosure": False,
         "database": f"sqlite+aiosqlite:///{home.parent}/history.db",
     }

@@ -37,7 +37,7 @@ def judged(bubble: str, *texts: str, on: bool = True) -> Reason | None:
         "[PAD]",
         "[UNK]",
         "<0xE4>",
-        "你好\ufffd",
+        "\ufffd\ufffd",
         "{% for message in messages %}",
         "{{ content }}",
         "你是{me}，正在和{name}私聊。",
