@@ -78,12 +78,13 @@ def _owner_speaks(at: Step, event: Heard) -> None:
 
 def _shadow_ends(at: Step) -> None:
     """The owner was faster than my drafts: they are kept as far as they are."""
-    turn, calls = at.chat.turn, [*at.chat.calls]
-    at.drop_turn()
-    at.chat.calls.clear()
-    if turn is not None:
+    turn, calls = at.chat.turn, at.chat.calls
+    if turn is not None and turn.call.kind != "said":
+        at.drop_turn()
         at.propose(turn.call, turn.id, turn.bubbles)
-    for call in calls:
+    ended = [call for call in calls if call.kind != "said"]
+    calls[:] = [call for call in calls if call.kind == "said"]
+    for call in ended:
         at.state.turns += 1
         at.propose(call, at.state.turns, [])
 
@@ -220,7 +221,7 @@ def _join_in(at: Step, event: Heard) -> None:
         return
     pending = next((call for call in chat.calls if call.kind == "join"), None)
     if pending is not None:
-        pending.ids = [*pending.ids[-3:], event.id]
+        pending.ids = [pending.ids[0], *pending.ids[1:][-2:], event.id]
         pending.last, pending.place = at.now, chat.heard
         return
     if why := _stays_out(at, event):

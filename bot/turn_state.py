@@ -206,8 +206,9 @@ class Chat:
     """Of the reply I said last."""
 
     @property
-    def mode(self) -> str:
-        return self.rules.mode
+    def joining(self) -> bool:
+        """Whether I may speak up here by myself (T32)."""
+        return self.rules.joining and (self.met or not self.rules.guest)
 
 
 @dataclass(slots=True)

@@ -107,6 +107,7 @@ def _everywhere(state: State, event: Event, now: float) -> list[Action]:
             at.drop_all()
         elif isinstance(event, Blocked):
             _drop_unanswerable(at)
+            go_on(at)
     return out
 
 
@@ -135,6 +136,9 @@ def _counted(at: Step, event: Counted) -> None:
 def _recalled(at: Step, event: Recalled) -> None:
     chat, turn = at.chat, at.chat.turn
     remember(at, event.id, at.now)
+    if chat.last_call is not None and event.id in chat.last_call.ids:
+        left = [known for known in chat.last_call.ids if known != event.id]
+        chat.last_call = replace(chat.last_call, ids=left) if left else None
     if turn is not None and event.id in turn.call.ids:
         at.drop_turn()
         if not turn.begun:
@@ -143,8 +147,9 @@ def _recalled(at: Step, event: Recalled) -> None:
     for call in [call for call in chat.calls if event.id in call.ids]:
         at.because("recalled")
         gone = replace(call, ids=[event.id])
+        moved_me = call.kind == "join" and call.ids[0] == event.id
         call.ids.remove(event.id)
-        if not call.ids:
+        if moved_me or not call.ids:
             chat.calls.remove(call)
         at.settle(gone, "recalled")
 
@@ -165,8 +170,14 @@ def _ruled(at: Step, event: Ruled) -> None:
     before, at.chat.rules = at.chat.rules, event.rules
     if event.rules.mode == "off":
         at.drop_all()
-    elif before.mode != event.rules.mode and at.chat.turn is not None and at.chat.turn.begun:
-        at.drop_turn()
+        return
+    turn, calls = at.chat.turn, at.chat.calls
+    if turn is not None:
+        unwanted = turn.call.kind == "join" and not at.chat.joining
+        if unwanted or (turn.begun and before.mode != event.rules.mode):
+            at.drop_turn()
+    if not at.chat.joining:
+        calls[:] = [call for call in calls if call.kind != "join"]
 
 
 def _retry(at: Step, event: Retry) -> None:
@@ -177,6 +188,9 @@ def _retry(at: Step, event: Retry) -> None:
     if last is None and not event.id:
         return
     kept = last or Call(event.sender, [event.id], 0, 0, 0, at.chat.heard)
+    barred = kept.sender in at.state.blocked | at.state.bots
+    if barred or (kept.kind == "join" and not at.chat.joining):
+        return
     call = replace(kept, ids=[*kept.ids], first=at.now, last=at.now, due=at.now, restarts=0, retries=0)
     call.speak_at = call.waits_until = at.now
     at.chat.calls.append(call)
