@@ -28,7 +28,7 @@ from bot.forget import PERSONAL, Target
 from bot.keepsakes import Keepsakes
 from bot.persona.message import Message, Segment, encoded
 from bot.retention import Retention
-from bot.tables import chat_settings, insert_new, insert_over, labels, messages
+from bot.tables import SENT, chat_settings, insert_new, insert_over, labels, messages
 
 OWNER, OTHER = "owner", "other"
 OPEN, ANSWERED = "open", "answered"
@@ -155,7 +155,7 @@ class History:
             # The index is on the platform's seconds, which may differ a little from ours.
             table.time >= int(since) - CLOCKS,
             table.at >= since,
-            table.author.like("persona:%"),
+            SENT,
         )
         rows = await self.database.read(query.order_by(table.at, table.seq))
         pairs = [(row.chat, row.at, json.loads(row.answers or "[]")) for row in rows]

@@ -45,6 +45,9 @@ messages = Table(
     Index("messages_by_time", "time"),
 )
 
+SENT = messages.c.author.like("persona:%") | (messages.c.mine & (messages.c.sender == ""))
+"""What went out through the bot: a persona's words, or the owner's, for which no platform named an account."""
+
 labels = Table(
     "labels",
     metadata,

@@ -146,7 +146,7 @@ class Store:
             yield record
 
     def _note_said(self, chat: str, message_id: str, flags: Sequence[str]) -> None:
-        """Remember what the bot is known to have said: another export has it at another second, as mine."""
+        """Remember what is known to have gone out through the bot: another export has it at another second, as mine."""
         if (rank := _rank(flags)) and not is_hashed(message_id):
             key = hash((chat, message_id))
             self._said[key] = max(rank, self._said.get(key, 0))
@@ -181,8 +181,8 @@ class Store:
 
 
 def _rank(flags: Sequence[str]) -> int:
-    """What is known better: that the owner taught it, that the bot said it, or neither."""
-    return 2 if "gold" in flags else 1 if "bot" in flags else 0
+    """How much is known of a line: that the owner taught it, that a bot said it, that it went out through one."""
+    return 3 if "gold" in flags else 2 if "bot" in flags else 1 if "said" in flags else 0
 
 
 def _read(path: Path) -> Iterator[_Record]:

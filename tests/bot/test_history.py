@@ -209,6 +209,9 @@ async def test_what_the_bot_spoke_since_then_and_to_whom(path):
         await history.add(message(5, time=1011, mine=True), author="persona:a", at=1011.5, answers=["3", "gone"])
         await history.add(message(6, time=1012, mine=True), author="persona:a", at=1012.5)
         await history.add(message(7, time=1013, mine=True), author=OWNER, at=1013.5)
+        for_owner = message(9, time=1013, mine=True)
+        for_owner.sender = ""
+        await history.add(for_owner, author=OWNER, at=1013.75, answers=["2"])
         await history.add(message(8, time=9, mine=True, chat="qq:private:1"), author="persona:b", at=1014.0)
     async with opened(path) as history:
         spoken = [(s.chat, s.at, s.to) for s in await history.spoken(1010.0)]
@@ -216,9 +219,10 @@ async def test_what_the_bot_spoke_since_then_and_to_whom(path):
             (GROUP, 1010.5, ("20001", "20002")),
             (GROUP, 1011.5, ("20001",)),
             (GROUP, 1012.5, ()),
+            (GROUP, 1013.75, ("20002",)),
             ("qq:private:1", 1014.0, ()),
         ]
-        assert len(await history.spoken(1011.5)) == 3
+        assert len(await history.spoken(1011.5)) == 4
         assert await history.spoken(2000.0) == []
 
 

@@ -157,7 +157,7 @@ def test_an_import_reads_it_like_a_file(empty: Callable[[str], str], tmp_path: P
             )
         rows = [json.loads(row) for row in (tmp_path / data / "messages.jsonl").read_text("utf-8").splitlines()]
         found.append([{**row, "source": ""} for row in rows])
-    assert len(found[0]) == 8
+    assert len(found[0]) == 9
     assert found[0] == found[1]
     assert Written.read(where).by_the_bot(Message("x", CHAT, "group", 1045, "", "", [Segment("text", "我来订")]))
 

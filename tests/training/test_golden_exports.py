@@ -26,7 +26,7 @@ LOST = {
     "onebot-group.json": {"bad_time": 1, "not_a_message": 1},
     "onebot-private.jsonl": {"truncated": 1},
     "nt_msg.db": {"bad_time": 1, "not_a_message": 1},
-    "mybot-history.db": {"no_consent": 10, "taught_better": 2, "gold_without_context": 1},
+    "mybot-history.db": {"no_consent": 11, "taught_better": 2, "gold_without_context": 1},
     "pasted-window.txt": {"notice": 3},
     "pasted-manager.txt": {"notice": 1},
     "train.json": {"more_markers": 1, "not_a_message": 1, "broken_row": 1},

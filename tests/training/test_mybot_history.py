@@ -43,6 +43,7 @@ async def fill(url: str) -> None:
         history.recall(chat, "6")
         await history.add(line(7, chat, "20001", "那谁订场", 1040))
         await history.add(line(8, chat, "", "我来订", 1045, mine=True), answers=["7"], **bot)
+        await history.add(line(10, chat, "", "代我说的", 1050, mine=True), author=OWNER)
     await history.add(line(11, PRIVATE, "20001", "在吗", 2000))
     await history.add(line(12, PRIVATE, "", "在", 2003, mine=True), answers=["11"], **bot)
     await history.add(line(13, PRIVATE, ME, "刚才在忙", 2010, mine=True), author=OWNER)
@@ -82,11 +83,12 @@ def test_a_chat_that_agreed(path):
         ("5", ME, "我带球", ()),
         ("7", "20001", "那谁订场", ()),
         ("8", ME, "我来订", ("bot",)),
+        ("10", ME, "代我说的", ("said",)),
     ]
     assert {m.chat for m in messages} == {GROUP}
-    assert [m.time for m in messages] == [1000, 1000, 1000, 1000, 1010, 1020, 1040, 1045]
-    assert [m.mine for m in messages] == [False, True, True, True, False, True, False, True]
-    assert notes.dropped == {"taught_better": 2, "recalled": 1, "no_consent": 11, "gold_without_context": 1}
+    assert [m.time for m in messages] == [1000, 1000, 1000, 1000, 1010, 1020, 1040, 1045, 1050]
+    assert [m.mine for m in messages] == [False, True, True, True, False, True, False, True, True]
+    assert notes.dropped == {"taught_better": 2, "recalled": 1, "no_consent": 12, "gold_without_context": 1}
     assert notes.owners == {ME}
 
 
@@ -99,11 +101,11 @@ def consenting(path: Path, *said: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize(
     ("said", "told_to", "ids"),
     [
-        ([(OTHERS, "", "yes")], (), {OTHERS: "1234578"}),
-        ([(OTHERS, "", "yes"), (OTHERS, "20001", "no")], (), {OTHERS: "23458"}),
-        ([("", "20001", "no")], ("group:7002", "private:20001"), {OTHERS: "23458"}),
+        ([(OTHERS, "", "yes")], (), {OTHERS: "123457810"}),
+        ([(OTHERS, "", "yes"), (OTHERS, "20001", "no")], (), {OTHERS: "2345810"}),
+        ([("", "20001", "no")], ("group:7002", "private:20001"), {OTHERS: "2345810"}),
         ([(OTHERS, "20002", "yes")], (), {OTHERS: "4"}),
-        ([(OTHERS, "", "no")], ("group:7002", "group:7001"), {GROUP: "12345678"}),
+        ([(OTHERS, "", "no")], ("group:7002", "group:7001"), {GROUP: "1234567810"}),
         ([(PRIVATE, "20001", "yes")], (), {PRIVATE: "111213"}),
         ([("", "20001", "yes")], (), {GROUP: "17", OTHERS: "17", PRIVATE: "111213"}),
         ([], ("private:20001",), {PRIVATE: "111213"}),
@@ -115,7 +117,7 @@ def test_who_agreed_to_what(path, said, told_to, ids):
     messages, _ = read(path, *told_to)
     found = {chat: [m.id for m in messages if m.chat == chat and "gold" not in m.flags] for chat in ids}
     if GROUP in ids and told_to:
-        ids = {GROUP: "14578"}
+        ids = {GROUP: "1457810"}
     assert {m.chat for m in messages} == set(ids)
     assert {chat: "".join(some) for chat, some in found.items()} == ids
 
@@ -160,6 +162,7 @@ LATER = [
     (3, 1009, ME, "几点"),
     (5, 1020, ME, "我带球"),
     (8, 1044, ME, "我来订"),
+    (10, 1051, ME, "代我说的"),
     (9, 1060, ME, "订好了"),
 ]
 
@@ -174,6 +177,7 @@ def test_a_later_export_of_the_chat_adds_nothing_twice(path, tmp_path, capsys, h
     found = [(row["id"], tuple(row["flags"])) for row in rows(data)]
     assert sorted(found) == [
         ("1", ()),
+        ("10", ("said",)),
         ("2", ("gold",)),
         ("3", ("gold",)),
         ("4", ()),
@@ -202,7 +206,7 @@ def test_what_is_learned(path, tmp_path, capsys):
     learned = {bubble["text"] for turn in turns for bubble in turn["bubbles"] if bubble.get("target")}
     assert "可以吗" in learned
     assert "改过的话" in learned
-    assert "我带球" in learned
+    assert {"我带球", "代我说的"} <= learned
     everything = json.dumps(turns, ensure_ascii=False)
     assert "我来订" in everything
     assert "我来订" not in learned

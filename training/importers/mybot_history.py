@@ -2,7 +2,8 @@
 
 Only with consent: the lines of people who said yes, of everybody in a chat that did (by command, or
 `--consent`), and never of one who said no. The owner's own typed lines go with the chat's consent; so
-do the bot's, which are flagged `bot`: context, never learned. Where the owner taught ("I'd have said
+do the bot's, which are flagged `bot`: context, never learned; what the owner let it say word by word
+is flagged `said`, and mine. Where the owner taught ("I'd have said
 …", or edited a draft), the owner's words stand after what they answer, flagged `gold`, and what the
 bot said there is left out. Ids are the platform's: a later export of the same chat adds nothing twice.
 """
@@ -59,7 +60,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:  # noqa
                 notes.drop(reason, source, row.seq, row.id)
                 continue
             kept += 1
-            yield _message(row, source, account, "bot" if row.author.startswith("persona:") else "")
+            yield _message(row, source, account, _flag(row))
             if gold := taught.gold.pop((row.chat, row.id), None):
                 yield from gold.messages(row, source, account)
         for gold in taught.gold.values():
@@ -163,6 +164,13 @@ def _unwanted(row: Any, consent: Consent, taught: _Taught) -> str:
     if row.recalled:
         return "recalled"
     return "taught_better" if (row.chat, row.id) in taught.instead else ""
+
+
+def _flag(row: Any) -> str:
+    """Who is behind a line that went out through the bot."""
+    if row.author.startswith("persona:"):
+        return "bot"
+    return "said" if row.mine and not row.sender else ""
 
 
 def _message(row: Any, source: Source, account: _Accounts, flag: str) -> Message:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.database import database_path, engine_of, unusable
 from bot.history import OWNER
 from bot.migrations import refuse_newer
-from bot.tables import consents, messages, preferences, said, version
+from bot.tables import SENT, consents, messages, preferences, said, version
 from config.errors import InputError
 
 PAGE = 2000
@@ -81,11 +81,9 @@ class Rows:
         return self._all(select(preferences).order_by(preferences.c.number)) if self.version > 1 else []
 
     def replies(self, chat: str) -> list[Any]:
-        """What the bot said in a chat, in order."""
+        """What went out through the bot in a chat, in order."""
         table = messages.c
-        query = select(table.id, table.time, table.name, table.answers).where(
-            table.chat == chat, table.author.like("persona:%")
-        )
+        query = select(table.id, table.time, table.name, table.answers).where(table.chat == chat, SENT)
         return self._all(query.order_by(table.seq))
 
     def _all(self, query: "Select[Any]") -> list[Any]:
