@@ -1,6 +1,6 @@
 """The bot's own history (data/history.db, or a server by URL): what it heard and said, as records.
 
-Only with consent: the lines of people who said yes, of everybody in a chat that did (by command, or
+Only with consent: the lines of people who said yes, of everybody in a chat that did (kept there, or by
 `--consent`), and never of one who said no. The owner's own typed lines go with the chat's consent; so
 do the bot's, which are flagged `bot`: context, never learned; what the owner let it say word by word
 is flagged `said`, and mine. Where the owner taught ("I'd have said
@@ -66,7 +66,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:  # noqa
         for gold in taught.gold.values():
             notes.drop("gold_without_context", source, 0, str(gold.number))
         if notes.dropped["no_consent"] and not kept:
-            hint = "name chats whose people agreed: --consent group:7001, or let them agree by command"
+            hint = "name the chats whose people agreed: --consent group:7001 --consent private:20001"
             raise InputError(f"{source.name}: nobody there agreed to be learned from", hint=hint)
 
 
