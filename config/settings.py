@@ -499,7 +499,7 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     command_start: list[str] = ["/", "."]
     """Prefixes of commands."""
     nickname: list[str] = []
-    """Names the bot listens to in groups beside @."""
+    """Names the bot listens to in groups beside @; left out, the persona's own."""
     database: str = "sqlite+aiosqlite:///data/history.db"
     """Where chats are kept: an SQLAlchemy URL; SQLite paths are relative to the checkout."""
     keep_days: float = Field(default=365.0, ge=0)

@@ -1,17 +1,20 @@
 """No model at all: answers with the last line it was told. For tests and for wiring up."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
 
 from bot.counting import Count
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Model, Persona, Provenance
-from bot.persona.prompt import PromptSpec
+from bot.persona.prompt import ANSWERS, SILENCE, PromptSpec
+
+_QUOTE = re.compile(r"\\「.*?\\」")
 
 
 class Echo:
-    """A Talker that repeats the last line of the last user turn, one character a piece."""
+    """A Talker that repeats the last words of the last user turn, one character a piece; no mark of ours."""
 
     def __init__(self, name: str = "回声") -> None:
         self._persona = Persona(
@@ -33,7 +36,8 @@ class Echo:
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
         said = [message["content"] for message in messages if message["role"] == "user"]
-        line = said[-1].split("\n")[-1] if said else ""
+        lines = [line for line in (said[-1] if said else "").split("\n") if not line.startswith((SILENCE, ANSWERS))]
+        line = _QUOTE.sub("", lines[-1]) if lines else ""
         for stop in sampling.stop:
             line = line.split(stop, 1)[0]
         for character in line[: sampling.max_tokens]:

@@ -96,8 +96,8 @@ async def offline(event: NoticeEvent) -> None:
 
 
 @notice.handle()
-async def note(event: NoticeEvent) -> None:
-    await bridge.note(event)
+async def note(account: Account, event: NoticeEvent) -> None:
+    await bridge.note(account, event)
 
 
 @notice.handle()

@@ -27,7 +27,7 @@ from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import elsewhere, onebot
 from plugins.chat.context import Context
-from plugins.chat.heard import Heard, Known
+from plugins.chat.heard import Heard, Known, Recalled
 from plugins.chat.ports import Ports
 from plugins.chat.presence import heed
 
@@ -71,6 +71,8 @@ class Bridge:
         await personas.open()
         await self._meet_chosen()
         main = personas.talker()
+        if not settings.nickname and len(me := main.persona.prompt.me) > 1:
+            settings = self._settings = settings.model_copy(update={"nickname": [me]})
         self._runner = Runner(main, history, settings=settings, port=self.port, of_chat=self._talker, alerts=alerts)
         self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", main.persona.name, main.persona.hash)
@@ -171,7 +173,8 @@ class Bridge:
             task.cancel()
 
     async def _backfill(self, account: Account) -> None:
-        named = [*self._settings.chats, *private_chats(self._settings.superusers), *self._history.chats_with("mode")]
+        named = [*self._settings.chats, *private_chats(self._settings.superusers)]
+        named += [*self._history.chats_with("mode"), *self._history.chats_with("allowed")]
         chats = [chat for chat in dict.fromkeys(_of_qq(named)) if self.runner.is_on(chat)]
         accounts = self.port.qq.homes.accounts()
         kept = await self._context.backfill(
@@ -193,14 +196,14 @@ class Bridge:
             message.name = known.me
             if await self.port.qq.is_echo(message.chat, message.id):
                 return
-        elif message.kind == "group" and self.is_on(message):
+        elif message.kind == "group" and self._allows(message):
             name = await self.port.qq.group_name(account, message.chat, name)
         await self._take(account, heard, known, name)
 
     async def hear_elsewhere(self, account: BaseBot, event: BaseEvent) -> None:
         """Tell the runner of a message on any other platform."""
         runner, chat = self._runner, elsewhere.chat_of(account, event)
-        if runner is None or not chat or not runner.is_on(chat, elsewhere.who(event)):
+        if runner is None or not chat or not runner.standing.allowed(chat, elsewhere.who(event)):
             return
         platform = chat.partition(":")[0]
         known = self._known(chat, self.port.elsewhere.homes(platform).accounts())
@@ -216,21 +219,19 @@ class Bridge:
     async def _take(self, account: object, heard: Heard, known: Known, name: str) -> None:
         """Hand over what was read, once what it quotes is there."""
         message, addressed = heard.message, heard.addressed
-        if self.is_on(message):
+        if self._allows(message):
             self._remember(message)
             if not message.mine and await self._context.quote(account, heard, known):
                 addressed = True
-        if "bot" in message.flags:
-            addressed = False
-        await self.runner.hear(message, addressed=addressed, chat_name=name)
+        await self.runner.hear(message, addressed=addressed, chat_name=name, me=known.accounts)
 
-    def is_on(self, message: Message) -> bool:
-        """Whether a message is from where we answer."""
-        return self.runner.is_on(message.chat, message.sender)
+    def _allows(self, message: Message) -> bool:
+        """Whether a message is from where we listen."""
+        return self.runner.standing.allowed(message.chat, message.sender)
 
     def _meets(self, account: BaseBot, message: Message) -> bool:
         """False where another account of ours is in that group too, and speaks there."""
-        return not self.is_on(message) or self.port.meet(message.chat, account.self_id)
+        return not self._allows(message) or self.port.meet(message.chat, account.self_id)
 
     def _known(self, chat: str, accounts: Collection[str]) -> Known:
         """What reading an event of this chat takes."""
@@ -243,14 +244,18 @@ class Bridge:
         except MyBotError:  # a persona that is gone
             return ""
 
-    async def note(self, event: NoticeEvent) -> None:
-        """Tell the runner of a recall or a ban."""
-        happened = onebot.notice(event)
+    async def note(self, account: Account, event: NoticeEvent) -> None:
+        """Tell the runner of a recall or a ban, or of a poke, which is as good as a call."""
+        happened = onebot.notice(event, self._settings.bots)
         if self._runner is None or happened is None:
             return
-        if isinstance(happened, onebot.Recalled):
+        if isinstance(happened, Recalled):
             await self._runner.recall(happened.chat, happened.id)
-        elif isinstance(happened, onebot.Muted):
+        elif isinstance(happened, Message):
+            if self._allows(happened) and self._meets(account, happened):
+                happened.name = self._names.get(happened.sender, happened.sender)
+                await self._runner.hear(happened, addressed=True, me=self.port.qq.homes.accounts())
+        elif self.port.qq.homes.of(happened.chat) is account:
             await self._runner.mute(happened.chat, happened.until)
 
     async def note_elsewhere(self, account: BaseBot, event: BaseEvent) -> None:

@@ -87,7 +87,7 @@ def past(row: Mapping[str, Any], chat: str, known: Known = Known()) -> Message |
     return message if message.segments else None
 
 
-def notice(event: NoticeEvent) -> Recalled | Muted | Message | None:
+def notice(event: NoticeEvent, bots: Collection[str] = ()) -> Recalled | Muted | Message | None:
     """A notice that concerns the runner; a poke at me is a message of who poked."""
     if isinstance(event, GroupRecallNoticeEvent):
         return Recalled(f"qq:group:{event.group_id}", str(event.message_id))
@@ -99,11 +99,11 @@ def notice(event: NoticeEvent) -> Recalled | Muted | Message | None:
         until = 0.0 if event.sub_type == "lift_ban" else math.inf if forever else float(event.time + event.duration)
         return Muted(f"qq:group:{event.group_id}", until)
     if isinstance(event, PokeNotifyEvent) and event.target_id == event.self_id != event.user_id:
-        return _poke(event)
+        return _poke(event, bots)
     return None
 
 
-def _poke(event: PokeNotifyEvent) -> Message:
+def _poke(event: PokeNotifyEvent, bots: Collection[str]) -> Message:
     who = str(event.user_id)
     kind: Kind = "group" if event.group_id else "private"
     return Message(
@@ -114,7 +114,7 @@ def _poke(event: PokeNotifyEvent) -> Message:
         sender=who,
         name=who,
         segments=[Segment("poke")],
-        flags=("bot",) if is_official(who) else (),
+        flags=("bot",) if who in bots or is_official(who) else (),
     )
 
 

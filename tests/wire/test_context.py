@@ -8,7 +8,7 @@ from typing import Any
 
 import aiosqlite
 
-from tests.wire.peer import ACCOUNT, FRIEND, GROUP, OWNER, Peer, at, reply
+from tests.wire.peer import ACCOUNT, FRIEND, GROUP, OWNER, STRANGER, Peer, at, reply
 from tests.wire.running import running, write_settings
 from tests.wire.test_talking import talking
 
@@ -86,9 +86,9 @@ async def test_a_quote_of_something_unheard_is_found(tmp_path: Path) -> None:
         assert (await peer.answers(1))[-1].endswith("这个")
         await peer.group(FRIEND, reply(mine), "你说过的")
         assert (await peer.answers(2))[-1].endswith("你说过的")
-        await peer.group(FRIEND, reply(elsewhere), at(ACCOUNT), " 那个")
+        await peer.group(STRANGER, reply(elsewhere), at(ACCOUNT), " 那个")
         await peer.answers(3)
-        await peer.group(FRIEND, reply(424242), at(ACCOUNT), " 没有的")
+        await peer.group(STRANGER, reply(424242), at(ACCOUNT), " 没有的")
         await peer.answers(4)
         found = await kept(tmp_path)
         assert found[0] == ("很久以前的问题", "other", False)
@@ -130,18 +130,20 @@ async def test_two_accounts_of_mine_in_one_group_speak_with_one_voice(tmp_path: 
             for peer in (first, second):
                 await peer.group(FRIEND, at(SECOND), " 两个号都在")
             assert (await first.answers(1))[-1].endswith("两个号都在")
-            # The owner types with the other account: mine, and nobody's call.
-            await first.group(SECOND, "小北，我自己说的")
             await second.private(OWNER, "私聊第二个号")
             assert await second.answers(1) == ["私聊第二个号"]
             await asyncio.sleep(0.8)
             assert (len(first.sent), len(second.sent)) == (1, 1)
-            assert ("小北，我自己说的", "owner", True) in await kept(tmp_path)
             await first.hang_up()
             await first.until(lambda: first.knocks == 1)
             await asyncio.sleep(0.2)
             await second.group(FRIEND, at(SECOND), " 换一个号")
             assert (await second.answers(2))[-1].endswith("换一个号")
+            # The owner types with the other account: mine, nobody's call, and from then on the owner's turn.
+            await second.group(SECOND, "小北，我自己说的", post_type="message_sent")
+            await asyncio.sleep(0.8)
+            assert ("小北，我自己说的", "owner", True) in await kept(tmp_path)
+            assert (len(first.sent), len(second.sent)) == (1, 2)
     finally:
         await first.close()
         await second.close()

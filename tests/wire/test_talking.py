@@ -143,6 +143,25 @@ async def test_odd_events_cost_nothing(tmp_path: Path) -> None:
         assert not [line for line in bot.log if "Traceback" in line]
 
 
+async def test_t30_a_poke_at_me_may_be_answered_and_no_storm_of_them(tmp_path: Path) -> None:
+    async with talking(tmp_path, backfill=0) as (peer, bot):
+        poke = {"post_type": "notice", "notice_type": "notify", "sub_type": "poke", "group_id": GROUP}
+        await peer.group(FRIEND, "早")
+        await peer.event(**poke, user_id=2854196310, target_id=ACCOUNT)
+        await peer.event(**poke, user_id=FRIEND, target_id=OWNER)
+        await peer.event(**poke, user_id=ACCOUNT, target_id=FRIEND)
+        await peer.event(**{**poke, "group_id": 70009}, user_id=STRANGER, target_id=ACCOUNT)
+        await asyncio.sleep(0.6)
+        assert not peer.sent
+        for second in range(3):
+            await peer.event(**poke, user_id=FRIEND, target_id=ACCOUNT, time=int(time.time()) + second)
+        await peer.answers(1)
+        await asyncio.sleep(0.8)
+        assert len(peer.sent) == 1
+        assert peer.sent[0].chat == f"group:{GROUP}"
+        assert not [line for line in bot.log if "Traceback" in line]
+
+
 async def test_duplicates_own_lines_old_ones_and_recalled_ones_start_nothing(tmp_path: Path) -> None:
     async with talking(tmp_path) as (peer, _):
         same = await peer.private(OWNER, "一次")
