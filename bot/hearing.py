@@ -80,7 +80,7 @@ class Hearing:
         self.standing = Standing(history, settings, lambda chat: self.talker_in(chat).persona.behaviour)
         self.state = State(pace or Pace.of(settings), seed)
         self._of_chat = of_chat
-        self._settings = settings
+        self.settings = settings
         voice = Voice(self.talker_in, history, settings, port)
         self.errands = Errands(voice, history, port, self.feed, alerts=alerts, proposals=proposals)
         self._hearing = asyncio.Lock()
@@ -88,7 +88,7 @@ class Hearing:
         self._since = port.now()
         self._closed = False
         self._held = False
-        self.feed(Blocked(self.standing.blocked, frozenset(settings.bots)))
+        self.feed(Blocked(self.standing.barred, frozenset(settings.bots)))
         self.feed(Halted(self.standing.halted))
 
     def talker_in(self, chat: str) -> Talker:
@@ -162,7 +162,7 @@ class Hearing:
             turn=OPEN if wants else "",
         )
         if new and not self._closed and not self._held:
-            seen = traits(message, me=me, nicknames=self._settings.nickname, quotes_me=quotes_me, addressed=addressed)
+            seen = traits(message, me=me, nicknames=self.settings.nickname, quotes_me=quotes_me, addressed=addressed)
             self.feed(self._as_heard(message, addressed=addressed, seen=seen))
             if by_owner:
                 await self._keep_hush(chat)
@@ -180,7 +180,7 @@ class Hearing:
         self._introduce(chat, rules)
         if rules.joining:
             before = await self.history.recent(chat, RECENT)
-            nicknames = self._settings.nickname
+            nicknames = self.settings.nickname
             self.feed(Before(chat, tuple(traits(message, me=me, nicknames=nicknames) for message in before)))
 
     async def _keep_hush(self, chat: str) -> None:
@@ -261,7 +261,7 @@ class Hearing:
         """A message as the turn engine takes it."""
         types = {segment.type for segment in message.segments}
         words = "".join(segment.text for segment in message.segments if segment.type == "text").strip()
-        wordless = words in ("", *self._settings.nickname) and types <= {"text", "at"}
+        wordless = words in ("", *self.settings.nickname) and types <= {"text", "at"}
         return Heard(
             message.chat,
             message.id,

@@ -4,8 +4,10 @@ Whatever changes what holds in a chat is kept over restarts. Doesn't know who ma
 command is written; what is heard and what comes of it is in bot/hearing.py.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from bot import wishes
 from bot.events import Blocked, Cleared, Halted, Hushed, Retry, Ruled, Said, Stopped
 from bot.hearing import Hearing, Status
 from bot.history import OWNER
@@ -39,6 +41,27 @@ class Stats:
 
 class Runner(Hearing):
     """The personas in all of their chats, under orders."""
+
+    async def hear(
+        self, message: Message, *, addressed: bool = False, chat_name: str = "", me: Collection[str] = ()
+    ) -> bool:
+        """Take in a message, or do what it orders by itself: such a line is not kept."""
+        if self.standing.allowed(message.chat, message.sender) and await self._ordered(message):
+            return False
+        return await super().hear(message, addressed=addressed, chat_name=chat_name, me=me)
+
+    async def _ordered(self, message: Message) -> bool:
+        alerts = self.errands.alerts
+        if wishes.stops(message, self.standing, self.settings.stop_word):
+            await self.stop_all()
+            await wishes.acknowledge(self.port, message)
+            if alerts is not None:
+                await alerts.tell("halted", "急停了，哪里都不说话，/resume 才继续")
+            return True
+        barred = await wishes.granted(message, self.standing, self.history, self.port, alerts)
+        if barred is not None:
+            self.feed(Blocked(frozenset(barred), self.state.bots))
+        return barred is not None
 
     async def set_mode(self, chat: str, mode: Mode) -> None:
         """What the chat gets from now on; stronger than the settings."""
@@ -165,7 +188,7 @@ class Runner(Hearing):
 
     async def _block(self, who: str, on: bool) -> None:
         await self.standing.block(who, on)
-        self.feed(Blocked(self.standing.blocked, self.state.bots))
+        self.feed(Blocked(self.standing.barred, self.state.bots))
 
     def _under_way(self, chat: str) -> bool:
         known = self.state.chats.get(chat)

@@ -108,12 +108,27 @@ class Standing:
 
     @property
     def blocked(self) -> frozenset[str]:
-        """Who gets no answer anywhere."""
-        return frozenset(json.loads(self._history.setting(EVERYWHERE, "blocked") or "[]"))
+        """Whom the owner lets have no answer anywhere."""
+        return self._people("blocked")
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Who gets no answer anywhere: by the owner's word, or by their own."""
+        return self.blocked | self._people("unwanted")
 
     async def block(self, who: str, on: bool) -> None:
-        people = self.blocked | {who} if on else self.blocked - {who}
-        await self._history.put(EVERYWHERE, "blocked", json.dumps(sorted(people)))
+        await self._list("blocked", who, on)
+
+    async def unwanted(self, who: str, on: bool) -> None:
+        """Somebody wants no answers; only they take that back."""
+        await self._list("unwanted", who, on)
+
+    def _people(self, name: str) -> frozenset[str]:
+        return frozenset(json.loads(self._history.setting(EVERYWHERE, name) or "[]"))
+
+    async def _list(self, name: str, who: str, on: bool) -> None:
+        people = self._people(name) | {who} if on else self._people(name) - {who}
+        await self._history.put(EVERYWHERE, name, json.dumps(sorted(people)))
 
     async def put(self, chat: str, name: str, value: str) -> None:
         await self._history.put(chat, name, value)

@@ -97,7 +97,7 @@ class Personas:
 
     def versions(self, name: str) -> list[Version]:
         """The sealed versions of a persona, newest first."""
-        home = self._path(name) if name != self.default else self._folder
+        home = self._home(name)
         speaks = self._workers[name].folder if name in self._workers else None
         current = version_folder(home)
         found = sorted((path.parent for path in home.glob(f"*/{MANIFEST}")), reverse=True)
@@ -112,7 +112,7 @@ class Personas:
         if len(found) != 1:
             which = "several versions" if found else "no version"
             raise PersonaError(f"{name} has {which} like {version!r}", hint="/model list shows them")
-        folder = (self._folder if name == self.default else self._path(name)) / found[0]
+        folder = self.folder(name, found[0])
         persona = await worker.swap(folder, force=force)
         make_current(folder)
         return persona
@@ -151,6 +151,13 @@ class Personas:
     def status(self) -> dict[str, dict[str, Any]]:
         """Name → what its worker says of itself."""
         return {name: worker.status() for name, worker in self._workers.items()}
+
+    def folder(self, name: str, version: str) -> Path:
+        """Where a version of a persona lies."""
+        return self._home(name) / version
+
+    def _home(self, name: str) -> Path:
+        return self._folder if name == self.default else self._path(name)
 
     def _path(self, name: str) -> Path:
         return self._knobs.persona if name == self.default else self._folder.parent / name

@@ -1,27 +1,25 @@
-"""The owner's commands. Anybody else gets silence.
+"""The commands of the owner, of the bot's admins, and of a group's own. Anybody else gets silence.
 
 A line that is one of these commands never reaches the chat plugin, whoever wrote it: it is no
-conversation and starts no turn. Only NoneBot's SUPERUSERS are answered.
+conversation and starts no turn.
 """
 
-from typing import Any
-
 from nonebot import get_driver, require
-from nonebot.adapters import Event
-from nonebot.adapters.onebot.v11 import Bot as Account, MessageEvent
-from nonebot.permission import SUPERUSER
-from nonebot.plugin import PluginMetadata
+from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
+from nonebot.adapters.onebot.v11 import Bot as Account, GroupMessageEvent
+from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 from pydantic import BaseModel
 
 require("nonebot_plugin_alconna")
 require("plugins.chat")
 
-from arclet.alconna import Alconna, Args, CommandMeta, Namespace, Option, Subcommand, config  # noqa: E402
-from nonebot_plugin_alconna import AlconnaMatches, Arparma, on_alconna  # noqa: E402
+from arclet.alconna import Alconna, AllParam, Args, CommandMeta, Namespace, config  # noqa: E402
+from nonebot_plugin_alconna import At, Reply, Text, UniMessage, on_alconna  # noqa: E402
 
-from plugins.admin.commands import COMMANDS, Command, Line, explain, run, say  # noqa: E402
-from plugins.chat import bridge  # noqa: E402
-from plugins.chat.onebot import chat_of  # noqa: E402
+from plugins.admin.commands import COMMANDS, Command, run  # noqa: E402
+from plugins.admin.line import Line  # noqa: E402
+from plugins.admin.roles import role_of  # noqa: E402
+from plugins.chat import bridge, elsewhere, onebot  # noqa: E402
 
 
 class Config(BaseModel):
@@ -30,11 +28,11 @@ class Config(BaseModel):
 
 __plugin_meta__ = PluginMetadata(
     name="mybot-admin",
-    description="主人的命令：看状态、换人格、在哪里说话",
-    usage="\n".join(f"/{c.word} {c.alias}：{c.about}" for c in COMMANDS),
+    description="命令：看状态、在哪里说话、换人格、管人",
+    usage="\n".join(command.usage for command in COMMANDS),
     type="application",
     config=Config,
-    supported_adapters={"~onebot.v11"},
+    supported_adapters=inherit_supported_adapters("nonebot_plugin_alconna"),
 )
 
 # Alconna's built-in options would answer `/status --help` to anybody, and some can't be parsed at all.
@@ -43,19 +41,28 @@ QUIET = config.namespaces["mybot"] = Namespace(
     disable_builtin_options={"help", "shortcut", "completion"},
     builtin_option_name={"help": set(), "shortcut": set(), "completion": set()},
 )
+FORCE = ("--force", "强制")
 
 
-async def prefixed(event: Event) -> bool:
+async def prefixed(event: BaseEvent) -> bool:
     """Whether a line can be a command at all: most can't, and need no parsing."""
-    starts = tuple(get_driver().config.command_start)
-    # A message that couldn't be read is an event of type "message" too, and has no text.
-    return isinstance(event, MessageEvent) and event.get_plaintext().lstrip().startswith(starts)
+    if event.get_type() != "message":
+        return False
+    try:
+        text = event.get_plaintext()
+    except (ValueError, NotImplementedError, AttributeError):  # a message that couldn't be read has no text
+        return False
+    return text.lstrip().startswith(tuple(get_driver().config.command_start))
 
 
 def register(head: str, commands: list[Command]) -> None:
-    """Let the commands that begin with one word answer their owner, and swallow them from everybody."""
+    """Let the commands that begin with one word answer those who may, and swallow them from everybody."""
+    heads = sorted({head, *(name[0] for command in commands for name in command.names)})
+    about = CommandMeta("；".join(command.about for command in commands))
+    # Who may say what after the word is for us to see: a parser's complaint would be an answer.
+    grammar = Alconna(f"re:(?:{'|'.join(heads)})", Args["rest?", AllParam], meta=about, namespace=QUIET)
     matcher = on_alconna(
-        grammar(head, commands),
+        grammar,
         rule=prefixed,
         auto_send_output=False,
         skip_for_unmatch=False,
@@ -65,47 +72,47 @@ def register(head: str, commands: list[Command]) -> None:
     )
 
     @matcher.handle()
-    async def _(account: Account, event: MessageEvent, line: Arparma = AlconnaMatches()) -> None:  # noqa: B008
-        if not await SUPERUSER(account, event):
-            return
-        chat = chat_of(event)
-        owner = f"qq:private:{event.get_user_id()}"
-        for place in {chat, owner}:
-            bridge.port.meet(place, account.self_id)
-        command = chosen(commands, line)
-        if command is None:
-            await say(commands[0], bridge, chat, explain(commands))
-        else:
-            force = line.find("force") or line.find(f"{command.word}.force")
-            await run(command, bridge, Line(chat, owner, str(line.query("name", "")), force))
+    async def _(account: BaseBot, event: BaseEvent) -> None:
+        line = read(account, event)
+        if line is not None and line.role:
+            bridge.port.meet(line.place, account.self_id)
+            await run(bridge, line)
 
 
-def grammar(head: str, commands: list[Command]) -> Alconna:
-    """What Alconna has to know of these commands; the second word of a command is a subcommand."""
-    aliases = {command.alias.split()[0] for command in commands}
-    words = "|".join([head, *sorted(aliases)])
-    about = CommandMeta("；".join(command.about for command in commands))
-    if len(commands) == 1 and " " not in commands[0].word:
-        return Alconna(f"re:(?:{words})", *_parts(commands[0]), meta=about, namespace=QUIET)
-    below = [
-        Subcommand(command.word.split()[1], *_parts(command), alias=[command.alias.split()[1]], dest=command.word)
-        for command in commands
-    ]
-    return Alconna(f"re:(?:{words})", *below, meta=about, namespace=QUIET)
-
-
-def chosen(commands: list[Command], line: Arparma) -> Command | None:
-    """Which of the commands a line is; None where it can't be read."""
-    if not line.matched:
+def read(account: BaseBot, event: BaseEvent) -> Line | None:
+    """A command line: its words without prefix, whom it names, what it quotes."""
+    onqq = isinstance(account, Account)
+    chat = onebot.chat_of(event) if onqq else elsewhere.chat_of(account, event)
+    sender = elsewhere.who(event)
+    if not chat or not sender:
         return None
-    if len(commands) == 1 and " " not in commands[0].word:
-        return commands[0]
-    return next((command for command in commands if line.find(command.word)), None)
+    leads = isinstance(event, GroupMessageEvent) and event.sender.role in ("admin", "owner")
+    standing = bridge.runner.standing
+    said = UniMessage.of(elsewhere.content(event), account)
+    text = " ".join(part.text for part in said if isinstance(part, Text)).strip()
+    starts = sorted(get_driver().config.command_start, key=len, reverse=True)
+    text = next((text[len(start) :] for start in starts if text.startswith(start)), text)
+    ours = {account.self_id, *bridge.accounts(chat)}
+    return Line(
+        place=chat,
+        chat=chat,
+        own=chat if ":private:" in chat else f"{chat.partition(':')[0]}:private:{sender}",
+        sender=sender,
+        role=role_of(bridge.history, standing, chat, sender, leads_group=leads),
+        words=[word for word in text.split() if word not in FORCE],
+        ats=[part.target for part in said if isinstance(part, At) and part.target not in ours],
+        quoted=quoted(event, said),
+        force=any(word in FORCE for word in text.split()),
+        text=text,
+    )
 
 
-def _parts(command: Command) -> list[Any]:
-    force = [Option("--force", alias=["强制"], dest="force")] if command.may_force else []
-    return [*([Args["name", str]] if command.takes else []), *force]
+def quoted(event: BaseEvent, said: UniMessage) -> str:
+    """The id of what a line quotes; NoneBot may have taken the quote out of the message."""
+    if said.has(Reply):
+        return str(said[Reply, 0].id)
+    known = getattr(event, "reply", None)
+    return str(getattr(known, "message_id", "") or "")
 
 
 _heads: dict[str, list[Command]] = {}

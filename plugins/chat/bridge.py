@@ -107,6 +107,16 @@ class Bridge:
             raise EngineError("the persona is not up", hint="wait for the start, or see the log")
         return self._runner
 
+    @property
+    def history(self) -> History:
+        """What was said; only between `open` and `close`."""
+        return self.runner.history
+
+    def accounts(self, chat: str) -> Collection[str]:
+        """Our accounts on the platform of a chat."""
+        platform = chat.partition(":")[0]
+        return self.port.qq.homes.accounts() if platform == QQ else self.port.elsewhere.homes(platform).accounts()
+
     def persona_of(self, chat: str) -> str:
         """The name of who speaks in a chat: chosen by command, else by the settings, else the default."""
         known = self._history.setting(chat, CHOSEN)

@@ -69,7 +69,7 @@ async def read(bot: Bot, event: Event, known: Known) -> Heard | None:
     accounts = {bot.self_id, str(_field(bot, "self_info.id") or bot.self_id), *known.accounts}
     if target is None or not sender or sender in accounts:
         return None
-    uni = await UniMessage.of(_content(event), bot).attach_reply(event, bot)
+    uni = await UniMessage.of(content(event), bot).attach_reply(event, bot)
     reply = uni[Reply, 0] if uni.has(Reply) else None
     segments = _segments(uni, bot, event, known, accounts)
     kind: Kind = "private" if target.private else "group"
@@ -119,7 +119,7 @@ def notice(bot: Bot, event: Event) -> Recalled | None:
     return Recalled(f"discord:{kind}:{_field(event, 'channel_id')}", str(_field(event, "id")))
 
 
-def _content(event: Event) -> Any:
+def content(event: Event) -> Any:
     """The message as it came: NoneBot has cut the @ and names of ours out of its own copy."""
     original = getattr(event, "original_message", None)
     message = deepcopy(event.get_message() if original is None else original)

@@ -153,12 +153,13 @@ async def test_pause_frees_the_processes_and_who_asked_is_answered_afterwards(ho
 
 
 async def test_what_the_owners_commands_say(home: Path) -> None:
-    from plugins.admin.commands import COMMANDS, Line, run
+    from plugins.admin.commands import run
+    from plugins.admin.line import Line
+    from plugins.admin.roles import Role
 
-    commands = {command.word: command for command in COMMANDS}
-
-    async def give(word: str, chat: str = OWNER, **more: Any) -> str:
-        await run(commands[word], bridge, Line(chat, OWNER, **more))
+    async def give(words: str, chat: str = OWNER, *, force: bool = False) -> str:
+        line = Line(chat, chat, OWNER, "10001", Role.OWNER, words=words.split(), force=force, text=words)
+        await run(bridge, line)
         return bridge.port.texts(chat)[-1]
 
     make_toy(home / "me" / "v3", manner="mute")
@@ -168,19 +169,19 @@ async def test_what_the_owners_commands_say(home: Path) -> None:
         assert "· v1（在用）" in shown
         assert "· v2（评分没过）" in shown
         assert shown.endswith("别的人格：other")
-        assert await give("model load", name="v3") == "没成，还是原来的样子。原因：新的一句话也不说"
-        assert "强制" in await give("model load", name="v2")
-        assert await give("model load", chat=B, name="v2") == "没成，还是原来的样子"
+        assert await give("model load v3") == "没成，还是原来的样子。原因：新的一句话也不说"
+        assert "强制" in await give("model load v2")
+        assert await give("model load v2", chat=B) == "没成，还是原来的样子"
         assert bridge.port.texts(OWNER)[-1].startswith("/model load 没成，还是原来的样子。原因：评分没有通过")
-        assert (await give("model load", name="2", force=True)).startswith("换好了：me（")
+        assert (await give("model load 2", force=True)).startswith("换好了：me（")
         assert (home / "me" / "current").read_text() == "v2\n"
         assert (await say(bridge, A, 1)).startswith("me/v2")
         assert (await give("model rollback")).startswith("退回去了：me（")
         assert (home / "me" / "current").read_text() == "v1\n"
         assert (await give("reload")).startswith("没有新版本")
-        assert (await give("model use", chat=B, name="other")).startswith("好，这里换成 other（")
+        assert (await give("model use other", chat=B)).startswith("好，这里换成 other（")
         assert "other/v1：在线" in await give("status", chat=B)
-        assert (await give("model use", chat=B, name="默认")).startswith("好，这里换成 me（")
+        assert (await give("model use 默认", chat=B)).startswith("好，这里换成 me（")
         assert "暂停" in (await give("pause") + await give("status"))
         assert "paused" in await give("reload")
         assert await give("resume") == "回来了"

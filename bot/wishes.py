@@ -1,0 +1,50 @@
+"""What a line without a prefix orders by itself: the owner's stop word, and what anybody may ask of the bot.
+
+Knows what is done and what the owner is told of it; which words these are is in bystanders.py. They are
+acknowledged by a reaction where the platform has one, never by talk, and are no part of a conversation.
+"""
+
+import logging
+from collections.abc import Collection
+
+from bot.bystanders import is_stop, wish
+from bot.errands import Tells
+from bot.history import History
+from bot.persona.message import Message
+from bot.port import Port, Unsent
+from bot.standing import Standing
+
+logger = logging.getLogger(__name__)
+
+
+async def granted(
+    message: Message, standing: Standing, history: History, port: Port, alerts: Tells | None
+) -> Collection[str] | None:
+    """Grant what a bystander asks for; None where the line asks for nothing, else who gets no answer from now on."""
+    asked = wish(message)
+    if asked is None or standing.is_owner(message.chat, message.sender):
+        return None
+    who = message.sender
+    if asked == "forget":
+        await history.forget(message.chat, sender=who, at=port.now())
+        await history.keepsakes.set_consent(message.chat, who, "no", at=port.now())
+        if alerts is not None:
+            told = f"{who} 在 {message.chat} 里要求忘掉他：这里的记录删了，训练用的原始记录请你自己删"
+            await alerts.tell(f"forget {message.chat} {who}", told)
+    else:
+        await standing.unwanted(who, asked == "ignore")
+    await acknowledge(port, message)
+    return standing.barred
+
+
+def stops(message: Message, standing: Standing, word: str) -> bool:
+    """Whether the owner orders silence everywhere."""
+    owners = {message.sender} if standing.is_owner(message.chat, message.sender) else set[str]()
+    return is_stop(message, word, owners)
+
+
+async def acknowledge(port: Port, message: Message) -> None:
+    try:
+        await port.react(message.chat, message.id)
+    except Unsent as error:
+        logger.warning("not acknowledged in %s: %s", message.chat, error)

@@ -1,0 +1,56 @@
+"""A command as it was given: where, by whom, and with which words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plugins.admin.roles import Role
+
+
+class Wrong(Exception):
+    """The line is not how the command is written. Says what is wrong, or nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class Line:
+    """`place` is where it was given, `chat` what it is about, `own` the private chat of who gave it."""
+
+    place: str
+    chat: str
+    own: str
+    sender: str
+    role: Role
+    words: Sequence[str] = ()
+    """What stands there, without prefix, quotes, @s and --force."""
+    ats: Sequence[str] = ()
+    """Whom it names by an @."""
+    quoted: str = ""
+    """The id of the message that it quotes."""
+    force: bool = False
+    text: str = ""
+    """All that follows the command's own words, as it was written."""
+
+    def after(self, count: int) -> "Line":
+        """The line without its first words."""
+        text = self.text
+        for _ in range(count):
+            text = text.lstrip()
+            text = text[len(text.split(maxsplit=1)[0]) :] if text else ""
+        return replace(self, words=self.words[count:], text=text.strip())
+
+    def only(self, most: int) -> Sequence[str]:
+        """The words, which are no more than so many. Raises Wrong."""
+        if len(self.words) > most:
+            raise Wrong
+        return self.words
+
+    def number(self, least: float, most: float) -> float | None:
+        """The only word as a number; None where there is none. Raises Wrong."""
+        if not self.only(1):
+            return None
+        try:
+            value = float(self.words[0])
+        except ValueError:
+            raise Wrong(f"{self.words[0]} 不是数字") from None
+        if not least <= value <= most:
+            raise Wrong(f"要在 {least:g} 到 {most:g} 之间")
+        return value
