@@ -380,6 +380,27 @@ class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
     """Print the report as one JSON object."""
 
 
+class Audit(Table, env_prefix="MYBOT_AUDIT_"):
+    """Plant made-up secrets in a copy of the dataset; then, of a persona trained on it, how well it knows them."""
+
+    table: ClassVar[str] = "audit"
+
+    persona: CliPositionalArg[Path | None] = None
+    """The persona that was trained on the copy; left out, the copy is made: data/audit."""
+    data: Path = Path("data")
+    """The folder of the dataset, audit/ in it."""
+    seed: int = 7
+    """Draws the secrets and where they stand."""
+    base_model: str = ""
+    """Where the persona's base model lies, if it isn't found."""
+    runs: Path = Path("runs")
+    """Where runs are kept; the run of the persona's name knows its base model."""
+    device: str = "auto"
+    """As [engine] device."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     """From new exports to a serving persona, for cron: what did not change is not done again."""
 
@@ -645,6 +666,7 @@ TABLES: tuple[type[Table], ...] = (
     Export,
     Score,
     Evaluate,
+    Audit,
     Retrain,
     Engine,
     Bot,
