@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("training.export", "Export", "the dataset or a persona for other tools (LLaMA-Factory, llama.cpp)"),
     "score": ("training.score", "Score", "a persona's held-out loss and leaks"),
     "evaluate": ("training.evaluate.command", "Evaluate", "is it me, and does it leak: report.json"),
-    "audit": ("training.audit", "Audit", "does training learn secrets by heart: planted ones, in a copy of the dataset"),
+    "audit": ("training.audit", "Audit", "does training learn by heart: secrets planted in a copy"),
     "retrain": ("training.retrain", "Retrain", "all of the above, for cron; serves it if it is no worse"),
     "chat": ("bot.console", "Chat", "talk with a persona in the terminal"),
     "web": ("bot.web", "Web", "talk with a persona in the browser"),
