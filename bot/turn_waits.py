@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 LEAST, MOST, GAPS = 1.6 / 1.8, 4.0 / 1.8, 1.5
 """A burst has ended after so many of its sender's own gaps; bounds in parts of the debounce."""
+LISTENS = 60.0
+"""Seconds for which every new message lets my wait begin anew before I join a talk; nobody waits for me there."""
 SMOOTH = 0.3
 """Weight of a new figure in a smoothed one."""
 SPEAKERS = 32
@@ -43,7 +45,7 @@ def wait(at: Step, call: Call, settled: float) -> None:
     pace, rules = at.pace, at.chat.rules
     ready = min(at.now + settled, max(at.now, call.first + pace.debounce_max))
     own = learned_delay(at, call)
-    call.speak_at = min(at.now, call.first + pace.debounce_max) + own
+    call.speak_at = min(at.now, call.first + (LISTENS if call.kind == "join" else pace.debounce_max)) + own
     night = rules.behaviour.quiet(at.now) if not (rules.owned or at.proposing) else 0.0
     if night > at.now and call.kind in ("addressed", "private"):
         call.speak_at = _at_night(at, call, night)

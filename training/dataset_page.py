@@ -36,6 +36,7 @@ _NAMES = {
     "median_in_training": "训练时的中位数 median in training",
     "median_in_the_bot": "机器人的中位数 median in the running bot",
     "apart": "相差（0 一样，1 全不同） apart (0 alike, 1 disjoint)",
+    "when": "我什么时候说话 when I speak",
     "held_out_chats": "整个留作测试的聊天 chats held out whole",
 }
 

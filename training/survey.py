@@ -24,6 +24,8 @@ class Survey:
     """What the first pass found."""
 
     names: Counter[str] = field(default_factory=Counter)
+    ids: set[str] = field(default_factory=set)
+    """My accounts."""
     sessions: dict[str, "array[int]"] = field(default_factory=dict)
     """Chat → how many messages each of its sessions has."""
     gaps: dict[str, float] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Survey:
             begun += length
 
     def _mine(self, message: Message) -> None:
+        self.ids.add(message.sender)
         if message.name:
             self.names[message.name] += 1
         if message.learnable and is_short(text := message.text):

@@ -10,7 +10,7 @@ import math
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.persona.gate import Chance, Gate, Gates
-from bot.persona.latency import Latency, Pauses, Situation
+from bot.persona.latency import Latency, Pauses, Situation, tempo
 from bot.persona.watch import Traits, Watch, features
 
 HOUR, DAY = 3600.0, 86400.0
@@ -75,7 +75,7 @@ class Behaviour(BaseModel):
     def features(self, watch: Watch, heard: Traits) -> list[float]:
         """What the gate weighs, in the order of `watch.FEATURES`."""
         local = heard.time + self.utc_offset
-        hour = self.hours[int(local % DAY // HOUR)] if self.hours else 0.0
+        hour = self.hours[self.hour(heard.time)] if self.hours else 0.0
         # The first day of 1970 was a Thursday.
         weekday = self.weekdays[int(local // DAY + 3) % 7] if self.weekdays else 0.0
         usual = (self.private if heard.private else self.group).usual
@@ -86,7 +86,11 @@ class Behaviour(BaseModel):
 
         `u` in (0, 1) is the quantile: keep it while more messages come. `watch` adds the chat's tempo.
         """
-        return self.latency.delay(situation, int((at + self.utc_offset) % DAY // HOUR), u, watch)
+        return self.latency.delay(situation, self.hour(at), u, tempo(watch) if watch is not None else ())
+
+    def hour(self, at: float) -> int:
+        """The hour of my day at a UTC second."""
+        return int((at + self.utc_offset) % DAY // HOUR)
 
     def pause(self, u: float, chars: int) -> float:
         """Seconds between a bubble of mine and the next one, of `chars` characters, at the quantile `u`."""

@@ -41,7 +41,7 @@ class Gate(BaseModel):
     def parts(self, values: Sequence[float]) -> list[float]:
         """What each feature adds to the log odds."""
         columns = zip(values, self.weights, self.means, self.sds, self.low, self.high, strict=False)
-        return [w * (min(max(x, low), high) - mean) / sd for x, w, mean, sd, low, high in columns]
+        return [w * ((low if x < low else min(x, high)) - mean) / sd for x, w, mean, sd, low, high in columns]
 
     def chance(self, values: Sequence[float], entry: bool) -> Chance:
         """The chance at these features."""

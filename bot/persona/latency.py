@@ -1,6 +1,7 @@
 """How long I take: to the first bubble of a reply, and between two bubbles. Seconds, by quantiles of what I did."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
@@ -33,14 +34,14 @@ class Latency(BaseModel):
     """What the chat's tempo adds (see `tempo`); empty: nothing."""
     means: _FLAT = ()
 
-    def delay(self, situation: Situation, hour: int, u: float, watch: Watch | None = None) -> float:
-        """Seconds from the last foreign message to my first bubble, at the quantile `u`."""
-        log = at_quantile(self.quantiles[situation], u)
+    def delay(self, situation: Situation, hour: int, u: float, tempo: Sequence[float] = ()) -> float:
+        """Seconds from the last foreign message to my first bubble, at the quantile `u`; `tempo` is the chat's."""
+        table, log = self.quantiles[situation], 0.0
         if self.hours:
             log += self.hours[hour]
-        if watch is not None and self.slopes:
-            log += sum(s * (x - m) for s, x, m in zip(self.slopes, tempo(watch), self.means, strict=True))
-        return min(math.exp(min(log, 10.0)), CAPS[situation])
+        if tempo and self.slopes:
+            log += sum(s * (x - m) for s, x, m in zip(self.slopes, tempo, self.means, strict=True))
+        return _within(table, u, log, CAPS[situation])
 
 
 class Pauses(BaseModel):
@@ -59,8 +60,7 @@ class Pauses(BaseModel):
         """Seconds before a bubble of that many characters, at the quantile `u`."""
         if not self.quantiles:
             return (0.8 + 0.4 * u) * (1.2 + min(4.0, 0.12 * chars))
-        log = at_quantile(self.quantiles, u) + self.slope * (math.log1p(chars) - self.mean)
-        return min(math.exp(min(log, 10.0)), LONGEST_PAUSE)
+        return _within(self.quantiles, u, self.slope * (math.log1p(chars) - self.mean), LONGEST_PAUSE)
 
 
 def tempo(watch: Watch) -> tuple[float, float, float]:
@@ -69,8 +69,26 @@ def tempo(watch: Watch) -> tuple[float, float, float]:
     return math.log1p(watch.gap), silence, math.log1p(len(watch.times))
 
 
+def _within(table: Sequence[float], u: float, more: float, most: float) -> float:
+    """e^(the table's value at `u` + more), of the values up to `most` only: what took longer is drawn anew.
+
+    Cutting instead would answer again and again after exactly so many seconds.
+    """
+    place = u * min(1.0, max(share_below(table, math.log(most) - more), 0.02))
+    return min(math.exp(at_quantile(table, place) + more), most)
+
+
 def at_quantile(table: Sequence[float], u: float) -> float:
     """The value at `u` in (0, 1), between the evenly spaced quantiles."""
     place = min(max(u, 0.0), 1.0) * (len(table) - 1)
     below = min(int(place), len(table) - 2)
     return table[below] + (place - below) * (table[below + 1] - table[below])
+
+
+def share_below(table: Sequence[float], value: float) -> float:
+    """The share of the values below this one: the inverse of `at_quantile`."""
+    above = bisect_right(table, value)
+    if above in (0, len(table)):
+        return float(above > 0)
+    low, high = table[above - 1], table[above]
+    return (above - 1 + (value - low) / (high - low)) / (len(table) - 1)

@@ -19,8 +19,10 @@ RECENT, TIMES, SPEAKERS = 21, 64, 32
 """Bounds of what a watch keeps."""
 FEW = 10.0
 """Messages of a speaker that weigh as much as what is usual of everybody."""
-MANY = 128
+MANY = 256
 """Messages of a speaker after which old ones begin to fade."""
+RARE = 0.003
+"""Added to a share before its logarithm is taken."""
 
 FEATURES = {
     "silence": "多久没说话",
@@ -194,7 +196,7 @@ def features(watch: Watch, heard: Traits, *, hour: float, weekday: float, usual:
         hour,
         float(previous[0] == heard.sender),
         # The newest message isn't answered yet: it says nothing about its speaker.
-        (answered + FEW * usual) / (said - 1 + FEW),
+        math.log((answered + FEW * usual) / (said - 1 + FEW) + RARE),
         float(heard.link),
         float(heard.quotes_me),
         float(heard.media),

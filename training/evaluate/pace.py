@@ -1,0 +1,69 @@
+"""How fast, and in how many bubbles: distances between delays, pauses and bursts.
+
+Pure functions of seconds and counts, returning plain numbers.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bot.persona.behaviour import Behaviour
+from bot.persona.latency import CAPS
+from training.occasions import Occasion
+
+STEPS = 99
+"""Quantiles that stand for a predicted distribution."""
+
+Array = np.ndarray[Any, Any]
+
+
+def within(occasions: Sequence[Occasion]) -> list[Occasion]:
+    """Those that I took in a time that the bot would take at most."""
+    return [one for one in occasions if one.delay is not None and one.delay <= CAPS[one.situation]]
+
+
+def delays(occasions: Sequence[Occasion]) -> Array:
+    """Seconds that I took."""
+    return np.array([one.delay for one in occasions], dtype=float)
+
+
+def predicted(behaviour: Behaviour, occasions: Sequence[Occasion]) -> Array:
+    """(occasions, STEPS): the quantiles of the delay that the behaviour draws there from."""
+    places = [(step + 0.5) / STEPS for step in range(STEPS)]
+    latency = behaviour.latency
+    return np.array(
+        [
+            [latency.delay(one.situation, behaviour.hour(one.heard.time), u, one.tempo) for u in places]
+            for one in occasions
+        ]
+    ).reshape(len(occasions), STEPS)
+
+
+def ks(one: Array, other: Array) -> float:
+    """The largest distance between two distributions of samples; whole seconds count as spread evenly."""
+    from scipy.stats import ks_2samp
+
+    if not len(one) or not len(other):
+        return math.nan
+    return float(ks_2samp(one, other).statistic)
+
+
+def spread(seconds: Array, seed: int) -> Array:
+    """Whole seconds, each anywhere within half a second, as records are exact to the second only."""
+    return np.maximum(0.3, seconds + np.random.default_rng(seed).uniform(-0.5, 0.5, len(seconds)))
+
+
+def crps(quantiles: Array, seconds: Array) -> Array:
+    """The continuous ranked probability score of log seconds, by occasion; lower is better."""
+    logs, truth = np.sort(np.log(quantiles), axis=1), np.log(seconds)[:, None]
+    n = logs.shape[1]
+    apart = (logs * (2 * np.arange(1, n + 1) - n - 1)).sum(axis=1) / (n * n)
+    return np.abs(logs - truth).mean(axis=1) - apart
+
+
+def marginal(earlier: Array, occasions: int) -> Array:
+    """(occasions, STEPS): the quantiles of what I took before, the same for every occasion."""
+    row = np.quantile(earlier, [(step + 0.5) / STEPS for step in range(STEPS)])
+    return np.tile(row, (occasions, 1))

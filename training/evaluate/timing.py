@@ -1,0 +1,109 @@
+"""Timing: do I wait as long as I do, between bubbles too? Delays are compared up to what the bot waits at most.
+
+Open loop: at the moments of the test part at which I really answered. Knows no words and needs no model.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bot.persona.latency import LONGEST_PAUSE
+from training.evaluate import pace
+from training.evaluate.figures import LEAST_SESSIONS, Draws, Measured, Outcome, Picture, insufficient, measured
+from training.evaluate.pace import Array
+from training.evaluate.sample import Answers, Sample
+from training.evaluate.watched import Watched
+from training.occasions import Occasion
+
+NEEDS = ("watched",)
+LEAST = 100
+"""Delays below which nothing is said."""
+NEAR, SKILL, BURST = 0.05, 0.2, 0.05
+"""What is good: KS beyond my own drift, CRPS better than my marginal, bursts."""
+
+
+def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched) -> Outcome:
+    """The persona's delays and pauses, and the bubbles of its answers."""
+    took = [one.occasion for one in watched.judged if one.occasion.mine]
+    now, before = pace.within(took), pace.within(watched.earlier)
+    outcome = Outcome(figures=_delays(now, before, watched, draws))
+    exact = [one for one in took if one.delay is not None]
+    if exact:
+        outcome.figures["beyond_cap"] = measured(1 - len(now) / len(exact), n=len(exact))
+    outcome.figures["burst_ks"] = _bursts(sample, answers)
+    outcome.figures["pause_ks"] = _pauses(watched, draws)
+    if now:
+        outcome.pictures["delays"] = _curves(now, before, watched)
+    return outcome
+
+
+def _bursts(sample: Sample, answers: Answers) -> Measured:
+    """How many bubbles the persona's own replies have, against mine to the same moments."""
+    pairs = [
+        (len(moment.mine.bubbles), len(answer.bubbles)) for moment, answer in zip(sample.moments, answers, strict=True)
+    ]
+    if len(pairs) < LEAST:
+        return insufficient(f"{len(pairs)} replies; {LEAST} are needed", n=len(pairs))
+    mine, bot = np.array(pairs).T
+    return measured(pace.ks(bot, mine), n=len(pairs), good=(None, BURST))
+
+
+def _delays(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched, draws: Draws) -> dict[str, Measured]:
+    days = [int(one.heard.time // 86400) for one in now]
+    sessions = sorted(set(days))
+    about: dict[str, Any] = {"n": len(now), "sessions": len(sessions)}
+    if len(now) < LEAST or len(before) < LEAST or len(sessions) < LEAST_SESSIONS:
+        why = f"{len(now)} exact delays on {len(sessions)} days; {LEAST} on {LEAST_SESSIONS} are needed, before too"
+        return {name: insufficient(why, **about) for name in ("delay_ks", "crps_skill")}
+    mine, earlier = (pace.spread(pace.delays(ones), draws.seed) for ones in (now, before))
+    newest = earlier[-len(mine) :]
+    quantiles = pace.predicted(watched.behaviour, now)
+    ours = pace.crps(quantiles, mine)
+    usual = pace.crps(pace.marginal(earlier, len(mine)), mine)
+    places = [np.flatnonzero(np.array(days) == day) for day in sessions]
+    chosen = [np.concatenate([places[place] for place in row]) for row in draws.chosen(len(places), "timing")]
+    floor = pace.ks(newest, mine)
+    return {
+        "delay_ks": measured(
+            pace.ks(quantiles.ravel(), mine),
+            np.array([pace.ks(quantiles[at].ravel(), mine[at]) for at in chosen]),
+            floor=floor,
+            good=(None, floor + NEAR),
+            **about,
+        ),
+        "crps_skill": measured(
+            1 - float(ours.mean() / usual.mean()),
+            np.array([1 - ours[at].mean() / usual[at].mean() for at in chosen]),
+            good=(SKILL, None),
+            **about,
+        ),
+    }
+
+
+def _pauses(watched: Watched, draws: Draws) -> Measured:
+    """Between my bubbles, at their real lengths."""
+    pairs = [pair for burst in watched.bursts for pair in zip(burst.gaps, burst.chars, strict=True)]
+    before = np.array([gap for burst in watched.bursts_earlier for gap in burst.gaps], dtype=float)
+    most = LONGEST_PAUSE
+    pairs = [(gap, chars) for gap, chars in pairs if gap <= most]
+    if len(pairs) < LEAST or len(before) < LEAST:
+        return insufficient(f"{len(pairs)} exact pauses; {LEAST} are needed, before too", n=len(pairs))
+    mine = pace.spread(np.array([gap for gap, _ in pairs]), draws.seed)
+    drawn: Array = draws.rng("timing pauses").uniform(size=(len(pairs), 9))
+    bot = [watched.behaviour.pause(float(u), chars) for (_, chars), row in zip(pairs, drawn, strict=True) for u in row]
+    floor = pace.ks(pace.spread(before[before <= most][-len(mine) :], draws.seed), mine)
+    return measured(pace.ks(np.array(bot), mine), n=len(pairs), floor=floor, good=(None, floor + NEAR))
+
+
+def _curves(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched) -> Picture:
+    """Cumulative shares of the delays, at seconds on a log axis."""
+    x = np.geomspace(1.0, 180.0, 40)
+
+    def share(seconds: Array) -> tuple[float, ...]:
+        return tuple(float((seconds <= at).mean()) for at in x) if seconds.size else ()
+
+    series = {"me": share(pace.delays(now)), "persona": share(pace.predicted(watched.behaviour, now).ravel())}
+    if before:
+        series["floor"] = share(pace.delays(before[-len(now) :]))
+    return Picture(x=tuple(float(at) for at in x), series=series)

@@ -1,0 +1,132 @@
+"""What the axes of behaviour look at: each message of others in the test part, and what the persona makes of it.
+
+Needs no model. `p` is what the persona's gate says at that moment of the records, my own real lines
+being part of what it has heard (open loop); the scenes are for the closed one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from bot.persona.behaviour import Behaviour
+from bot.persona.message import Message
+from bot.persona.prompt import readable
+from config.settings import Dataset, load
+from training.closed_loop import Scene
+from training.dataset import read_messages, read_rows, row_id
+from training.filter import Filter
+from training.occasions import Burst, Me, Observer, Occasion, me
+from training.recording import Recording
+from training.written import Written
+
+SILENCE = 1800.0
+"""Seconds that part two sessions, where intervals are drawn from whole ones."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """A message of somebody else in the test part."""
+
+    session: int
+    occasion: Occasion
+    p: float
+    """How likely the persona is to be the next to speak."""
+    next: float = float("inf")
+    """Seconds until I spoke, whoever spoke before."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """Everything the axes of behaviour need. Times are UTC seconds."""
+
+    behaviour: Behaviour
+    judged: list[Judged] = field(default_factory=list)
+    scenes: dict[str, Scene] = field(default_factory=dict)
+    """The groups' test stretches."""
+    earlier: list[Occasion] = field(default_factory=list)
+    """Occasions before the test part that I took, oldest first."""
+    bursts: list[Burst] = field(default_factory=list)
+    """My replies in the test part."""
+    bursts_earlier: list[Burst] = field(default_factory=list)
+
+
+def watched(data: Path, behaviour: Behaviour, *, called: str) -> Watched:
+    """Walk the records of a data folder; `called` is the persona's name."""
+    rows = [(row["id"], row["split"], row["start"]) for row in read_rows(data / "heldout.jsonl")]
+    begin = min((start for _, split, start in rows if split == "test"), default=float("inf"))
+    apart = {name for name, split, _ in rows if split == "test_chat"}
+    known = _me(_messages(data), called)
+    found = Watched(behaviour)
+    for _, said in groupby(_messages(data), key=lambda message: message.chat):
+        chat = [message for message in said if readable(message)]
+        if not any(message.mine for message in chat):
+            continue
+        held_out = any(row_id(message) in apart for message in chat)
+        see(found, chat, known, begin=float("-inf") if held_out else begin)
+    found.earlier.sort(key=lambda one: one.heard.time)
+    found.bursts_earlier.sort(key=lambda one: one.first.time)
+    return found
+
+
+def see(found: Watched, chat: Sequence[Message], known: Me, *, begin: float) -> None:
+    """Take in one chat, whose test part begins then."""
+    if not chat:
+        return
+    observer, lines, tested = Observer(known, found.behaviour), Recording(), len(found.judged)
+    first: int | None = None
+    for seen in observer.see(chat):
+        time = seen.traits.time
+        if first is None and time >= begin:
+            first = len(lines)
+        lines.append(seen.traits)
+        if seen.occasion is not None:
+            _occasion(found, seen.occasion, tested=seen.occasion.heard.time >= begin)
+        if seen.burst is not None:
+            (found.bursts if seen.burst.first.time >= begin else found.bursts_earlier).append(seen.burst)
+    if first is None:
+        return
+    if chat[0].kind == "group":
+        found.scenes[chat[0].chat] = Scene.of(lines, first)
+    _look_ahead(found.judged[tested:], [line.time for line in lines if line.mine])
+
+
+def _occasion(found: Watched, one: Occasion, *, tested: bool) -> None:
+    if not tested:
+        if one.mine:
+            found.earlier.append(one)
+        return
+    assert one.chance is not None
+    before = found.judged[-1] if found.judged else None
+    same = before is not None and before.occasion.chat == one.chat
+    session = before.session if before is not None else 0
+    if not same or (before is not None and one.heard.time - before.occasion.heard.time > SILENCE):
+        session += 1
+    found.judged.append(Judged(session, one, one.chance.p))
+
+
+def _look_ahead(judged: Iterable[Judged], mine: Sequence[float]) -> None:
+    """When I spoke next after each."""
+    place = 0
+    for one in judged:
+        while place < len(mine) and mine[place] < one.occasion.heard.time:
+            place += 1
+        if place < len(mine):
+            one.next = mine[place] - one.occasion.heard.time
+
+
+def _messages(data: Path) -> Iterator[Message]:
+    knobs = load(Dataset, data=data)
+    wanted = Filter(knobs, Written.beside(knobs.history, data))
+    return wanted.messages(read_messages(data / "messages.jsonl"), Counter())
+
+
+def _me(messages: Iterable[Message], called: str) -> Me:
+    ids: set[str] = set()
+    names: Counter[str] = Counter()
+    for message in messages:
+        if message.mine:
+            ids.add(message.sender)
+            names[message.name] += bool(message.name)
+    return me(ids, names, called)
