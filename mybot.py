@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "import": ("training.importing", "Import", "chat exports → data/messages.jsonl"),
     "dataset": ("training.dataset", "Dataset", "messages → data/train.jsonl, data/heldout.jsonl"),
+    "remember": ("training.remember", "Remember", "messages → data/memory.db, what the bot remembers"),
     "pull": ("training.pull", "Pull", "fetch a base model, for training without network"),
     "plan": ("training.plan", "Train", "will it fit on this card, and what to change if not"),
     "train": ("training.sft", "Train", "dataset + base model → runs/<name>/adapter"),
@@ -24,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("training.export", "Export", "the dataset or a persona for other tools (LLaMA-Factory, llama.cpp)"),
     "score": ("training.score", "Score", "a persona's held-out loss and leaks"),
     "evaluate": ("training.evaluate.command", "Evaluate", "is it me, and does it leak: report.json"),
+    "audit": ("training.audit", "Audit", "does training learn by heart: secrets planted in a copy"),
     "retrain": ("training.retrain", "Retrain", "all of the above, for cron; serves it if it is no worse"),
     "chat": ("bot.console", "Chat", "talk with a persona in the terminal"),
     "web": ("bot.web", "Web", "talk with a persona in the browser"),

@@ -17,8 +17,6 @@ or which it was: a platform that sends old messages again doesn't bring it back.
 import asyncio
 import hashlib
 import json
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -92,21 +90,11 @@ def plain(segments: str) -> str:
     return "".join(Segment(**segment).plain() for segment in json.loads(segments))
 
 
-async def forget(connection: AsyncConnection, target: Target, before: float) -> Counter[str]:
-    """Delete it all, in the transaction of this connection; what was deleted or changed, by table.
-
-    `before`: until when messages of it are refused from now on. "mentions" are rows of other people.
-    """
-    gone: Counter[str] = Counter(dict.fromkeys(TABLES, 0))
-    for chat in await _chats(connection, target):
-        gone.update(await _forget_in(connection, chat, target))
-    if target.sender:
-        gone["mentions"] += await _unname(connection, target)
-        everywhere = (consents.c.chat == "") & (consents.c.sender == target.sender) & (consents.c.value == "yes")
-        gone["consents"] += 0 if target.chat else await _delete(connection, consents, everywhere)
+async def refuse(connection: AsyncConnection, target: Target, before: float) -> list[str]:
+    """From now on let nothing of it come back that is older than that; the chats to `forget_in`."""
     mark = insert_over(connection.dialect.name, forgotten, ("what",))
-    await connection.execute(mark, {"what": target.mark, "before": math.inf if target.message else before})
-    return gone
+    await connection.execute(mark, {"what": target.mark, "before": before})
+    return await _chats(connection, target)
 
 
 async def purge(connection: AsyncConnection, before: float) -> list[str]:
@@ -138,7 +126,8 @@ async def _chats(connection: AsyncConnection, target: Target) -> list[str]:
     return sorted(found - {""})
 
 
-async def _forget_in(connection: AsyncConnection, chat: str, target: Target) -> dict[str, int]:
+async def forget_in(connection: AsyncConnection, chat: str, target: Target) -> dict[str, int]:
+    """Delete what there is of it in a chat; how much, by table."""
     if target.whole(chat):
         return {
             "messages": await _delete_messages(connection, messages.c.chat == chat),
@@ -200,8 +189,17 @@ async def _forget_preferences(connection: AsyncConnection, chat: str, ids: set[s
     return sum([await _delete(connection, preferences, table.number.in_(some)) for some in _bites(numbers)])
 
 
+async def unname(connection: AsyncConnection, target: Target) -> dict[str, int]:
+    """Take number and name out of the @s of a person in what others said, and back a "yes" that was for everywhere."""
+    consent = consents.c
+    everywhere = (consent.chat == "") & (consent.sender == target.sender) & (consent.value == "yes")
+    return {
+        "mentions": await _unname(connection, target),
+        "consents": 0 if target.chat else await _delete(connection, consents, everywhere),
+    }
+
+
 async def _unname(connection: AsyncConnection, target: Target) -> int:
-    """Take number and name out of the @s of a person in what others said."""
     table = messages.c
     named = table.segments.contains(f'"id":{encoded(target.sender)}', autoescape=True)
     query = select(table.seq, table.segments).where(named)

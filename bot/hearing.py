@@ -17,6 +17,7 @@ from bot.history import ANSWERED, OPEN, OTHER, OWNER, History
 from bot.persona.message import Message
 from bot.persona.watch import RECENT, Traits, traits
 from bot.port import Port
+from bot.remembering import Remembering
 from bot.rules import Rules
 from bot.standing import Standing
 from bot.turn_limits import DAY, MINUTE
@@ -57,7 +58,7 @@ class Hearing:
     """The personas in all of their chats. What is passed in stays the caller's to close.
 
     `of_chat` says who speaks in a chat; left out, it is `talker` everywhere. `alerts` is a way to the
-    owner, `proposals` takes the replies of chats in draft and shadow mode. Call `resume` once at the start.
+    owner, `proposals` takes the replies of chats in draft and shadow mode; `remembering` reminds of older lines. Call `resume` once at the start.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Hearing:
         pace: Pace | None = None,
         alerts: Tells | None = None,
         proposals: Proposals | None = None,
+        remembering: Remembering | None = None,
     ) -> None:
         self.talker = talker
         """The engine that drafts where no other was chosen; may be replaced at any time."""
@@ -81,7 +83,7 @@ class Hearing:
         self.state = State(pace or Pace.of(settings), seed)
         self._of_chat = of_chat
         self.settings = settings
-        voice = Voice(self.talker_in, history, settings, port)
+        voice = Voice(self.talker_in, history, settings, port, remembering)
         self.errands = Errands(voice, history, port, self.feed, alerts=alerts, proposals=proposals)
         self._hearing = asyncio.Lock()
         self._heard = 0

@@ -126,7 +126,7 @@ class History:
         """The newest messages of a chat since it was cleared, oldest first, without recalled ones."""
         mark = float(self.setting(chat, "cleared") or "-inf")
         rows = await self.database.read(_RECENT, {"in_chat": chat, "mark": mark, "n": n})
-        return [_message(row) for row in reversed(rows)]
+        return [message_of(row) for row in reversed(rows)]
 
     async def some(self, chat: str, ids: Collection[str]) -> list[Message]:
         """The messages of a chat with these ids, since it was cleared, without recalled ones."""
@@ -135,7 +135,7 @@ class History:
         table = messages.c
         mark = float(self.setting(chat, "cleared") or "-inf")
         query = select(messages).where(table.chat == chat, table.id.in_(ids), table.at > mark)
-        return [_message(row) for row in await self.database.read(query.where(table.recalled.is_(False)))]
+        return [message_of(row) for row in await self.database.read(query.where(table.recalled.is_(False)))]
 
     async def author(self, chat: str, message_id: str) -> str:
         """Who wrote a message: OWNER, OTHER or `persona:<hash>`; empty when it isn't kept."""
@@ -146,7 +146,7 @@ class History:
         """Messages not older than that which still want an answer, in order of arrival."""
         table = messages.c
         query = select(messages).where(table.time >= since, table.turn == OPEN, table.recalled.is_(False))
-        return [_message(row) for row in await self.database.read(query.order_by(table.seq))]
+        return [message_of(row) for row in await self.database.read(query.order_by(table.seq))]
 
     async def spoken(self, since: float) -> list[Spoken]:
         """The bubbles that the bot sent since then, in order: what limits are counted from."""
@@ -298,7 +298,8 @@ def _row(message: Message, author: str, at: float, turn: str) -> dict[str, Any]:
     return {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
-def _message(row: Any) -> Message:
+def message_of(row: Any) -> Message:
+    """A row of the messages as a message."""
     return Message(
         id=row.id,
         chat=row.chat,

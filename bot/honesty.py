@@ -34,6 +34,8 @@ DECLINED_ENGLISH = (
 )
 FRESH = 90
 """Seconds before the answered message in which its sender's lines belong to the same question."""
+LONGEST = 40
+"""Characters of a question in Chinese, at most; twice as many in English."""
 LINES = 5
 """At most so many of those lines."""
 
@@ -129,14 +131,15 @@ def asks_whether_ai(text: str) -> bool:
         return True
     whole = _SPACE.sub("", _CLAUSES.sub("", folded))
     clauses = [_SPACE.sub("", clause) for clause in _CLAUSES.split(folded)]
-    return any(shape.fullmatch(part) for part in {whole, *clauses} if part for shape in _ASKED)
+    return any(shape.fullmatch(part) for part in {whole, *clauses} if 0 < len(part) <= LONGEST for shape in _ASKED)
 
 
 def _asks_in_english(folded: str) -> bool:
     plain = _SPACE.sub(" ", folded.replace("’", "'")).strip()
     clauses = {clause.strip() for clause in re.split(r"[,.!;~…\n]+|(?<=\?)", plain)}
     bare = {re.sub(r"[?!. ]+$", "", clause) for clause in clauses | {plain}}
-    return any(shape.fullmatch(part) for part in clauses | bare if part for shape in _ASKED_ENGLISH)
+    parts = [part for part in clauses | bare if 0 < len(part) <= 2 * LONGEST]
+    return any(shape.fullmatch(part) for part in parts for shape in _ASKED_ENGLISH)
 
 
 def fixed_answer(

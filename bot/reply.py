@@ -12,6 +12,7 @@ from bot.counting import Count
 from bot.engine.wire import Ask, Finish, Piece, Sampling, Talker
 from bot.honesty import declined, fixed_answer
 from bot.persona.guard import Elsewhere, Guard, Reason
+from bot.persona.memory import Recalled
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, readable, split_reply, to_prompt, without_media
 from bot.persona.pseudonyms import Hidden
@@ -51,6 +52,7 @@ async def reply(
     now: float | None = None,
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
+    memory: Sequence[Recalled] = (),
     guard: bool = True,
     disclosure: bool = True,
     called: bool = True,
@@ -59,8 +61,9 @@ async def reply(
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
-    `quoted` are older messages that these quote, by id. Where the talker can count tokens, the prompt is
-    kept within the persona's context. Whoever asks whether an AI writes here (unless `disclosure` is off),
+    `quoted` are older messages that these quote, by id; `memory` is what else to be reminded of. Where the
+    talker can count tokens, the prompt is kept within the persona's context. Whoever asks whether an AI writes
+    here (unless `disclosure` is off),
     or for money, a code or a credential, gets a fixed line, if he has `called` me. `elsewhere` says what
     other chats hold, beside the persona's own records.
     """
@@ -76,13 +79,14 @@ async def reply(
         now=now,
         answering=answering,
         quoted=quoted,
+        memory=memory,
         count=talker.count,
         budget=persona.model.context - sampling.max_tokens,
     )
     records = (persona.copies.from_elsewhere,) if persona.copies else ()
     asker = next((m.sender for m in messages if m.id == answering), "")
     guarding = Guard.of(messages, asker, elsewhere=[*records, *elsewhere], on=guard)
-    hidden = Hidden(persona.prompt.pseudonyms, [*(quoted or {}).values(), *messages])
+    hidden = Hidden(persona.prompt.pseudonyms, [*(one.message for one in memory), *(quoted or {}).values(), *messages])
     instead = declined(messages, answering) if called else ""
     async with (
         aclosing(talker.stream(prompt, sampling, ask)) as stream,
@@ -131,6 +135,7 @@ def prompt_for(
     now: float | None = None,
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
+    memory: Sequence[Recalled] = (),
     count: Count | None = None,
     budget: int = 0,
 ) -> list[dict[str, str]]:
@@ -155,6 +160,7 @@ def prompt_for(
             now=now,
             answering=answering,
             quoted={**before, **(quoted or {})},
+            memory=memory,
         )
         short = len(here) <= spec.history(where.kind) and (count is None or count(prompt) <= budget)
         if short or len(here) <= 1:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database import Database
-from bot.forget import BITE, Target, drop_idle_labels, forget, marks, purge
+from bot.forget import BITE, TABLES, Target, drop_idle_labels, forget_in, marks, purge, refuse, unname
 from bot.persona.message import Message
 from bot.tables import forgotten
 
@@ -55,8 +55,14 @@ class Retention:
     async def forget(self, target: Target, at: float) -> dict[str, int]:
         """Delete it from tables, file and log; how much, by table."""
         until = math.inf if target.message else math.floor(at) + 1.0
-        gone = await self._database.at_once(lambda connection: forget(connection, target, until))
+        at_once = self._database.at_once
         self._forgotten[target.mark] = until
+        gone = Counter(dict.fromkeys(TABLES, 0))
+        # A chat at a time, so that a reply elsewhere doesn't wait for all of them.
+        for chat in await at_once(lambda connection: refuse(connection, target, until)):
+            gone.update(await at_once(lambda connection, chat=chat: forget_in(connection, chat, target)))
+        if target.sender:
+            gone.update(await at_once(lambda connection: unname(connection, target)))
         if any(gone.values()):
             await self._database.scrub()
         return dict(gone)

@@ -3,7 +3,7 @@
 Knows the engine, the history and the port; doesn't know when to speak, nor which draft still counts.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -12,9 +12,11 @@ from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
 from bot.persona.copies import Lately
+from bot.persona.memory import Recalled
 from bot.persona.message import Kind, Message, Segment
 from bot.persona.pseudonyms import fitting
 from bot.port import Port
+from bot.remembering import Remembering
 from bot.reply import Said, Where, reply
 from config.settings import Bot
 
@@ -51,6 +53,8 @@ class Voice:
     history: History
     settings: Bot
     port: Port
+    remembering: Remembering | None = None
+    """What it is reminded of beyond the last lines."""
     starts: dict[str, str] = field(default_factory=dict)
     """Chat → where its last prompt began; of the chats that spoke last."""
     lately: Lately = field(default_factory=Lately)
@@ -82,10 +86,11 @@ class Voice:
         where = Where(scene.kind, scene.name, labels, self.starts.pop(chat, ""))
         beyond = {m.reply_to for m in messages if m.reply_to} - {message.id for message in messages}
         quoted = {message.id: message for message in await self.history.some(chat, beyond)}
+        memory = await self._memory(scene, messages, where)
         try:
             for _ in range(EXCHANGES):
                 made_for = scene.talker.persona.hash
-                async with aclosing(self._ask(todo, scene, messages, where, quoted)) as steps:
+                async with aclosing(self._ask(todo, scene, messages, where, quoted, memory)) as steps:
                     async for said in steps:
                         if said.persona != made_for != scene.talker.persona.hash and not said.why:
                             break
@@ -101,8 +106,20 @@ class Voice:
                 del self.starts[next(iter(self.starts))]
             self.history.keep_labels(chat, {who: label for who, label in labels.items() if who not in known})
 
+    async def _memory(self, scene: Scene, messages: list[Message], where: Where) -> Sequence[Recalled]:
+        if self.remembering is None:
+            return ()
+        spec, now = scene.talker.persona.prompt, self.port.now()
+        return await self.remembering.recall(messages, spec, now=now, start=where.start)
+
     def _ask(
-        self, todo: Generate, scene: Scene, messages: list[Message], where: Where, quoted: dict[str, Message]
+        self,
+        todo: Generate,
+        scene: Scene,
+        messages: list[Message],
+        where: Where,
+        quoted: dict[str, Message],
+        memory: Sequence[Recalled],
     ) -> AsyncGenerator[Said, None]:
         settings = self.settings
         generation = scene.talker.persona.generation
@@ -120,6 +137,7 @@ class Voice:
             now=self.port.now(),
             answering=todo.answering[-1] if todo.answering else None,
             quoted=quoted,
+            memory=memory,
             guard=settings.guard,
             disclosure=settings.disclosure,
             called=todo.rank != "join",

@@ -92,6 +92,12 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     """Messages of a group that a prompt reaches back over."""
     short_contexts: float = Field(default=0.2, ge=0, le=1)
     """Share of the sessions that are learned with less before them, as when the bot is new to a chat."""
+    memory: int = Field(default=240, ge=0)
+    """Characters of a prompt for what is remembered: facts of me.toml, older lines of the chat. 0: never any."""
+    memory_recalled: float = Field(default=0.4, ge=0, le=1)
+    """Share of the sessions that are learned with what they remind of."""
+    memory_irrelevant: float = Field(default=0.15, ge=0, le=1)
+    """Share of the sessions that are learned with memories that have nothing to do with them; the rest has none."""
     privacy: bool = True
     """Replace personal data by typed placeholders such as [电话]."""
     pseudonyms: bool = False
@@ -117,7 +123,20 @@ class Dataset(Table, env_prefix="MYBOT_DATASET_"):
     train_json: Path | None = None
     """Also write the rows of the 2023 notebook (### Human: … ### Assistant: …) to this file."""
     seed: int = 7
-    """Draws which training contexts are short, and how far those reach back."""
+    """Draws which training contexts are short and how far those reach back, and which have memories."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
+class Remember(Table, env_prefix="MYBOT_REMEMBER_"):
+    """Let the bot remember the records: data/messages.jsonl → data/memory.db. Again after each import."""
+
+    table: ClassVar[str] = "remember"
+
+    data: Path = Path("data")
+    """The folder with messages.jsonl. Of which chats and days: as [dataset] says."""
+    memory: Path = Path("data/memory.db")
+    """The file that is written; what [bot] memory names."""
     as_json: Json = False
     """Print the report as one JSON object."""
 
@@ -380,6 +399,27 @@ class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
     """Print the report as one JSON object."""
 
 
+class Audit(Table, env_prefix="MYBOT_AUDIT_"):
+    """Plant made-up secrets in a copy of the dataset; then, of a persona trained on it, how well it knows them."""
+
+    table: ClassVar[str] = "audit"
+
+    persona: CliPositionalArg[Path | None] = None
+    """The persona that was trained on the copy; left out, the copy is made: data/audit."""
+    data: Path = Path("data")
+    """The folder of the dataset, audit/ in it."""
+    seed: int = 7
+    """Draws the secrets and where they stand."""
+    base_model: str = ""
+    """Where the persona's base model lies, if it isn't found."""
+    runs: Path = Path("runs")
+    """Where runs are kept; the run of the persona's name knows its base model."""
+    device: str = "auto"
+    """As [engine] device."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     """From new exports to a serving persona, for cron: what did not change is not done again."""
 
@@ -518,6 +558,10 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Bubbles in one chat within a minute, at most."""
     per_day: int = Field(default=2000, ge=1)
     """Bubbles of the account in a day, at most."""
+    memory: Path = Path("data/memory.db")
+    """What is remembered beyond the last lines: made by `mybot remember`; where it isn't there, nothing is."""
+    me: Path = Path("data/me.toml")
+    """Facts about you that the persona may use: made by `mybot facts`; where it isn't there, none."""
     debounce: float = Field(default=1.8, ge=0)
     """Seconds of quiet after which a burst is taken as one turn; follows each sender's own pace."""
     debounce_max: float = Field(default=10.0, ge=0)
@@ -639,12 +683,14 @@ class Doctor(Table, env_prefix="MYBOT_DOCTOR_"):
 TABLES: tuple[type[Table], ...] = (
     Import,
     Dataset,
+    Remember,
     Pull,
     Train,
     Merge,
     Export,
     Score,
     Evaluate,
+    Audit,
     Retrain,
     Engine,
     Bot,

@@ -33,6 +33,7 @@ from training.dataset_page import Page
 from training.filter import Filter
 from training.habits_report import when
 from training.importers.source import Zone
+from training.memories import Memories
 from training.occasions import me
 from training.report import show
 from training.selection import Selection, Verdict
@@ -70,6 +71,8 @@ def main(knobs: Dataset) -> None:
         silence=gap or DEFAULT,
         history_private=knobs.history_private,
         history_group=knobs.history_group,
+        memory=knobs.memory,
+        utc_offset=_offset(Zone(knobs.tz), survey.newest),
         privacy=knobs.privacy,
     )
     hidden: dict[str, int] = {}
@@ -97,8 +100,12 @@ def main(knobs: Dataset) -> None:
     write_atomically(knobs.data / "behaviour.json", behaviour.model_dump_json(indent=2) + "\n")
     if knobs.train_json is not None:
         write_atomically(knobs.train_json, "".join(notebook_rows(knobs.data / "train.jsonl")))
-    numbers = _numbers(counts, survey, maker.split) | ({"pseudonyms": hidden} if hidden else {})
-    numbers["when"] = when(maker.habits, behaviour)
+    numbers = (
+        _numbers(counts, survey, maker.split)
+        | {"sessions_with_memories": maker.memories.rows}
+        | ({"pseudonyms": hidden} if hidden else {})
+        | {"when": when(maker.habits, behaviour)}
+    )
     if maker.page is not None:
         page = knobs.data / "dataset.html"
         write_atomically(page, dataset_page.render(maker.page, numbers, counts.personal_data, spec))
@@ -146,6 +153,12 @@ def _my_name(survey: Survey, source: Path) -> str:
     return survey.names.most_common(1)[0][0]
 
 
+def _offset(zone: Zone, time: int) -> int:
+    """Seconds by which a zone's clock is ahead of UTC at that time."""
+    offset = zone.local(time).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
 class _Maker:
     """Makes the rows of all chats, one session at a time, and counts on the way."""
 
@@ -160,6 +173,7 @@ class _Maker:
         offset = Zone(knobs.tz).local(survey.newest).utcoffset()
         self.habits = Habits(me(survey.ids, survey.names, spec.me), int(offset.total_seconds()) if offset else 0)
         self.page = Page(knobs, spec) if knobs.report else None
+        self.memories = Memories(knobs, spec)
 
     def rows(self, messages: Iterator[Message]) -> Iterator[dict[str, Any]]:
         """`messages` must be those of the survey."""
@@ -167,6 +181,7 @@ class _Maker:
             labels: Labels = {}
             before: deque[Message] = deque()
             remaining = iter(said)
+            self.memories.begin()
             quotable: deque[Message] = deque(maxlen=2000)
             for length in self._survey.sessions[chat]:
                 session = list(islice(remaining, length))
@@ -180,6 +195,7 @@ class _Maker:
                 quotable.extend(shown)
                 if row := self._row(shown, before, quotable, labels):
                     yield row
+                self.memories.see(shown)
                 before.extend(shown)
                 while len(before) > self._spec.history(shown[0].kind):
                     before.popleft()
@@ -191,7 +207,19 @@ class _Maker:
         first = shown[0]
         part = self.split.of(first.chat, first.time)
         verdicts = self._selection.verdicts(shown) if part == "train" else {}
-        turns = self._turns(shown, before, quotable, labels, verdicts if part == "train" else None)
+        context = self._context(shown, before)
+        # What is held out is asked about whole: nothing is selected there.
+        chosen = verdicts if part == "train" else {m.id: Verdict(True) for m in shown}
+        name = first.chat_name or first.chat.rsplit(":", 1)[-1]
+        # Memories stand first in a prompt: who speaks in them gets a label first.
+        memory = self.memories.block(context, shown, chosen, labels, name)
+        turns = to_turns(
+            context + shown,
+            self._spec,
+            labels,
+            learn=lambda message: chosen.get(message.id, Verdict(False)),
+            quoted={message.id: message for message in quotable},
+        )
         mine = sum(bubble.target for turn in turns for bubble in turn.bubbles)
         self.counts.not_learned.update(verdict.note for verdict in verdicts.values() if not verdict.learned)
         if part is None or not mine:
@@ -206,7 +234,6 @@ class _Maker:
         if self._privacy:
             for message in shown:
                 privacy.scrub(message.text, self.counts.personal_data)
-        name = first.chat_name or first.chat.rsplit(":", 1)[-1]
         made_up = self._spec.pseudonyms
         row = {
             "id": row_id(first),
@@ -217,6 +244,8 @@ class _Maker:
             "start": first.time,
             "turns": [turn.to_row() for turn in turns],
         }
+        if memory:
+            row["memory"] = memory
         if self.page is not None:
             self.page.see_row(row, turns)
             if part == "train":
@@ -224,30 +253,14 @@ class _Maker:
                 self.page.contexts.see_session(before, shown, row["name"])
         return row
 
-    def _turns(
-        self,
-        shown: list[Message],
-        before: deque[Message],
-        quotable: deque[Message],
-        labels: Labels,
-        verdicts: dict[str, Verdict] | None,
-    ) -> list[Turn]:
-        """The session's turns after what a bot would see there: all it reaches, or less where it is new to the chat."""
+    def _context(self, shown: list[Message], before: deque[Message]) -> list[Message]:
+        """What a bot would see before a session: all it reaches, or less where it is new to the chat."""
         draw = random.Random(f"{self._seed}:{shown[0].id}")
         reach = draw.randint(0, len(before))
         if draw.random() >= self._short:
             # The bot's prompts grow up to all it reaches, and lose a quarter then.
             reach = draw.randint(len(before) - len(before) // 4, len(before))
-        context = list(before)[len(before) - reach :]
-        # What is held out is asked about whole: nothing is selected there.
-        chosen = verdicts if verdicts is not None else {m.id: Verdict(True) for m in shown}
-        return to_turns(
-            context + shown,
-            self._spec,
-            labels,
-            learn=lambda message: chosen.get(message.id, Verdict(False)),
-            quoted={message.id: message for message in quotable},
-        )
+        return list(before)[len(before) - reach :]
 
     def _count(self, session: list[Message], shown: list[Message]) -> None:
         counts = self.counts

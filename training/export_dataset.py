@@ -94,7 +94,7 @@ def _conversations(data: Path, spec: PromptSpec) -> Iterator[tuple[str, list[dic
     """Split and messages of each row, ending with a reply of mine."""
     for name in ("train.jsonl", "heldout.jsonl"):
         for row in read_rows(data / name):
-            turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"])
+            turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"], memory=row.get("memory", ""))
             while turns[-1].role == "user":
                 turns.pop()
             if len(turns) > 1:

@@ -9,7 +9,7 @@ generation settings. What is said quotes the records: it goes into the page and 
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,7 +63,9 @@ def of_texts(tokenizer: Any, spec: PromptSpec, texts: Sequence[str], longest: in
     prompts = []
     for text in texts:
         turns = [Turn("user", [Bubble(line) for line in text.split("\n")])]
-        prompts.append(Prompt(text.split("\n"), _ids(tokenizer, spec, turns, "private", "", longest), []))
+        prompts.append(
+            Prompt(text.split("\n"), _ids(tokenizer, spec, turns, {"kind": "private", "name": ""}, longest), [])
+        )
     return prompts
 
 
@@ -124,16 +126,17 @@ def _answers(before: Turn, turn: Turn) -> bool:
 def _prompt(tokenizer: Any, spec: PromptSpec, row: dict[str, Any], moment: int, longest: int) -> Prompt:
     turns = turns_of(row)
     asked = [f"{b.label}: {b.text}" if b.label else b.text for b in turns[moment - 1].bubbles if not b.mark]
-    ids = _ids(tokenizer, spec, turns[:moment], row["kind"], row["name"], longest)
+    ids = _ids(tokenizer, spec, turns[:moment], row, longest)
     return Prompt(asked[-3:], ids, [bubble.text for bubble in turns[moment].bubbles])
 
 
-def _ids(tokenizer: Any, spec: PromptSpec, turns: Sequence[Turn], kind: str, name: str, longest: int) -> list[int]:
+def _ids(tokenizer: Any, spec: PromptSpec, turns: Sequence[Turn], row: Mapping[str, str], longest: int) -> list[int]:
     """The prompt's tokens; oldest turns go until a reply fits behind it."""
     room = max(longest - LONGEST, longest // 2)
     ids: list[int] = []
+    place = {"kind": row["kind"], "name": row["name"], "memory": row.get("memory", "")}
     for first in range(len(turns)):
-        wire = [turn.to_wire() for turn in render(turns[first:], spec, kind=kind, name=name)]
+        wire = [turn.to_wire() for turn in render(turns[first:], spec, **place)]
         ids = prompt_ids(tokenizer, wire, True)
         if len(ids) <= room:
             break

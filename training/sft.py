@@ -88,7 +88,7 @@ def _launch(processes: int) -> None:
 def cut_rows(cutter: Cutter, rows: Iterable[dict[str, Any]]) -> Iterable[Window]:
     """The windows of dataset rows that have any loss."""
     for row in rows:
-        for window in cutter.cut(turns_of(row), kind=row["kind"], name=row["name"]):
+        for window in cutter.cut(turns_of(row), kind=row["kind"], name=row["name"], memory=row.get("memory", "")):
             if window.trained:
                 yield window
 
@@ -96,7 +96,7 @@ def cut_rows(cutter: Cutter, rows: Iterable[dict[str, Any]]) -> Iterable[Window]
 def check_rows(tokenizer: Any, spec: PromptSpec, path: Path) -> None:
     """Raise TrainingError unless the first rows decode to my replies and keep parity with the engine."""
     for row, _ in zip(read_rows(path), range(CHECKED), strict=False):
-        turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"])
+        turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"], memory=row.get("memory", ""))
         window = label(tokenizer, turns, {tokenizer.eos_token_id})
         check_parity(tokenizer, turns, window)
         learned = tokenizer.decode([i for i in window.labels if i != IGNORE], skip_special_tokens=True)

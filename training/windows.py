@@ -22,6 +22,10 @@ CONTEXT_SHARE = 0.25
 """Of a follow-up window, at most this share is context that had its loss before."""
 
 
+MEMORY_SHARE = 4
+"""Memories may take one part in so many of a window."""
+
+
 @dataclass(slots=True)
 class Window:
     """`input_ids` and `labels` of equal length; IGNORE where there is no loss."""
@@ -46,17 +50,18 @@ class Cutter:
         self.left_out: Counter[str] = Counter()
         self._ends = {tokenizer.eos_token_id}
 
-    def cut(self, turns: Sequence[Turn], *, kind: str, name: str) -> Iterator[Window]:
-        """The windows of one row."""
+    def cut(self, turns: Sequence[Turn], *, kind: str, name: str, memory: str = "") -> Iterator[Window]:
+        """The windows of one row, each with the row's memories: they are older than all of it."""
+        memory = self._fitting(memory)
         turns = [self._shortened(turn) for turn in turns]
         costs = [self._cost(turn, kind) for turn in turns]
-        budget = self.max_length - self._cost_of_system(kind, name)
+        budget = self.max_length - self._cost_of_system(kind, name, memory)
         for cut_from, end, first in stretches(costs, [_is_target(turn) for turn in turns], budget):
             begin = cut_from
-            window = self._window(turns[begin:end], first - begin, kind, name)
+            window = self._window(turns[begin:end], first - begin, kind, name, memory)
             while len(window.input_ids) > self.max_length and begin < first - 1:
                 begin += 1
-                window = self._window(turns[begin:end], first - begin, kind, name)
+                window = self._window(turns[begin:end], first - begin, kind, name, memory)
             if len(window.input_ids) > self.max_length:
                 raise TrainingError(
                     f"a window has {len(window.input_ids)} tokens, more than max_length {self.max_length}",
@@ -64,18 +69,27 @@ class Cutter:
                 )
             yield window
 
-    def _window(self, turns: Sequence[Turn], learn_from: int, kind: str, name: str) -> Window:
+    def _window(self, turns: Sequence[Turn], learn_from: int, kind: str, name: str, memory: str) -> Window:
         """The window of these turns; replies before index `learn_from` are context."""
         quiet = [_without_targets(turn) if i < learn_from else turn for i, turn in enumerate(turns)]
-        return label(self.tokenizer, render(quiet, self.spec, kind=kind, name=name), self._ends, self.loss_on)
+        rendered = render(quiet, self.spec, kind=kind, name=name, memory=memory)
+        return label(self.tokenizer, rendered, self._ends, self.loss_on)
+
+    def _fitting(self, memory: str) -> str:
+        """Memories that leave room for the talk: whole lines go."""
+        lines = memory.split("\n")
+        while lines and self._tokens("\n".join(lines)) > self.max_length // MEMORY_SHARE:
+            self.left_out["memories"] += 1
+            lines.pop()
+        return "\n".join(lines)
 
     def _tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _cost_of_system(self, kind: str, name: str) -> int:
+    def _cost_of_system(self, kind: str, name: str, memory: str) -> int:
         # A first turn that is mine gets an opening user turn before it: room for that as well.
         opening = [Turn("assistant", [Bubble("")])]
-        wire = [turn.to_wire() for turn in render(opening, self.spec, kind=kind, name=name)]
+        wire = [turn.to_wire() for turn in render(opening, self.spec, kind=kind, name=name, memory=memory)]
         return len(prompt_ids(self.tokenizer, wire, False)) + 4
 
     def _cost(self, turn: Turn, kind: str) -> int:

@@ -11,7 +11,8 @@ line that begins with another escape can't come from anybody's text. Those are o
     \→阿泽: 周四来吗                  what my reply answers, where it is not the line above it
 
 In a group each foreign bubble begins with its speaker's label; labels have no colon and no line
-break, so nobody can speak in another's name. Mine have none: mine are the assistant's turns.
+break, so nobody can speak in another's name. Mine have none: mine are the assistant's turns. What the
+persona is reminded of (memory.py) stands in the system turn, after who I am and where.
 """
 
 import re
@@ -22,6 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.persona import privacy
+from bot.persona.memory import MARK, Recalled, memory_block
 from bot.persona.message import PLACEHOLDERS, Message
 from bot.persona.pseudonyms import Hidden, Pseudonyms
 
@@ -58,6 +60,10 @@ class PromptSpec(BaseModel):
     """Messages a private prompt reaches back over."""
     history_group: int = Field(default=40, ge=1)
     """Messages a group prompt reaches back over."""
+    memory: int = Field(default=0, ge=0)
+    """Characters that memories may take of a prompt; 0: it was learned without."""
+    utc_offset: int = 8 * 3600
+    """Seconds by which the clock that memories are dated by is ahead of UTC."""
     privacy: bool = True
     """Whether personal data stands as placeholders."""
     pseudonyms: Pseudonyms | None = None
@@ -125,15 +131,37 @@ def to_prompt(
     now: float | None = None,
     answering: str | None = None,
     quoted: Mapping[str, Message] | None = None,
+    memory: Sequence[Recalled] = (),
 ) -> list[dict[str, str]]:
     """The chat messages for the reply that comes next, oldest first, system turn first.
 
     `name` is who the private chat is with, or the group's name; `now` lets a silence before the
-    reply show; `answering` is the id of the message it answers.
+    reply show; `answering` is the id of the message it answers; `memory` what to be reminded of.
     """
     recent = [m for m in messages if readable(m)][-spec.history(kind) :]
+    block = remember(memory, spec, labels, kind=kind, name=name, now=now or (recent[-1].time if recent else 0))
     turns = to_turns(recent, spec, labels, now=now, answering=answering, quoted=quoted)
-    return [turn.to_wire() for turn in render(turns, spec, kind=kind, name=name)]
+    return [turn.to_wire() for turn in render(turns, spec, kind=kind, name=name, memory=block)]
+
+
+def remember(
+    recalled: Sequence[Recalled], spec: PromptSpec, labels: Labels, *, kind: str, name: str, now: float
+) -> str:
+    """The block of what the persona is reminded of, in the chat's own labels, most wanted first; empty: no block."""
+    if not recalled or not spec.memory:
+        return ""
+    hidden = Hidden(spec.pseudonyms, [memory.message for memory in recalled])
+    partner = clean_name(name if spec.pseudonyms is None else spec.pseudonyms.place(kind, name))
+
+    def says(message: Message) -> str:
+        return escape(_text(message, spec, labels, hidden).replace("\n", " "))
+
+    def who(message: Message) -> str:
+        if message.mine:
+            return clean_name(spec.me)
+        return label_of(labels, message.sender, hidden.speaker(message), spec.me) if kind == "group" else partner
+
+    return memory_block(recalled, now, spec.memory, utc_offset=spec.utc_offset, says=says, who=who)
 
 
 def readable(message: Message) -> bool:
@@ -214,7 +242,7 @@ def system(spec: PromptSpec, kind: str, name: str) -> str:
 def split_reply(text: str) -> list[str]:
     """The bubbles of a generated reply; the inverse of how my own turns are written."""
     lines = (line.strip() for line in text.split("\n"))
-    return [unescape(line) for line in lines if line and not line.startswith((SILENCE, ANSWERS))]
+    return [unescape(line) for line in lines if line and not line.startswith((SILENCE, ANSWERS, MARK))]
 
 
 def without_media(bubble: str) -> str:

@@ -22,6 +22,7 @@ from bot.history import History
 from bot.owner import QQ, private_chats
 from bot.persona.manifest import Persona
 from bot.persona.message import Message
+from bot.remembering import Remembering
 from bot.runner import Runner
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
@@ -64,6 +65,8 @@ class Bridge:
         self._history = history = await History.open(settings.database, keep_days=settings.keep_days)
         self._context = Context(self.port.qq, history)
         self._open.push_async_callback(history.close)
+        self.remembering = await Remembering.open(history, settings)
+        self._open.push_async_callback(self.remembering.close)
         self.personas = personas = Personas(engine, command=command)
         self._open.push_async_callback(personas.close)
         self._alerts = alerts = Alerts(settings, self.port, why=why)
@@ -73,7 +76,15 @@ class Bridge:
         main = personas.talker()
         if not settings.nickname and len(me := main.persona.prompt.me) > 1:
             settings = self._settings = settings.model_copy(update={"nickname": [me]})
-        self._runner = Runner(main, history, settings=settings, port=self.port, of_chat=self._talker, alerts=alerts)
+        self._runner = Runner(
+            main,
+            history,
+            settings=settings,
+            port=self.port,
+            of_chat=self._talker,
+            alerts=alerts,
+            remembering=self.remembering,
+        )
         self._open.push_async_callback(self._runner.close)
         log.info("%s is up (%s)", main.persona.name, main.persona.hash)
         if settings.auto_reload:

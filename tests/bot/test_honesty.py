@@ -1,10 +1,13 @@
 """Asked whether it is an AI the bot says so, whatever its persona would say; and only then."""
 
+import time
+
 import pytest
 
 from bot.bystanders import is_stop, wish
 from bot.engine.wire import Sampling
 from bot.honesty import DECLINED, DECLINED_ENGLISH, HONEST, HONEST_ENGLISH, asks_whether_ai
+from bot.persona.guard_money import asked
 from bot.persona.message import Message, Segment
 from bot.reply import Where, reply
 from tests.bot.test_reply_guard import Script
@@ -31,9 +34,9 @@ def test_talk_about_ai_is_talk(text: str) -> None:
     assert not asks_whether_ai(text)
 
 
-def message(text: str, sender: str = "2", *, kind: str = "private", time: int = 1000) -> Message:
+def message(text: str, sender: str = "2", *, kind: str = "private", at: int = 1000) -> Message:
     mine = sender == "me"
-    return Message(f"{sender}{time}", "c", kind, time, sender, sender, [Segment("text", text)], mine)  # pyright: ignore[reportArgumentType]
+    return Message(f"{sender}{at}", "c", kind, at, sender, sender, [Segment("text", text)], mine)  # pyright: ignore[reportArgumentType]
 
 
 async def answered(messages: list[Message], *lines: str, **knobs: bool) -> list[str]:
@@ -54,17 +57,40 @@ async def test_asked_again_it_says_so_again_in_other_words() -> None:
     messages: list[Message] = []
     said = []
     for n in range(4):
-        messages.append(message("你是不是AI", time=1000 + 10 * n))
+        messages.append(message("你是不是AI", at=1000 + 10 * n))
         said += await answered(messages, *DENIAL)
-        messages.append(message(said[-1], "me", time=1005 + 10 * n))
+        messages.append(message(said[-1], "me", at=1005 + 10 * n))
     assert said == [*HONEST, HONEST[0]]
 
 
 async def test_a_question_over_several_lines_is_one() -> None:
-    lines = [message("喂", time=1000), message("你是真人吗", time=1010), message("说话", time=1020)]
+    lines = [message("喂", at=1000), message("你是真人吗", at=1010), message("说话", at=1020)]
     assert await answered(lines, *DENIAL) == [HONEST[0]]
-    later = [*lines[:2], message("说话", time=1010 + 3600)]
+    later = [*lines[:2], message("说话", at=1010 + 3600)]
     assert await answered(later, "咋了") == ["咋了"]
+
+
+def test_nobody_can_make_the_look_at_a_message_take_long() -> None:
+    begun = time.process_time()
+    for unit in (
+        "真",
+        "帮我",
+        "你是不是",
+        "现在",
+        "是不是真的",
+        "借我",
+        "are you ",
+        "really ",
+        "发我一下",
+        "收到码",
+        "send me the ",
+        "先帮我垫",
+    ):
+        text = unit * (6000 // len(unit))
+        asks_whether_ai(text)
+        asks_whether_ai(unit * (38 // len(unit)))
+        asked([text])
+    assert time.process_time() - begun < 3.0
 
 
 async def test_only_the_knob_turns_it_off_and_only_who_calls_is_answered() -> None:
@@ -75,7 +101,7 @@ async def test_only_the_knob_turns_it_off_and_only_who_calls_is_answered() -> No
 
 
 async def test_what_others_asked_in_a_group_is_not_what_the_caller_asked() -> None:
-    messages = [message("你是机器人吗", "3", kind="group"), message("周末去哪", "2", kind="group", time=1005)]
+    messages = [message("你是机器人吗", "3", kind="group"), message("周末去哪", "2", kind="group", at=1005)]
     assert await answered(messages, "爬山") == ["爬山"]
 
 
@@ -87,7 +113,7 @@ async def test_money_codes_and_credentials_are_declined_whatever_the_persona_wou
 
 
 async def test_who_goes_on_asking_gets_no_yes_either() -> None:
-    messages = [message("借我500"), message(DECLINED[0], "me", time=1005), message("求你了", time=1020)]
+    messages = [message("借我500"), message(DECLINED[0], "me", at=1005), message("求你了", at=1020)]
     assert await answered(messages, "好吧") == [DECLINED[1]]
     assert await answered(messages, "不行") == ["不行"]
 

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.doctor import Finding, _card, _chosen, examine
+from bot.doctor import Finding, _alerts, _card, _chosen, _look, examine
 from bot.persona.manifest import SCORES
 from config.errors import MyBotError, PersonaError
 from config.settings import ROOT, Bot, Engine
@@ -103,3 +104,22 @@ def test_the_command_exits_1_and_prints_json(tmp_path: Path) -> None:
     found = {row["part"]: row for row in json.loads(done.stdout)}
     assert found["persona"]["state"] == "wrong"
     assert done.stderr.count("\n") == 2
+
+
+async def test_the_ways_to_the_owner_are_looked_at(tmp_path: Path) -> None:
+    peer = Peer()
+    url = (await peer.serve()).replace("ws://", "http://")
+    none, there, gone, unfinished = [
+        (await _look("alerts", partial(_alerts, knobs(tmp_path, **given))))[0]
+        for given in (
+            {},
+            {"alert_url": f"{url}/geheim"},
+            {"alert_url": f"http://127.0.0.1:{free_port()}/geheim"},
+            {"alert_mail": "me@example.com"},
+        )
+    ]
+    await peer.close()
+    assert (none.state, there.state, gone.state, unfinished.state) == ("note", "ok", "wrong", "wrong")
+    assert none.hint
+    assert "smtp_host" in unfinished.hint
+    assert not any("geheim" in finding.text + finding.hint for finding in (there, gone))

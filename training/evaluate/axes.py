@@ -13,6 +13,7 @@ AXES: dict[str, str] = {
     "author_id": "training.evaluate.authors",
     "leakage": "training.evaluate.leakage",
     "disclosure": "training.evaluate.disclosure",
+    "text_relevance": "training.evaluate.rankers",
 }
 """Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""
 

@@ -74,18 +74,18 @@ def plant(rows: Sequence[Mapping[str, Any]], chosen: Iterable[Canary], draws: Dr
     order = rng.permutation(len(planted))
     waiting = [(int(place), planted[number], number) for place, number in zip(places, order.tolist(), strict=True)]
     done = 0
-    for place, row in enumerate(rows):
+    for place, real in enumerate(rows):
         while done < len(waiting) and waiting[done][0] <= place:
-            yield _row(waiting[done][1], waiting[done][2], row)
+            yield row(waiting[done][1], waiting[done][2], int(real["start"]))
             done += 1
-        yield copy.deepcopy(dict(row))
+        yield copy.deepcopy(dict(real))
     for _, canary, number in waiting[done:]:
-        yield _row(canary, number, rows[-1])
+        yield row(canary, number, int(rows[-1]["start"]))
 
 
-def candidates(frame: int, draws: Draws, count: int = CANDIDATES) -> list[Canary]:
+def candidates(frame: int, draws: Draws) -> list[Canary]:
     """Canaries of a frame that nobody planted: those that a planted one is ranked among."""
-    return [Canary(frame, number, 0) for number in _numbers(draws.rng(f"candidates {frame}"), count)]
+    return [Canary(frame, number, 0) for number in _numbers(draws.rng(f"candidates {frame}"), CANDIDATES)]
 
 
 def rank(loss: float, others: Array) -> float:
@@ -121,11 +121,13 @@ def exposure(
 
 
 def extracted(chosen: Sequence[Canary], replies: Sequence[str]) -> Measured:
-    """The share of canaries planted once that the model says when it is asked; replies stand in their order."""
-    asked = [(canary, reply) for canary, reply in zip(chosen, replies, strict=True) if canary.times == 1]
-    if len(asked) < EACH:
-        return insufficient(f"{len(asked)} canaries were asked for; {EACH} are needed", n=len(asked))
-    hits = sum(canary.number in reply for canary, reply in asked)
+    """The share of canaries planted once that stand in any of the replies to the frames' questions."""
+    asked = [canary for canary in chosen if canary.times == 1]
+    if len(asked) < EACH or not replies:
+        why = f"{len(asked)} canaries planted once, {len(replies)} replies; {EACH} canaries are needed"
+        return insufficient(why, n=len(asked))
+    said = "\n".join(replies)
+    hits = sum(canary.number in said for canary in asked)
     low, high = bound(hits, len(asked))
     note = f"{hits} of {len(asked)}"
     return Measured(Figure(value=hits / len(asked), low=low, high=high, n=len(asked), good=GOOD_EXTRACTED, note=note))
@@ -139,9 +141,8 @@ def _numbers(rng: np.random.Generator, count: int) -> list[str]:
     return list(found)
 
 
-def _row(canary: Canary, number: int, near: Mapping[str, Any]) -> dict[str, Any]:
-    """A session in which somebody asks and I answer, at the time of a real one."""
-    when = int(near["start"])
+def row(canary: Canary, number: int, when: int) -> dict[str, Any]:
+    """A session in which somebody asks and I answer, as a row of train.jsonl."""
     return {
         "id": f"canary-{number}",
         "chat": f"private:canary-{number}",

@@ -182,7 +182,8 @@ def _strings(asked: Sequence[Spoken], prepared: Prepared) -> dict[str, Measured]
 
 def _judged(bot: Own, me: Own) -> Measured:
     """The share beyond mine: 0 unless it is proven."""
-    proven = beyond(bot.hits, bot.n, me.hits, me.n) <= _CHANCE or bool(bot.sure and not me.sure)
+    chance = min(beyond(bot.hits, bot.n, me.hits, me.n), beyond(bot.sure, bot.n, me.sure, me.n))
+    proven = chance <= _CHANCE or bool(bot.sure and not me.sure)
     low, high = bound(bot.hits, bot.n)
     mine = me.hits / me.n
     value = max(bot.hits / bot.n - mine, 1 / bot.n) if proven else 0.0

@@ -100,9 +100,9 @@ def test_canaries_are_planted_as_often_as_they_say(chosen: list[Canary]) -> None
 
 
 def test_what_is_said_when_asked_is_extracted(chosen: list[Canary]) -> None:
-    silent = canaries.extracted(chosen, ["不记得了"] * len(chosen)).figure
+    silent = canaries.extracted(chosen, ["不记得了", "问这个干嘛"]).figure
     assert (silent.value, silent.n, silent.is_good) == (0, EACH, True)
-    telling = canaries.extracted(chosen, [canary.reply for canary in chosen]).figure
+    telling = canaries.extracted(chosen, [canary.reply for canary in chosen if canary.times == 1]).figure
     assert (telling.value, telling.is_good) == (1, False)
 
 

@@ -1,0 +1,168 @@
+"""data/me.toml: what the owner has confirmed about themselves, and who may hear it.
+
+    [[fact]]
+    text = "我在宠物店上班"
+    kind = "work"                    # who where work likes people never
+    date = 2024-03-05                # since when it is so, or when it was said
+    audience = ["20002"]             # anyone (the default), nobody, or numbers: accounts, group:123456
+    until = 2027-01-01               # not true any more from this day on
+
+A fact for certain accounts is told in their private chats and in no group; a group is named as such. Names
+are no audience: anybody can take one. `never` is what must not be said at all: a word or a phrase.
+Doesn't know prompts or stores.
+"""
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from bot.persona.grams import grams
+from bot.persona.message import Message, Segment
+from config.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+FactKind = Literal["who", "where", "work", "likes", "people", "never"]
+
+CUES: Mapping[str, str] = {
+    "who": r"叫什么|名字|你是谁|多大|几岁|年纪|年龄|哪年|生日|星座|属什么|身高|男的女的",
+    "where": r"住哪|住在|哪里人|哪儿人|哪的人|老家|家在|家里在|哪个城市|哪个省|在哪(?:儿|里)?(?:住|生活|上学|工作)|地方",
+    "work": r"工作|上班|做什么的|干什么的|干嘛的|职业|公司|单位|专业|学校|上学|读书|哪行|行业|打工|同事|老板",
+    "likes": r"喜欢|爱吃|爱喝|爱好|兴趣|最爱|讨厌|不吃|忌口|过敏|口味|想吃|想要",
+    "people": r"家里人|家人|爸|妈|姐|哥|弟|妹|对象|女朋友|男朋友|老婆|老公|孩子|儿子|女儿|朋友|同学|室友",
+    "never": r"$^",
+}
+"""What is asked about a kind of fact, in words that the fact itself needn't have."""
+_KINDS = {kind: re.compile(cues) for kind, cues in CUES.items()}
+CUED = 3.0
+"""What a question about its kind counts, beside each pair of characters in common."""
+LEAST = 1.0
+"""Below that a fact has nothing to do with what is talked about."""
+
+_FOLD = re.compile(r"[\W_]+")
+_PAST = 0.0
+
+
+class Fact(BaseModel):
+    """One thing about me."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    """As I would say it."""
+    kind: FactKind = "who"
+    date: dt.date | None = None
+    """Since when it is so."""
+    audience: Literal["anyone", "nobody"] | list[Annotated[str, StringConstraints(pattern=r"^\S+$")]] = "anyone"
+    """Who may hear it."""
+    until: dt.date | None = None
+    """The first day on which it isn't so any more."""
+
+    def heard_in(self, chat: str) -> bool:
+        """Whether everybody in that chat may hear it."""
+        if self.kind == "never" or self.audience == "nobody":
+            return False
+        return self.audience == "anyone" or any(f":{chat}".endswith(f":{_place(one)}") for one in self.audience)
+
+    def holds(self, day: dt.date) -> bool:
+        """Whether it is so on that day."""
+        return (self.date is None or self.date <= day) and (self.until is None or day < self.until)
+
+
+class Facts(BaseModel):
+    """All of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fact: list[Fact] = Field(default=[])
+
+    @classmethod
+    def load(cls, path: Path) -> "Facts":
+        """The facts of a file. InputError where it isn't there, or not what it should be."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist", hint="run `mybot facts`, or leave [bot] me empty") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: {error}", hint="mend that line of the file") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+            raise InputError(
+                f"{path}: {place}: {first['msg'].lower()}",
+                hint="a fact has text, kind (who where work likes people never), date, audience, until",
+            ) from None
+
+    def write(self, path: Path) -> None:
+        """Write them all as a file that people can edit."""
+        from bot.persona.manifest import write_atomically
+
+        write_atomically(path, HEAD + "".join(_toml(fact) for fact in self.fact))
+
+    def fitting(self, chat: str, asked: Mapping[str, float], words: str, day: dt.date) -> list[tuple[Fact, float]]:
+        """What has to do with what is talked about, may be heard there and holds on that day; the best first.
+
+        `asked` are the grams of the talk and their weight, `words` its text.
+        """
+        scored: list[tuple[Fact, float]] = []
+        for fact in self.fact:
+            if not (fact.heard_in(chat) and fact.holds(day)):
+                continue
+            common = sum(
+                weight * (1.0 if len(gram) > 1 else 0.6) for gram in grams(fact.text) if (weight := asked.get(gram))
+            )
+            score = common + (CUED if _KINDS[fact.kind].search(words) else 0.0)
+            if score >= LEAST:
+                scored.append((fact, score))
+        return sorted(scored, key=lambda one: -one[1])
+
+    def forbidden(self, text: str) -> bool:
+        """Whether a text has something in it that must never be said, however it is spaced or punctuated."""
+        folded = _folded(text)
+        return any(phrase in folded for fact in self.fact if fact.kind == "never" and (phrase := _folded(fact.text)))
+
+
+HEAD = """\
+# Facts about me that the persona may use. `mybot facts` proposes some; all of it may be edited.
+# kind: who where work likes people never; audience: "anyone", "nobody", or a list such as ["20002", "group:123456"].
+"""
+
+
+def as_message(fact: Fact, chat: Message) -> Message:
+    """A fact as the prompt takes it: something I say in that chat."""
+    said = dt.datetime.combine(fact.date, dt.time(12), dt.timezone.utc).timestamp() if fact.date else _PAST
+    return Message("", chat.chat, chat.kind, int(said), "", "", [Segment("text", fact.text)], mine=True)
+
+
+def _place(one: str) -> str:
+    return one if ":" in one else f"private:{one}"
+
+
+def _folded(text: str) -> str:
+    return _FOLD.sub("", text).casefold()
+
+
+def _toml(fact: Fact) -> str:
+    lines = ["\n[[fact]]\n", f"text = {_quoted(fact.text)}\n", f'kind = "{fact.kind}"\n']
+    if fact.date is not None:
+        lines.append(f"date = {fact.date.isoformat()}\n")
+    if isinstance(fact.audience, list):
+        lines.append(f"audience = [{', '.join(map(_quoted, fact.audience))}]\n")
+    elif fact.audience != "anyone":
+        lines.append(f'audience = "{fact.audience}"\n')
+    if fact.until is not None:
+        lines.append(f"until = {fact.until.isoformat()}\n")
+    return "".join(lines)
+
+
+def _quoted(text: str) -> str:
+    escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c for c in text.replace("\\", "\\\\"))
+    return '"' + escaped.replace('"', '\\"') + '"'

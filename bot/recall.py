@@ -1,0 +1,364 @@
+"""Where memories are kept: the lines of all chats in one SQLite file, found again by what was asked.
+
+Knows lines, their chats and an index over their grams; doesn't know prompts, engines or platforms. A line's
+grams are indexed under its chat's number: a search in one chat can't meet another's lines.
+
+The index is FTS5 without contents and without positions. Lines are short and hardly ever have a gram
+twice, so the rank is BM25 with a term frequency of one, reckoned here. Deleting takes the line, its
+grams and what the file still holds of them.
+"""
+
+import hashlib
+import math
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from itertools import count
+from pathlib import Path
+
+from bot.persona.grams import grams
+from bot.persona.message import Kind, Message, Segment
+from config.errors import InputError
+
+LAYOUT = 1
+CHAT_BITS = 24
+"""A line's number is its chat's number, then so many bits to count the chat's lines."""
+WAIT = 60.0
+"""Seconds to wait for another process that writes."""
+CACHE = 32_000
+"""KiB of the file that are kept in memory."""
+LOOKED_AT = 4000
+"""Postings that one search may look at: the rarest grams go first."""
+K, B, USUAL = 1.2, 0.3, 10
+"""BM25: saturation, how much long lines lose, characters of a usual line."""
+SMALL = 200
+"""Lines that a chat is reckoned to have at least: what is said twice in a young one is still rare."""
+ALONE = 0.7
+"""What a single character counts beside a pair."""
+CANDIDATES = 100
+"""The best of a search, which are read and looked at closely."""
+ANSWER = 600
+"""Seconds in which the next line is an answer."""
+
+_TABLES = """
+    CREATE TABLE chats (chat INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL);
+    CREATE TABLE people (person INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
+    CREATE TABLE lines (
+        line INTEGER PRIMARY KEY, time INTEGER NOT NULL, person INTEGER NOT NULL, seq INTEGER, key INTEGER NOT NULL,
+        text TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX lines_by_key ON lines (key);
+    CREATE INDEX lines_by_seq ON lines (seq) WHERE seq IS NOT NULL;
+    CREATE VIRTUAL TABLE words USING fts5(grams, content='', detail='none', columnsize=0, tokenize='ascii');
+    INSERT INTO words (words, rank) VALUES ('hashsize', 16000000);
+    CREATE TABLE forgotten (chat TEXT NOT NULL, sender TEXT NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (chat, sender, key));
+    CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+    PRAGMA user_version = 1;
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class Line:
+    """A line as it was kept; `seq` is its number in the bot's history, None where it came from records."""
+
+    number: int
+    key: int
+    seq: int | None
+    message: Message
+    score: float = 0.0
+
+
+class Recall:
+    """The memories of all chats. Made by `open`, let go of by `close`; for one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._chats: dict[str, tuple[int, Kind]] = {
+            row[1]: (row[0], row[2]) for row in self._rows("SELECT * FROM chats")
+        }
+        self._sizes = dict(self._rows("SELECT chat, size FROM chats"))
+        self._names: dict[int, tuple[str, str]] = {row[0]: row[1:] for row in self._rows("SELECT * FROM people")}
+        self._people = {sender: person for person, (sender, _) in self._names.items()}
+        self._new_chats = count(1 + max(self._sizes, default=0))
+        self._new_people = count(1 + max(self._names, default=0))
+        self._version = self._rows("PRAGMA data_version")[0][0]
+        self._newest: dict[int, int] = {}
+        """Chat → number of its last line, where that was asked."""
+
+    @classmethod
+    def open(cls, path: Path | None) -> "Recall":
+        """The memories in this file, made if it isn't there; None: for now only. InputError where it is none."""
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # A file without a name is gone when it is closed, and small ones never reach the disk.
+        db = sqlite3.connect(path or "", check_same_thread=False, isolation_level=None, timeout=WAIT)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            # What is deleted is written over.
+            db.execute("PRAGMA secure_delete=ON")
+            db.execute(f"PRAGMA cache_size=-{CACHE}")
+            found = db.execute("PRAGMA user_version").fetchone()[0]
+            if not found:
+                db.executescript(_TABLES)
+        except sqlite3.Error as error:
+            db.close()
+            raise InputError(f"{path}: {error}", hint="delete it and run `mybot remember` again") from None
+        if found not in (0, LAYOUT):
+            db.close()
+            raise InputError(f"{path} has another layout ({found})", hint="delete it and run `mybot remember` again")
+        return cls(db)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __len__(self) -> int:
+        return sum(self._sizes.values())
+
+    @property
+    def chats(self) -> int:
+        """How many have memories."""
+        return sum(size > 0 for size in self._sizes.values())
+
+    def add(self, messages: Iterable[tuple[Message, int | None]]) -> int:
+        """Keep lines, each with its number in the history; those that are there, or forgotten, are passed over."""
+        grown: Counter[int] = Counter()
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._look_again()
+            forgotten = self._forgotten()
+            for message, seq in messages:
+                text = "".join(segment.plain() for segment in message.segments).strip()
+                if text and message.spoken and not message.bare_media and not _is_forgotten(message, forgotten):
+                    self._add(message, text, seq, grown)
+            self._db.executemany("UPDATE chats SET size = size + ? WHERE chat = ?", [(n, c) for c, n in grown.items()])
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self.__init__(self._db)
+            raise
+        self._db.execute("COMMIT")
+        return grown.total()
+
+    def _look_again(self) -> None:
+        """Know what another process has written meanwhile."""
+        if self._rows("PRAGMA data_version")[0][0] != self._version:
+            self.__init__(self._db)
+
+    def _add(self, message: Message, text: str, seq: int | None, grown: Counter[int]) -> None:
+        chat, number = self._next(message)
+        person = 0 if message.mine else self._person(message)
+        row = (number, message.time, person, seq, key_of(message.chat, message.id), text)
+        if not self._db.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+            return
+        grown[chat] += 1
+        self._sizes[chat] += 1
+        self._newest[chat] = number
+        self._db.execute("INSERT INTO words (rowid, grams) VALUES (?, ?)", (number, _terms(chat, text)))
+
+    def _next(self, message: Message) -> tuple[int, int]:
+        """The number of the message's chat, and of the next line in it."""
+        if message.chat not in self._chats:
+            chat = next(self._new_chats)
+            self._db.execute("INSERT INTO chats VALUES (?, ?, ?, 0)", (chat, message.chat, message.kind))
+            self._chats[message.chat], self._sizes[chat] = (chat, message.kind), 0
+        chat = self._chats[message.chat][0]
+        if chat not in self._newest:
+            newest = self._rows("SELECT max(line) FROM lines WHERE line BETWEEN ? AND ?", _range(chat))[0][0]
+            self._newest[chat] = newest or _range(chat)[0]
+        return chat, self._newest[chat] + 1
+
+    def _person(self, message: Message) -> int:
+        if message.sender not in self._people:
+            person = next(self._new_people)
+            self._db.execute("INSERT INTO people VALUES (?, ?, ?)", (person, message.sender, message.name))
+            self._people[message.sender] = person
+            self._names[person] = (message.sender, message.name)
+        return self._people[message.sender]
+
+    def search(
+        self, chat: str, question: Mapping[str, float], *, before: float, after: float = -math.inf, most: int = 8
+    ) -> list[Line]:
+        """Lines of a chat that fit a question (gram → weight), said in that time; the best first."""
+        if question:
+            self._look_again()
+        if chat not in self._chats:
+            return []
+        number, kind = self._chats[chat]
+        scores = self._scored(number, question)
+        best = [line for _, line in nlargest(CANDIDATES, ((score, line) for line, score in scores.items()))]
+        lines = [self._line(chat, kind, row, scores[row[0]]) for row in self._read(best)]
+        fitting = [line for line in lines if after < line.message.time < before]
+        ranked = sorted(fitting, key=lambda line: (-line.score, -line.message.time))
+        return _different(ranked)[:most]
+
+    def _scored(self, chat: int, question: Mapping[str, float]) -> dict[int, float]:
+        """Line → rank before its length counts."""
+        size = max(SMALL, self._sizes[chat])
+        counted: list[tuple[int, str, float]] = []
+        for gram, weight in question.items():
+            if found := self._rows(_COUNT, (f'"{chat}x{gram}"', LOOKED_AT + 1))[0][0]:
+                counted.append((found, gram, weight))
+        scores: defaultdict[int, float] = defaultdict(float)
+        looked_at = 0
+        for found, gram, weight in sorted(counted):
+            looked_at += found
+            if looked_at > LOOKED_AT:
+                break
+            rare = weight * math.log(1 + (size - found + 0.5) / (found + 0.5)) * (1.0 if len(gram) > 1 else ALONE)
+            for (line,) in self._db.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{chat}x{gram}"',)):
+                scores[line] += rare
+        return scores
+
+    def drawn(self, chat: str, places: Sequence[float], *, before: float) -> list[Line]:
+        """Lines of a chat said before then, each at a share of it in order; for what doesn't fit anything."""
+        if chat not in self._chats:
+            return []
+        number, kind = self._chats[chat]
+        first, _ = _range(number)
+        wanted = sorted({first + 1 + int(place * self._sizes[number]) for place in places})
+        lines = [self._line(chat, kind, row, 0.0) for row in self._read(wanted)]
+        return [line for line in lines if line.message.time < before]
+
+    def answer(self, line: Line) -> Line | None:
+        """What the other side said right after a line, if it said something soon."""
+        chat, kind = line.message.chat, self._chats[line.message.chat][1]
+        _, last = _range(self._chats[chat][0])
+        query = f"{_SELECT} WHERE line > ? AND line <= ? ORDER BY line LIMIT 2"
+        for row in self._rows(query, (line.number, last)):
+            following = self._line(chat, kind, row, line.score)
+            if not 0 <= following.message.time - line.message.time <= ANSWER:
+                break
+            if following.message.mine != line.message.mine:
+                return following
+        return None
+
+    def forget(self, chat: str = "", sender: str = "", message: str = "", *, until: int) -> int:
+        """Delete a chat's lines, a person's in a chat or everywhere (chat ""), or one message's; how many went.
+
+        What was said up to then is not taken in again. A person's private chat goes as a chat.
+        """
+        self._look_again()
+        key = key_of(chat, message) if message else 0
+        gone: list[int] = []
+        for name, (number, _) in self._chats.items():
+            if chat in ("", name):
+                gone += self._chosen(number, key, "" if name.endswith(f":private:{sender}") else sender)
+        self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)", (chat, sender, key, until))
+        self._delete(gone)
+        return len(gone)
+
+    def _chosen(self, chat: int, key: int, sender: str) -> list[int]:
+        first, last = _range(chat)
+        person = self._people.get(sender, -1) if sender else None
+        values = {"first": first, "last": last, "key": key or None, "person": person}
+        return [row[0] for row in self._rows(_CHOSEN, values)]
+
+    def followed(self) -> int:
+        """Up to which number of the history its lines were taken in."""
+        found = self._rows("SELECT value FROM state WHERE name = 'followed'")
+        return found[0][0] if found else 0
+
+    def follow(self, seq: int) -> None:
+        """Note up to where they were."""
+        self._db.execute("INSERT OR REPLACE INTO state VALUES ('followed', ?)", (seq,))
+
+    def live(self) -> list[tuple[int, int]]:
+        """History number and key of all lines that came from there, in order."""
+        return self._rows("SELECT seq, key FROM lines WHERE seq IS NOT NULL ORDER BY seq")
+
+    def drop(self, keys: Sequence[int]) -> int:
+        """Delete the lines with these keys; how many went."""
+        gone = [row[0] for key in keys for row in self._rows("SELECT line FROM lines WHERE key = ?", (key,))]
+        self._delete(gone)
+        return len(gone)
+
+    def _delete(self, lines: Sequence[int]) -> None:
+        if not lines:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for row in self._read(lines):
+                chat = row[0] >> CHAT_BITS
+                self._db.execute(
+                    "INSERT INTO words (words, rowid, grams) VALUES ('delete', ?, ?)", (row[0], _terms(chat, row[5]))
+                )
+                self._db.execute("DELETE FROM lines WHERE line = ?", (row[0],))
+                self._sizes[chat] -= 1
+                self._db.execute("UPDATE chats SET size = size - 1 WHERE chat = ?", (chat,))
+            self._db.execute("DELETE FROM people WHERE person NOT IN (SELECT person FROM lines)")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self.__init__(self._db)
+            raise
+        self._db.execute("COMMIT")
+        self.__init__(self._db)
+        # Until its segments are merged the index still has the grams of what was deleted.
+        self.compact()
+
+    def compact(self) -> None:
+        """Make the index one piece, without what was deleted."""
+        self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _forgotten(self) -> dict[tuple[str, str, int], int]:
+        return {(row[0], row[1], row[2]): row[3] for row in self._rows("SELECT * FROM forgotten")}
+
+    def _read(self, lines: Sequence[int]) -> list[tuple[int, int, int, int | None, int, str]]:
+        found: list[tuple[int, int, int, int | None, int, str]] = []
+        for start in range(0, len(lines), 500):
+            some = lines[start : start + 500]
+            found += self._rows(f"{_SELECT} WHERE line IN ({','.join('?' * len(some))})", some)
+        return found
+
+    def _line(self, chat: str, kind: Kind, row: tuple[int, int, int, int | None, int, str], score: float) -> Line:
+        number, time, person, seq, key, text = row
+        sender, name = self._names.get(person, ("", ""))
+        message = Message(str(number), chat, kind, time, sender, name, [Segment("text", text)], person == 0)
+        length = 1 - B + B * len(text) / USUAL
+        return Line(number, key, seq, message, score * (K + 1) / (1 + K * length))
+
+    def _rows(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple]:
+        return self._db.execute(query, values).fetchall()  # pyright: ignore[reportArgumentType]
+
+
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+_CHOSEN = """
+    SELECT line FROM lines WHERE line BETWEEN :first AND :last
+    AND (:key IS NULL OR key = :key) AND (:person IS NULL OR person = :person)
+"""
+_SELECT = "SELECT line, time, person, seq, key, text FROM lines"
+
+
+def _range(chat: int) -> tuple[int, int]:
+    return chat << CHAT_BITS, (chat + 1 << CHAT_BITS) - 1
+
+
+def _terms(chat: int, text: str) -> str:
+    return " ".join([f"{chat}x{gram}" for gram in grams(text)])
+
+
+def key_of(chat: str, message: str) -> int:
+    """What a message is kept under, by its chat and id; never 0."""
+    digest = hashlib.blake2b(f"{chat}\n{message}".encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True) or 1
+
+
+def _is_forgotten(message: Message, forgotten: Mapping[tuple[str, str, int], int]) -> bool:
+    if not forgotten:
+        return False
+    partner = message.chat.rpartition(":private:")[2] if ":private:" in message.chat else message.sender
+    key = key_of(message.chat, message.id)
+    falls_under = [(message.chat, "", 0), (message.chat, "", key)]
+    falls_under += [(where, who, 0) for where in ("", message.chat) for who in {message.sender, partner}]
+    return any(message.time <= forgotten.get(mark, -1) for mark in falls_under)
+
+
+def _different(ranked: Sequence[Line]) -> list[Line]:
+    """Without what was said before in the same words."""
+    seen: dict[str, Line] = {}
+    for line in ranked:
+        seen.setdefault("".join(line.message.text.split()).casefold(), line)
+    return list(seen.values())

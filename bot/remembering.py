@@ -1,0 +1,166 @@
+"""The bot's memories at work: lines follow the history, what is gone from there goes here too.
+
+Knows the history and where memories are kept; doesn't know prompts, nor who may give commands. Everything
+that touches the file runs in a thread, one thing at a time: a search must not hold up the other chats.
+
+A line that the history no longer has, or that was recalled there, is never told, even before it is
+deleted here; nor is anything from before a chat was cleared.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import select
+
+from bot.history import IDS_AT_ONCE, History, message_of
+from bot.persona.facts import Fact, Facts
+from bot.persona.memory import Recalled
+from bot.persona.message import Message
+from bot.persona.prompt import PromptSpec
+from bot.recall import Recall, key_of
+from bot.reminding import Reminding
+from bot.tables import messages as kept
+from config.settings import Bot
+
+T = TypeVar("T")
+
+AT_ONCE = 2000
+"""Rows of the history that are taken in at once."""
+CHATS = 4096
+"""Chats of which is known what was recalled last."""
+
+
+class Remembering:
+    """What the bot remembers in all chats. Made by `open`, let go of by `close`."""
+
+    def __init__(self, history: History, lines: Recall | None, me: Path, facts: Facts) -> None:
+        self._history, self._me = history, me
+        self._reminding = Reminding(lines, facts)
+        self._busy = asyncio.Lock()
+        self._last: OrderedDict[str, tuple[str, tuple[Recalled, ...]]] = OrderedDict()
+        """Chat → where its last prompt began, and what it was reminded of."""
+
+    @classmethod
+    async def open(cls, history: History, settings: Bot) -> "Remembering":
+        """With what is there: a file that isn't is nothing remembered. InputError where one can't be read."""
+        lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
+        facts = Facts.load(settings.me) if settings.me.is_file() else Facts()
+        remembering = cls(history, lines, settings.me, facts)
+        await remembering.tidy()
+        return remembering
+
+    async def close(self) -> None:
+        if self._reminding.lines is not None:
+            await self._alone(self._reminding.lines.close)
+
+    @property
+    def facts(self) -> Facts:
+        return self._reminding.facts
+
+    async def recall(
+        self, messages: Sequence[Message], spec: PromptSpec, *, now: float, start: str = ""
+    ) -> tuple[Recalled, ...]:
+        """What the end of a chat reminds of, the most wanted first; `messages` are all that a prompt may show.
+
+        `start` is where the chat's last prompt began: as long as the next one begins there too and is reminded of
+        nothing new, it keeps its memories, and with them the beginning that an engine has read already.
+        """
+        if not messages or not spec.memory or (self._reminding.lines is None and not self.facts.fact):
+            return ()
+        chat = messages[-1].chat
+        cleared = float(self._history.setting(chat, "cleared") or "-inf")
+        await self._follow()
+        found = await self._alone(lambda: self._reminding.of(messages, spec, now=now, after=cleared))
+        found = await self._still_there(found)
+        began, last = self._last.pop(chat, ("", ()))
+        if start and start == began and {_same(one) for one in found} <= {_same(one) for one in last}:
+            found = await self._still_there(last)
+        self._last[chat] = (start, tuple(found))
+        if len(self._last) > CHATS:
+            self._last.popitem(last=False)
+        return tuple(found)
+
+    def last(self, chat: str) -> tuple[Recalled, ...]:
+        """What the last reply in a chat was reminded of; for the owner's eyes."""
+        return self._last.get(chat, ("", ()))[1]
+
+    async def remember(self, fact: Fact) -> None:
+        """Add a fact, and write me.toml. What is there in the same words is replaced."""
+        others = [known for known in self.facts.fact if known.text != fact.text]
+        await self._keep(Facts(fact=[*others, fact]))
+
+    async def forget_facts(self, words: str) -> list[Fact]:
+        """Delete the facts with these words in them, and write me.toml; which they were."""
+        gone = [fact for fact in self.facts.fact if words.strip() and words.strip() in fact.text]
+        if gone:
+            await self._keep(Facts(fact=[fact for fact in self.facts.fact if fact not in gone]))
+        return gone
+
+    async def forget(self, chat: str = "", sender: str = "", message: str = "", *, now: float) -> int:
+        """Delete lines as the history does, imported ones too; how many went. They don't come back."""
+        for known in [known for known in self._last if chat in ("", known)]:
+            del self._last[known]
+        lines = self._reminding.lines
+        if lines is None:
+            return 0
+        return await self._alone(lambda: lines.forget(chat, sender, message, until=int(now)))
+
+    async def tidy(self) -> int:
+        """Delete the lines that the history no longer has, or that were recalled there; how many went."""
+        lines = self._reminding.lines
+        if lines is None:
+            return 0
+        live = await self._alone(lines.live)
+        gone: list[tuple[int, int]] = []
+        for start in range(0, len(live), IDS_AT_ONCE):
+            some = live[start : start + IDS_AT_ONCE]
+            kept_there = await self._kept([seq for seq, _ in some])
+            gone += [one for one in some if kept_there.get(one[0]) != one[1]]
+        if gone:
+            # A database may give the numbers of deleted rows once more: what has them now is looked at again.
+            await self._alone(lambda: lines.follow(min(lines.followed(), gone[0][0] - 1)))
+        return await self._alone(lambda: lines.drop([key for _, key in gone]))
+
+    async def _follow(self) -> None:
+        """Take in what was said since the last time."""
+        lines = self._reminding.lines
+        while lines is not None:
+            since = await self._alone(lines.followed)
+            query = select(kept).where(kept.c.seq > since, kept.c.recalled.is_(False)).order_by(kept.c.seq)
+            rows = await self._history.database.read(query.limit(AT_ONCE))
+            if not rows:
+                return
+            said = [(message_of(row), row.seq) for row in rows]
+            await self._alone(partial(_take_in, lines, said))
+
+    async def _still_there(self, found: Sequence[Recalled]) -> list[Recalled]:
+        """Without lines of the history that are gone from it, or recalled."""
+        seqs = [one.seq for one in found if one.seq is not None]
+        known = await self._kept(seqs) if seqs else {}
+        return [one for one in found if one.seq is None or known.get(one.seq) == one.key]
+
+    async def _kept(self, seqs: Sequence[int]) -> dict[int, int]:
+        """Of these numbers those that the history has, and whose they are by now."""
+        query = select(kept.c.seq, kept.c.chat, kept.c.id).where(kept.c.seq.in_(seqs), kept.c.recalled.is_(False))
+        return {row.seq: key_of(row.chat, row.id) for row in await self._history.database.read(query)}
+
+    async def _keep(self, facts: Facts) -> None:
+        await asyncio.to_thread(facts.write, self._me)
+        self._reminding.facts = facts
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        async with self._busy:
+            return await asyncio.to_thread(work)
+
+
+def _take_in(lines: Recall, said: Sequence[tuple[Message, int]]) -> None:
+    lines.add(said)
+    lines.follow(said[-1][1])
+
+
+def _same(one: Recalled) -> tuple[str, int, str]:
+    return one.kind, one.message.time, one.message.text

@@ -1,0 +1,83 @@
+"""What a chat reminds the persona of: facts that may be heard there, its summary, its own earlier lines.
+
+One function for both halves. Of another chat nothing is ever recalled; facts of the owner are the only
+thing that more than one chat may hear. Doesn't know how a prompt writes it (bot/persona/memory.py).
+"""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.persona.facts import Facts, as_message
+from bot.persona.grams import asked
+from bot.persona.memory import Recalled, asking
+from bot.persona.message import Message
+from bot.persona.prompt import PromptSpec
+from bot.recall import Line, Recall
+
+LEAST = 2.0
+"""A line that fits less has nothing to do with what is talked about."""
+FACTS = 4
+LINES = 4
+"""At most so many, of which a question counts with its answer as one."""
+_QUESTION = re.compile(
+    r"[?？]\s*$|吗|呢\s*$|什么|啥|谁|哪|几[点个岁号天]|多少|怎么|怎样|为什么|[么不没]\s*$|是不是|有没有|会不会"
+)
+
+
+@dataclass(slots=True)
+class Reminding:
+    """Where memories of all chats come from."""
+
+    lines: Recall | None = None
+    facts: Facts = field(default_factory=Facts)
+
+    def of(
+        self,
+        messages: Sequence[Message],
+        spec: PromptSpec,
+        *,
+        now: float,
+        after: float = -math.inf,
+        before: float = math.inf,
+    ) -> list[Recalled]:
+        """What the end of a chat reminds of, the most wanted first; `messages` are its last, oldest first.
+
+        Lines are older than these and than `before`, and younger than `after`.
+        """
+        about = asking(messages, spec.silence)
+        if not about or not spec.memory:
+            return []
+        chat, weights = about[-1], asked([message.text for message in about])
+        day = dt.datetime.fromtimestamp(now + spec.utc_offset, dt.timezone.utc).date()
+        words = " ".join(message.text for message in about)
+        found = [
+            Recalled("fact", as_message(fact, chat), score)
+            for fact, score in self.facts.fitting(chat.chat, weights, words, day)[:FACTS]
+        ]
+        if self.lines is not None and weights:
+            before = min(before, messages[0].time)
+            ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES)
+            found += [
+                Recalled("line", line.message, line.score, line.key, line.seq) for line in self._worth(ranked, before)
+            ]
+        return found
+
+    def _worth(self, ranked: Sequence[Line], before: float) -> Iterator[Line]:
+        """Lines that tell something: statements, and questions with their answers."""
+        told: set[int] = set()
+        for line in ranked:
+            if line.score < LEAST or len(told) >= LINES * 2:
+                return
+            if line.number in told or self.facts.forbidden(line.message.text):
+                continue
+            pair = [line]
+            if self.lines is not None and _QUESTION.search(line.message.text):
+                answer = self.lines.answer(line)
+                if answer is None or answer.message.time >= before or self.facts.forbidden(answer.message.text):
+                    continue
+                pair.append(answer)
+            told.update(one.number for one in pair)
+            yield from pair

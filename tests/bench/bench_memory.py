@@ -1,0 +1,117 @@
+"""Memories of a million lines: size on disk, time to take them in, and time of a question.
+
+    python tests/bench/bench_memory.py [lines …]
+
+The lines are drawn from 30,000 words by Zipf's law, 2 to 20 words' length, a third of them in one chat and the rest
+in 300. A question is three lines drawn alike, asked in the largest chat and in the others by turns. A chat that has
+no memories is asked as well.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bot.persona.message import Message, Segment
+from bot.persona.prompt import PromptSpec
+from bot.recall import Recall
+from bot.reminding import Reminding
+
+ASKED = 600
+
+
+class Talk:
+    """Draws lines; common words are characters of which there are 3,000."""
+
+    def __init__(self) -> None:
+        self._draw = random.Random(7)
+        letters = [chr(0x4E00 + self._draw.randrange(20000)) for _ in range(3000)]
+        weights = list(accumulate(1 / (place + 10) for place in range(len(letters))))
+        self._words = [
+            "".join(self._draw.choices(letters, cum_weights=weights, k=self._draw.choice((1, 2, 2, 2, 3))))
+            for _ in range(30_000)
+        ]
+        self._weights = list(accumulate(1 / (place + 5) for place in range(len(self._words))))
+
+    def line(self) -> str:
+        length = min(20, 2 + int(self._draw.expovariate(1 / 4)))
+        return "".join(self._draw.choices(self._words, cum_weights=self._weights, k=length))
+
+    def message(self, number: int, chat: int, text: str) -> Message:
+        kind = "group" if chat == 0 else "private"
+        mine, sender = number % 3 == 0, str(20000 + (number % 40 if chat == 0 else chat))
+        return Message(
+            str(number),
+            f"qq:{kind}:{chat}",
+            kind,
+            1_500_000_000 + number * 60,
+            sender,
+            sender,
+            [Segment("text", text)],
+            mine,
+        )
+
+    def messages(self, lines: int) -> Iterator[Message]:
+        for number in range(lines):
+            yield self.message(number, 0 if number % 3 == 0 else 1 + number % 300, self.line())
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)] * 1000
+
+
+def measure(folder: Path, lines: int) -> None:
+    talk, path = Talk(), folder / "memory.db"
+    store = Recall.open(path)
+    begun = time.perf_counter()
+    characters = 0
+
+    def counted() -> Iterator[tuple[Message, None]]:
+        nonlocal characters
+        for message in talk.messages(lines):
+            characters += len(message.text)
+            yield message, None
+
+    store.add(counted())
+    took = time.perf_counter() - begun
+    store.compact()
+    compacted = time.perf_counter() - begun - took
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    print(
+        f"{len(store):,} lines of {characters / lines:.1f} characters: {size:.0f} MB on disk, taken in within {took:.0f} s ({took / lines * 1e6:.0f} µs a line), then made one piece in {compacted:.1f} s"
+    )
+    store.close()
+    store = Recall.open(path)
+    reminding, spec = Reminding(store), PromptSpec(me="我", memory=300)
+    for name, chat in (("largest chat", 0), ("other chats", None), ("a chat without memories", -1)):
+        spent = []
+        for asked in range(ASKED):
+            where = 1 + asked % 300 if chat is None else chat
+            now = lines + 100_000
+            about = [talk.message(now + place, where, talk.line()) for place in range(3)]
+            begun = time.perf_counter()
+            reminding.of(about, spec, now=about[-1].time)
+            spent.append(time.perf_counter() - begun)
+        print(
+            f"{len(store):,}: {name}: a question takes {percentile(spent, 0.5):.2f} ms, p95 {percentile(spent, 0.95):.2f} ms, at most {max(spent) * 1000:.1f} ms",
+            flush=True,
+        )
+    store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lines", type=int, nargs="*", default=[1_000_000])
+    for lines in parser.parse_args().lines:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder), lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Memories of training rows: older than all that the row shows, drawn by the seed, never the reply's own."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bot.persona.facts import Fact, Facts
+from bot.persona.message import Message, Segment
+from bot.recall import Recall
+from config.settings import Dataset, Remember
+from tests.bot.people import DAY, person
+from training import dataset, remember
+from training.dataset import read_rows
+
+TOPICS = ["花生", "体检", "爬山", "陶艺", "飞度", "猫粮", "搬家", "火锅", "电影", "考研"]
+
+
+def make(folder: Path, messages: list[Message], **knobs: Any) -> list[dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    (folder / "messages.jsonl").write_text("".join(m.to_json() + "\n" for m in messages), encoding="utf-8")
+    dataset.main(Dataset(data=folder, history_private=6, history_group=6, gap=60, as_json=True, **knobs))
+    return [*read_rows(folder / "train.jsonl"), *read_rows(folder / "heldout.jsonl")]
+
+
+def numbered(days: int = 60) -> list[Message]:
+    """Each day somebody asks and I answer; every line has a number of its own and a word that comes back."""
+    messages = []
+    for place in range(days * 2):
+        day, mine = divmod(place, 2)
+        text = f"{'答' if mine else '问'}{TOPICS[day % len(TOPICS)]}的第{place}句"
+        time = 1_700_000_000 + day * DAY + mine * 20
+        messages.append(
+            Message(
+                f"m{place}",
+                "qq:private:2",
+                "private",
+                time,
+                "1" if mine else "2",
+                "x",
+                [Segment("text", text)],
+                bool(mine),
+            )
+        )
+    return messages
+
+
+def test_no_memory_knows_what_came_later(tmp_path: Path) -> None:
+    rows = make(tmp_path, numbered(), memory_recalled=0.7, memory_irrelevant=0.3)
+    assert sum("memory" in row for row in rows) > 40
+    for row in rows:
+        shown = [int(n) for n in re.findall(r"第(\d+)句", json.dumps(row["turns"], ensure_ascii=False))]
+        recalled = [int(n) for n in re.findall(r"第(\d+)句", row.get("memory", ""))]
+        assert all(number < min(shown) for number in recalled)
+
+
+def test_shares_are_kept_and_drawn_by_the_seed(tmp_path: Path) -> None:
+    rows = make(tmp_path / "a", numbered(200), memory_recalled=0.4, memory_irrelevant=0.2)
+    share = sum("memory" in row for row in rows) / len(rows)
+    assert 0.48 < share < 0.7
+    again = make(tmp_path / "b", numbered(200), memory_recalled=0.4, memory_irrelevant=0.2)
+    assert again == rows
+    assert make(tmp_path / "c", numbered(200), memory_recalled=0.4, memory_irrelevant=0.2, seed=8) != rows
+
+
+def test_without_memories_the_rows_are_those_of_before(tmp_path: Path) -> None:
+    none = make(tmp_path / "a", numbered(), memory=0)
+    assert not any("memory" in row for row in none)
+    some = make(tmp_path / "b", numbered())
+    assert [{name: value for name, value in row.items() if name != "memory"} for row in some] == none
+    prompt = json.loads((tmp_path / "a" / "prompt.json").read_text(encoding="utf-8"))
+    assert prompt["memory"] == 0
+
+
+def test_what_helps_the_reply_is_often_there(tmp_path: Path) -> None:
+    """A fact said on the first day is asked for again on the last ones."""
+    one = person(3, days=20, lines=8, first_day=True)
+    messages = list(one.messages)
+    for place, known in enumerate(one.known * 4):
+        asked = messages[-1].time + 7200
+        for mine, text in ((False, known.question), (True, f"{known.value}啊")):
+            who = "1" if mine else "2"
+            messages.append(
+                Message(
+                    f"q{place}{mine}", one.chat, "private", asked + mine * 9, who, "x", [Segment("text", text)], mine
+                )
+            )
+    rows = make(tmp_path, messages, memory_recalled=1.0, memory_irrelevant=0.0, refit=True)
+    found = Counter()
+    for known in one.known:
+        for row in rows:
+            said = row["turns"][-1]["bubbles"][-1]["text"]
+            if said == f"{known.value}啊":
+                found[known.value in row.get("memory", "")] += 1
+    assert found[True] >= 0.9 * found.total() > 20
+
+
+def test_facts_hold_from_their_day_on_and_for_their_audience(tmp_path: Path) -> None:
+    facts = [
+        Fact(text="猫粮 花生 火锅 陶艺都是我的", date="2023-12-01"),  # pyright: ignore[reportArgumentType]
+        Fact(text="花生是秘密", audience=["3"]),
+    ]
+    Facts(fact=facts).write(tmp_path / "me.toml")
+    rows = make(tmp_path, numbered(), memory_recalled=1.0, memory_irrelevant=0.0)
+    told = {row["start"] for row in rows if "都是我的" in row.get("memory", "")}
+    assert told
+    assert min(told) >= 1_701_360_000
+    assert not any("花生是秘密" in row.get("memory", "") for row in rows)
+
+
+def test_the_command_takes_the_records_in_once(tmp_path: Path) -> None:
+    make(tmp_path, numbered(30))
+    knobs = Remember(data=tmp_path, memory=tmp_path / "memory.db", as_json=True)
+    for _ in range(2):
+        remember.main(knobs)
+    store = Recall.open(tmp_path / "memory.db")
+    assert len(store) == 60
+    assert store.chats == 1
+    store.close()
+
+
+def test_without_records_there_is_an_empty_memory(tmp_path: Path) -> None:
+    remember.main(Remember(data=tmp_path, memory=tmp_path / "new" / "memory.db", as_json=True))
+    assert (tmp_path / "new" / "memory.db").is_file()

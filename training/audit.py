@@ -1,0 +1,161 @@
+"""`mybot audit`: does a training learn by heart what it has seen once. Made-up secrets show it.
+
+    mybot audit                     data/train.jsonl ─plant─▶ data/audit/train.jsonl, data/audit/canaries.json
+    mybot train --data data/audit --name audit;  mybot merge runs/audit --data data/audit
+    mybot audit personas/audit      losses of the planted among ten thousand like them ─▶ audit.json beside the persona
+
+The persona of an audit must never talk to people: its verdict says so, and a reload refuses it. Knows the
+dataset's files and the models; what exposure is stands in evaluate/canaries.py.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.persona.manifest import SCORES, Generation, Persona, open_persona, write_atomically
+from bot.persona.message import encoded
+from bot.persona.prompt import PromptSpec, render
+from config.errors import InputError
+from config.settings import Audit, Evaluate, load
+from training.dataset import read_rows, turns_of
+from training.evaluate import canaries
+from training.evaluate.canaries import FRAMES, Canary
+from training.evaluate.figures import Draws, Measured, rounded
+from training.report import show
+
+if TYPE_CHECKING:
+    from training.windows import Window
+
+AUDIT, CANARIES = "audit.json", "canaries.json"
+KEPT = ("heldout.jsonl", "prompt.json", "behaviour.json", "trained.json")
+"""What the audit's dataset takes over as it is."""
+REFUSED = "it was trained on planted secrets, for an audit; it must not talk to people"
+ASKED = 32
+"""Replies that are drawn to each frame's question when it is tried to get the secrets out."""
+
+
+def main(knobs: Audit) -> None:
+    if knobs.persona is None:
+        show("audit", plant(knobs), as_json=knobs.as_json)
+        return
+    found = measure(knobs, knobs.persona)
+    if knobs.as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        show("audit", {name: _line(figure) for name, figure in found.items()})
+
+
+def plant(knobs: Audit) -> dict[str, Any]:
+    """Write the dataset with secrets planted, beside the one it is made from."""
+    draws, folder = Draws(knobs.seed), knobs.data / "audit"
+    rows = list(read_rows(knobs.data / "train.jsonl"))
+    chosen = canaries.canaries(draws)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        (folder / name).unlink(missing_ok=True)
+        if (knobs.data / name).is_file():
+            shutil.copyfile(knobs.data / name, folder / name)
+    planted = [encoded(row) + "\n" for row in canaries.plant(rows, chosen, draws)]
+    write_atomically(folder / "train.jsonl", "".join(planted))
+    write_atomically(folder / CANARIES, json.dumps([asdict(canary) for canary in chosen]) + "\n")
+    return {
+        "rows": len(rows),
+        "planted": len(planted) - len(rows),
+        "secrets": len(chosen),
+        "dataset": str(folder),
+        "next": f"mybot train --data {folder} --name audit",
+    }
+
+
+def measure(knobs: Audit, where: Path) -> dict[str, Any]:
+    """Exposure and extraction of an audit persona, against its base; kept beside it as audit.json."""
+    from training.evaluate.models import engine, locate_base, opened, opened_base
+
+    folder, persona = open_persona(where)
+    path = knobs.data / "audit" / CANARIES
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", hint="mybot audit, then train and merge on its dataset")
+    chosen = [Canary(**row) for row in json.loads(path.read_bytes())]
+    _refuse(folder, persona)
+    models = load(Evaluate, persona=where, base_model=knobs.base_model, runs=knobs.runs, device=knobs.device)
+    base, served, draws = locate_base(models, folder, persona), engine(models, folder), Draws(knobs.seed)
+    if not base:
+        raise InputError("the base model of the persona is not at hand", hint="give --base-model")
+    with opened(folder, persona, served) as loaded:
+        ranks = _ranks(loaded, persona.prompt, chosen, draws)
+        replies = list(_asked(loaded, persona))
+    with opened_base(base, folder, persona, served) as loaded:
+        base_ranks = _ranks(loaded, persona.prompt, chosen, draws)
+    figures: dict[str, Measured] = canaries.exposure(ranks, base_ranks, canaries.CANDIDATES + 1, draws)
+    figures["extracted"] = canaries.extracted(chosen, replies)
+    found = {name: rounded(one.figure.model_dump(mode="json")) for name, one in sorted(figures.items())}
+    write_atomically(
+        folder / AUDIT, json.dumps({"persona": persona.hash, "seed": knobs.seed, **found}, indent=1) + "\n"
+    )
+    return found
+
+
+def _refuse(folder: Path, persona: Persona) -> None:
+    """Write beside the persona that it doesn't serve."""
+    verdict = {"persona": persona.hash, "passed": False, "reasons": [REFUSED]}
+    write_atomically(folder / SCORES, json.dumps(verdict, indent=1) + "\n")
+
+
+def _ranks(loaded: Any, spec: PromptSpec, chosen: Sequence[Canary], draws: Draws) -> dict[int, list[float]]:
+    """The place of each canary among those of its frame that nobody planted, by times planted."""
+    import numpy as np
+
+    found: dict[int, list[float]] = {}
+    for frame in range(len(FRAMES)):
+        planted = [canary for canary in chosen if canary.frame == frame]
+        losses = _losses(loaded, spec, [*planted, *canaries.candidates(frame, draws)])
+        others = np.array(losses[len(planted) :])
+        for canary, loss in zip(planted, losses, strict=False):
+            found.setdefault(canary.times, []).append(canaries.rank(loss, others))
+    return found
+
+
+def _losses(loaded: Any, spec: PromptSpec, asked: Sequence[Canary]) -> list[float]:
+    """Nats of each reply after its frame's question, as it is trained."""
+    from training.evaluate import scoring
+
+    windows = [_window(loaded.tokenizer, spec, canary) for canary in asked]
+    begin = _begin(windows[0])
+    replies = [window.input_ids[begin:] for window in windows]
+    return [round(-value, 6) for value in scoring.after(loaded, windows[0].input_ids[:begin], replies)]
+
+
+def _asked(loaded: Any, persona: Persona) -> Any:
+    """What the persona says to each frame's question, again and again, without any guard."""
+    from training.answers import answers
+
+    prompts = []
+    for frame in range(len(FRAMES)):
+        window = _window(loaded.tokenizer, persona.prompt, Canary(frame, "0" * canaries.DIGITS, 1))
+        prompts += [window.input_ids[: _begin(window)]] * ASKED
+    yield from answers(loaded, Generation(max_tokens=32), prompts)
+
+
+def _window(tokenizer: Any, spec: PromptSpec, canary: Canary) -> "Window":
+    from training.windows import label
+
+    row = canaries.row(canary, 0, 0)
+    turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"])
+    return label(tokenizer, turns, {tokenizer.eos_token_id})
+
+
+def _begin(window: "Window") -> int:
+    from training.windows import IGNORE
+
+    return next(place for place, wanted in enumerate(window.labels) if wanted != IGNORE)
+
+
+def _line(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return f"insufficient: {figure['note']}"
+    ends = "" if figure["low"] is None else f" ({figure['low']:.2f} to {figure['high']:.2f})"
+    return f"{figure['value']:.2f}{ends}, n {figure['n']}; {figure['note']}"

@@ -1,0 +1,95 @@
+"""What a training row is reminded of, as the bot would have been there: often nothing, at times nothing to the point.
+
+Knows lines of the chat that are older than all that the row shows, and facts that held on that day; never the
+reply, nor what came after what it answers. Found by the bot's own search (bot/reminding.py). Drawn by the seed.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bot.persona.facts import Facts
+from bot.persona.memory import Recalled
+from bot.persona.message import Message
+from bot.persona.prompt import Labels, PromptSpec, remember
+from bot.recall import Recall
+from bot.reminding import Reminding
+from config.settings import Dataset
+from training.selection import Verdict
+
+MOST = 4
+"""Lines of a memory that has nothing to do with the row."""
+
+
+class Memories:
+    """The memories of one chat after the other, as they grow."""
+
+    def __init__(self, knobs: Dataset, spec: PromptSpec) -> None:
+        self._spec, self._seed = spec, knobs.seed
+        self._recalled, self._irrelevant = knobs.memory_recalled, knobs.memory_irrelevant
+        self._facts = _facts(knobs.data)
+        self._on = spec.memory > 0 and self._recalled + self._irrelevant > 0
+        self._reminding = Reminding(None, self._facts)
+        self.rows = 0
+        """Rows that got any."""
+
+    def begin(self) -> None:
+        """Another chat begins: nothing of the last one is left."""
+        if self._reminding.lines is not None:
+            self._reminding.lines.close()
+        self._reminding.lines = Recall.open(None) if self._on else None
+
+    def see(self, shown: Sequence[Message]) -> None:
+        """What was said in the chat, in order, after the row it made was written."""
+        if self._reminding.lines is not None:
+            self._reminding.lines.add((message, None) for message in shown)
+
+    def block(
+        self,
+        context: Sequence[Message],
+        shown: Sequence[Message],
+        chosen: Mapping[str, Verdict],
+        labels: Labels,
+        name: str,
+    ) -> str:
+        """The memories of a session's row as the prompt writes them; empty where it gets none."""
+        place = _first_reply(shown, chosen)
+        seen = [*context, *shown[:place]]
+        if not self._on or place == len(shown) or not seen:
+            return ""
+        draw = random.Random(f"{self._seed}:memory:{shown[0].id}")
+        chance, now = draw.random(), shown[place].time
+        if chance < self._recalled:
+            recalled = self._reminding.of(seen, self._spec, now=now)
+        elif chance < self._recalled + self._irrelevant:
+            recalled = self._drawn(seen, draw)
+        else:
+            return ""
+        block = remember(recalled, self._spec, labels, kind=shown[0].kind, name=name, now=now)
+        self.rows += bool(block)
+        return block
+
+    def _drawn(self, seen: Sequence[Message], draw: random.Random) -> list[Recalled]:
+        store = self._reminding.lines
+        if store is None:
+            return []
+        places = [draw.random() for _ in range(draw.randint(1, MOST))]
+        return [Recalled("line", line.message) for line in store.drawn(seen[-1].chat, places, before=seen[0].time)]
+
+
+def _first_reply(shown: Sequence[Message], chosen: Mapping[str, Verdict]) -> int:
+    """Where the turn of the first reply that is learned begins: what comes from there on is not to be known."""
+    learned = (
+        place
+        for place, message in enumerate(shown)
+        if message.learnable and (verdict := chosen.get(message.id)) is not None and verdict.learned
+    )
+    first = next(learned, len(shown))
+    while 0 < first < len(shown) and shown[first - 1].mine:
+        first -= 1
+    return first
+
+
+def _facts(data: Path) -> Facts:
+    path = data / "me.toml"
+    return Facts.load(path) if path.is_file() else Facts()
