@@ -88,6 +88,7 @@ def test_a_chat_that_agreed(path):
     assert {m.chat for m in messages} == {GROUP}
     assert [m.time for m in messages] == [1000, 1000, 1000, 1000, 1010, 1020, 1040, 1045, 1050]
     assert [m.mine for m in messages] == [False, True, True, True, False, True, False, True, True]
+    assert {m.precision for m in messages if m.flags == ("gold",)} == {"day"}
     assert notes.dropped == {"taught_better": 2, "recalled": 1, "no_consent": 12, "gold_without_context": 1}
     assert notes.owners == {ME}
 

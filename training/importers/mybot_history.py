@@ -1,11 +1,11 @@
 """The bot's own history (data/history.db, or a server by URL): what it heard and said, as records.
 
-Only with consent: the lines of people who said yes, of everybody in a chat that did (kept there, or by
-`--consent`), and never of one who said no. The owner's own typed lines go with the chat's consent; so
-do the bot's, which are flagged `bot`: context, never learned; what the owner let it say word by word
-is flagged `said`, and mine. Where the owner taught ("I'd have said
-…", or edited a draft), the owner's words stand after what they answer, flagged `gold`, and what the
-bot said there is left out. Ids are the platform's: a later export of the same chat adds nothing twice.
+Only with consent: the lines of people who said yes, of everybody in a chat that did (`/set consent
+yes`, or `--consent`), and never of one who said no. The owner's own typed lines go with the chat's
+consent; so do the bot's, which are flagged `bot`: context, never learned. What the owner let it say
+word by word is flagged `said`, and mine. Where the owner taught ("I'd have said …", or edited a
+draft), the owner's words stand after what they answer, flagged `gold`, and what the bot said there is
+left out. Ids are the platform's: a later export of the same chat adds nothing twice.
 """
 
 import json
@@ -66,7 +66,7 @@ def read(source: Source, notes: Notes, zone: Zone) -> Iterator[Message]:  # noqa
         for gold in taught.gold.values():
             notes.drop("gold_without_context", source, 0, str(gold.number))
         if notes.dropped["no_consent"] and not kept:
-            hint = "name the chats whose people agreed: --consent group:7001 --consent private:20001"
+            hint = "name the chats whose people agreed, --consent group:7001, or say so there: /set consent yes"
             raise InputError(f"{source.name}: nobody there agreed to be learned from", hint=hint)
 
 
@@ -122,7 +122,8 @@ class _Gold:
             message.sender = account.of_platform.get(answered.chat.partition(":")[0], "") or self.name
             message.name = self.name or message.sender
             message.mine, message.reply_to, message.segments = True, None, [Segment("text", text)]
-            message.flags = ("gold",)
+            # When the owner would have said it nobody knows: no habit is to be learned from the time.
+            message.flags, message.precision = ("gold",), "day"
             yield message
 
 
