@@ -144,7 +144,11 @@ def _score(scores: Sequence[float], drawn: Sequence[Counts], dropped: Sequence[s
         return insufficient("no line tells me from the others", **about)
     note = f"dropped, within noise: {', '.join(dropped)}" if dropped else ""
     value = float(np.mean(scores))
-    return measured(value, np.mean(np.stack(drawn), axis=0), floor=1.0, other=0.0, good=GOOD, note=note, **about)
+    found = measured(value, np.mean(np.stack(drawn), axis=0), floor=1.0, other=0.0, good=GOOD, note=note, **about)
+    figure = found.figure
+    # A drawn distance is a little larger than the one it is drawn from, and S ends at 1: near its ends the draws miss it.
+    ends = {"low": min(value, figure.low or 0.0), "high": max(value, figure.high or 0.0)}
+    return Measured(figure.model_copy(update=ends), found.draws)
 
 
 def _parrot(replies: Sequence[Reply], prepared: Prepared, about: dict[str, Any]) -> Measured:

@@ -24,7 +24,8 @@ def test_my_own_manner_passes(world: World, prepared: style.Prepared, control: s
     assert score.is_good, score
     assert score.low is not None
     assert score.high is not None
-    assert score.low <= score.high
+    assert score.value is not None
+    assert score.low <= score.value <= score.high
 
 
 @pytest.mark.parametrize("control", ["other_member", "laughing", "tidied"])
