@@ -4,14 +4,14 @@ Knows the prompt, the engine, the guard, and the lines that code says in the per
 The chat, the browser, the demo and the platforms all come through here.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.counting import Count
 from bot.engine.wire import Ask, Finish, Piece, Sampling, Talker
 from bot.honesty import declined, fixed_answer
-from bot.persona.guard import Elsewhere, Guard, Reason
+from bot.persona.guard import Elsewhere, Guard, Reason, never_mind
 from bot.persona.memory import Recalled
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, readable, split_reply, to_prompt, without_media
@@ -57,15 +57,15 @@ async def reply(
     disclosure: bool = True,
     called: bool = True,
     elsewhere: Sequence[Elsewhere] = (),
+    never: Callable[[str], bool] = never_mind,
     ask: Ask | None = None,
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
 
     `quoted` are older messages that these quote, by id; `memory` is what else to be reminded of. Where the
     talker can count tokens, the prompt is kept within the persona's context. Whoever asks whether an AI writes
-    here (unless `disclosure` is off),
-    or for money, a code or a credential, gets a fixed line, if he has `called` me. `elsewhere` says what
-    other chats hold, beside the persona's own records.
+    here (unless `disclosure` is off), or for money, a code or a credential, gets a fixed line, if he has `called`
+    me. `elsewhere` says what other chats hold, beside the persona's own records; `never` what I never say.
     """
     persona = talker.persona
     if called and (line := fixed_answer(messages, answering, disclosure=disclosure, guard=guard)):
@@ -86,6 +86,7 @@ async def reply(
     records = (persona.copies.from_elsewhere,) if persona.copies else ()
     asker = next((m.sender for m in messages if m.id == answering), "")
     guarding = Guard.of(messages, asker, elsewhere=[*records, *elsewhere], on=guard)
+    guarding.reminded, guarding.never = "\n".join(one.message.text for one in memory), never
     hidden = Hidden(persona.prompt.pseudonyms, [*(one.message for one in memory), *(quoted or {}).values(), *messages])
     instead = declined(messages, answering) if called else ""
     async with (

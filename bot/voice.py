@@ -12,6 +12,7 @@ from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
 from bot.persona.copies import Lately
+from bot.persona.guard import never_mind
 from bot.persona.memory import Recalled
 from bot.persona.message import Kind, Message, Segment
 from bot.persona.pseudonyms import fitting
@@ -142,6 +143,7 @@ class Voice:
             disclosure=settings.disclosure,
             called=todo.rank != "join",
             elsewhere=[self.lately.from_elsewhere],
+            never=self.remembering.facts.forbidden if self.remembering else never_mind,
             ask=Ask(todo.chat, todo.rank, PATIENCE if todo.rank == "join" else None),
         )
 

@@ -9,6 +9,7 @@ instead, nor when.
     data      personal data, a link or a number that this chat has not had
     money     money, a code or a credential given away, asked for, or agreed to
     copy      a long stretch of what was said in another chat
+    never     what the owner never says (facts.py; whatever is set)
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +20,16 @@ from typing import Literal
 from bot.persona import guard_money, guard_text, privacy
 from bot.persona.message import Message
 
-Reason = Literal["machine", "repeat", "everybody", "data", "money", "copy"]
+Reason = Literal["machine", "repeat", "everybody", "data", "money", "copy", "never"]
 Elsewhere = Callable[[str, str], list[str]]
 """A text and a chat → stretches of the text that other chats have and this one hasn't."""
 PENDING = 4
 """Newest messages of a chat in which a request for money still waits for its answer."""
+
+
+def never_mind(_text: str) -> bool:
+    """Where the owner has named nothing that is never said."""
+    return False
 
 
 @dataclass(slots=True)
@@ -41,7 +47,11 @@ class Guard:
     """Whether somebody has asked for money, a code or a credential just now."""
     elsewhere: Sequence[Elsewhere] = ()
     on: bool = True
-    """Off, only machine text is held back."""
+    """Off, only machine text is held back, and what is never said."""
+    reminded: str = ""
+    """What else may be told here: earlier lines of the chat, facts for its ears."""
+    never: Callable[[str], bool] = never_mind
+    """Whether a text has something in it that the owner never says."""
 
     @classmethod
     def of(
@@ -71,6 +81,9 @@ class Guard:
     def _judged(self, bubble: str) -> Reason | None:
         if guard_text.is_machine_text(bubble):
             return "machine"
+        before = "".join(self.since[-PENDING:])
+        if self.never(bubble) or (self.never(before + bubble) and not self.never(before)):
+            return "never"
         if not self.on:
             return None
         if guard_text.repeats(bubble, self.mine, [line for line in self.since if line in self.mine]):
@@ -88,5 +101,5 @@ class Guard:
         found = [stretch for look in self.elsewhere for stretch in look(bubble, self.chat)]
         if not found:
             return False
-        here = guard_text.same_words(self.known)
+        here = guard_text.same_words(f"{self.known}\n{self.reminded}")
         return any(stretch not in here for stretch in found)
