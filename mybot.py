@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "web": ("bot.web", "Web", "talk with a persona in the browser"),
     "serve": ("bot.engine.server", "Engine", "a persona behind the OpenAI protocol"),
     "run": ("bot.app", "Bot", "answer on QQ"),
+    "shadow": ("training.shadow", "Shadow", "what the bot would have said, against what you said"),
     "demo": ("training.demo", "Demo", "the whole way on a bundled sample, then a chat"),
     "doctor": ("bot.doctor", "Doctor", "what is wrong with this set-up"),
 }

@@ -4,19 +4,24 @@ Whatever changes what holds in a chat is kept over restarts. Doesn't know who ma
 command is written; what is heard and what comes of it is in bot/hearing.py.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bot import wishes
+from bot.drafts import Drafts
+from bot.engine.wire import Talker
+from bot.errands import Tells
 from bot.events import Blocked, Cleared, Halted, Hushed, Retry, Ruled, Said, Stopped
 from bot.hearing import Hearing, Status
-from bot.history import OWNER
+from bot.history import OWNER, History
 from bot.persona.message import Message
+from bot.port import Port
 from bot.rules import Mode
 from bot.turn_limits import DAY
-from bot.turn_state import Chat
+from bot.turn_state import Chat, Pace
 from bot.why import told
 from config.errors import MyBotError
+from config.settings import Bot
 
 LOOKED_BACK = 40
 """Messages among which my last reply is looked for."""
@@ -42,13 +47,44 @@ class Stats:
 class Runner(Hearing):
     """The personas in all of their chats, under orders."""
 
+    def __init__(
+        self,
+        talker: Talker,
+        history: History,
+        *,
+        settings: Bot,
+        port: Port,
+        of_chat: Callable[[str], Talker] | None = None,
+        seed: int = 0,
+        pace: Pace | None = None,
+        alerts: Tells | None = None,
+    ) -> None:
+        self.drafts = Drafts(history, port, settings, self.say)
+        super().__init__(
+            talker,
+            history,
+            settings=settings,
+            port=port,
+            of_chat=of_chat,
+            seed=seed,
+            pace=pace,
+            alerts=alerts,
+            proposals=self.drafts.take,
+        )
+
     async def hear(
         self, message: Message, *, addressed: bool = False, chat_name: str = "", me: Collection[str] = ()
     ) -> bool:
         """Take in a message, or do what it orders by itself: such a line is not kept."""
         if self.standing.allowed(message.chat, message.sender) and await self._ordered(message):
             return False
-        return await super().hear(message, addressed=addressed, chat_name=chat_name, me=me)
+        new = await super().hear(message, addressed=addressed, chat_name=chat_name, me=me)
+        if new and self.standing.mode(message.chat) == "draft" and self._owners(message):
+            await self.drafts.heard(message)
+        return new
+
+    def _owners(self, message: Message) -> bool:
+        return message.mine or (message.kind == "group" and self.standing.is_owner(message.chat, message.sender))
 
     async def _ordered(self, message: Message) -> bool:
         alerts = self.errands.alerts
@@ -57,6 +93,8 @@ class Runner(Hearing):
             await wishes.acknowledge(self.port, message)
             if alerts is not None:
                 await alerts.tell("halted", "急停了，哪里都不说话，/resume 才继续")
+            return True
+        if await self.drafts.decided(message):
             return True
         barred = await wishes.granted(message, self.standing, self.history, self.port, alerts)
         if barred is not None:
@@ -151,6 +189,20 @@ class Runner(Hearing):
             self.history.recall(chat, message.id)
         return taken
 
+    async def teach(self, chat: str, words: str, quoted: str = "") -> bool:
+        """Keep what the owner would have said instead of my last reply, or of the quoted one; False where there is none."""
+        reply = await self._last_reply(chat, quoted)
+        if not reply:
+            return False
+        bubbles = [message.text for message in reversed(reply)]
+        recent = await self.history.recent(chat, LOOKED_BACK)
+        before = recent[: recent.index(reply[-1])] if reply[-1] in recent else []
+        author = await self.history.author(chat, reply[-1].id)
+        answered = before[-1].id if before else ""
+        chosen = [line.strip() for line in words.splitlines() if line.strip()]
+        await self.drafts.teach(chat, answered, bubbles, chosen, author.removeprefix("persona:"))
+        return True
+
     async def retry(self, chat: str) -> bool:
         """Take back my last reply and say it anew; whether that was begun."""
         await self.undo(chat)
@@ -194,10 +246,14 @@ class Runner(Hearing):
         known = self.state.chats.get(chat)
         return known is not None and bool(known.calls or known.turn or known.in_flight)
 
-    async def _last_reply(self, chat: str) -> list[Message]:
-        """The bubbles of my last reply, the newest first."""
+    async def _last_reply(self, chat: str, quoted: str = "") -> list[Message]:
+        """The bubbles of my last reply, or of the one with the quoted bubble, the newest first."""
         found: list[Message] = []
-        for message in reversed(await self.history.recent(chat, LOOKED_BACK)):
+        recent = await self.history.recent(chat, LOOKED_BACK)
+        if quoted:
+            place = next((n for n, message in enumerate(recent) if message.id == quoted), -1)
+            recent = recent[: place + 1]
+        for message in reversed(recent):
             if not found and not message.mine:
                 continue
             apart = found and (not message.mine or found[-1].time - message.time > ONE_REPLY)

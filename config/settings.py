@@ -552,6 +552,8 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """My pauses before and within a reply: 1 as long as mine, 0 none."""
     night: Literal["later", "morning"] = "later"
     """When a call in my quiet hours is answered: some minutes later, or when they end."""
+    draft_minutes: float = Field(default=30.0, gt=0)
+    """Minutes in which a draft can be sent by your word; later it is too old."""
     takeover: float = Field(default=600.0, ge=0)
     """Seconds of silence in a chat after the owner wrote there."""
     per_minute: int = Field(default=6, ge=1)
@@ -602,6 +604,23 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Overrides the persona's own sampling."""
     max_tokens: int | None = None
     """Overrides the persona's own longest reply."""
+
+
+class Shadow(Table, env_prefix="MYBOT_SHADOW_"):
+    """Compare what the bot would have said in shadow chats with what you then said."""
+
+    table: ClassVar[str] = "shadow"
+
+    database: str = ""
+    """The bot's history; left out, [bot] database."""
+    days: float = Field(default=14.0, gt=0)
+    """So many days back."""
+    within: float = Field(default=300.0, gt=0)
+    """Seconds between a draft and your line that still belong together."""
+    pairs: bool = False
+    """Show every draft beside what you said; on this terminal only."""
+    as_json: Json = False
+    """Print the figures as one JSON object."""
 
 
 class Chat(Table, env_prefix="MYBOT_CHAT_"):
@@ -694,6 +713,7 @@ TABLES: tuple[type[Table], ...] = (
     Retrain,
     Engine,
     Bot,
+    Shadow,
     Chat,
     Web,
     Demo,

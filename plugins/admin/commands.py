@@ -152,6 +152,7 @@ COMMANDS: tuple[Command, ...] = (
         "set", "设置", "这里的设置：看、改", talk.settings, "[night later|morning] [share 0-1|auto] [consent yes|no]"
     ),
     Command("say", "代说", "替我说这句", talk.say, "[group:号码] 话"),
+    Command("teach", "教", "刚才那句（或引用的那句）我会这么说：记下来训练用", talk.teach, "[group:号码] 话"),
     Command("takeover", "接管", "这里我自己说，机器人先别说；off 是还给它", talk.takeover, "[分钟|off]"),
     Command("retrain", "训练", "最近一次训练怎么样", model.last_training),
 )

@@ -91,6 +91,14 @@ async def retry(bridge: Bridge, line: Line) -> str:
     return "" if begun and line.place == line.chat else "在重说了" if begun else "没有可以重说的"
 
 
+async def teach(bridge: Bridge, line: Line) -> str:
+    """What the owner would have said instead of the last reply, or of the quoted one."""
+    if not line.text:
+        raise Wrong
+    kept = await bridge.runner.teach(line.chat, line.text, line.quoted)
+    return "记住了，下次训练就学" if kept else "这里最近没有我说的话"
+
+
 async def stop(bridge: Bridge, line: Line) -> str:
     word = next(iter(line.only(1)), "")
     if word in ALL and line.role == Role.OWNER:

@@ -1,0 +1,172 @@
+"""Replies that the owner decides on: shown in private, then sent, edited, dropped, or only learned from.
+
+    Propose ─kept─▶ shown to the owner ─"发", "改 …", "丢", "教 …"─▶ said in the chat, or not; what was edited
+                                                                  or taught is kept as a preference
+
+Knows the short words and what each does; doesn't know when a reply is drafted. A newer draft of a chat,
+the owner's own line there, and time make one obsolete: nothing old is ever sent by a late word.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.events import Propose
+from bot.history import History
+from bot.keepsakes import Draft, Outcome
+from bot.owner import private_chats
+from bot.persona.message import Message
+from bot.port import Port, Unsent
+from config.settings import Bot
+
+Word = Literal["send", "edit", "drop", "teach"]
+
+_WORDS: dict[str, Word] = {
+    "发": "send",
+    "send": "send",
+    "改": "edit",
+    "edit": "edit",
+    "丢": "drop",
+    "drop": "drop",
+    "教": "teach",
+    "teach": "teach",
+}
+_OUTCOMES: dict[Word, Outcome] = {"send": "sent", "edit": "edited", "drop": "dropped", "teach": "dropped"}
+_LINE = re.compile(rf"({'|'.join(_WORDS)})(?![a-z])\s*(?:[#＃]?(\d+)(?!\d))?[\s:：]*(.*)", re.IGNORECASE | re.DOTALL)
+CONTEXT = 20
+"""Messages before a reply that are kept with what the owner would have said."""
+SHOWN = 60
+"""Characters of the answered message that the owner is shown."""
+MOVED_ON = 4
+"""Foreign messages after the answered one from which on a sent draft quotes it."""
+
+Say = Callable[..., Awaitable[bool]]
+
+
+@dataclass(slots=True, frozen=True)
+class Decision:
+    """What the owner says of a draft; `number` 0: of the only open one, or the newest."""
+
+    word: Word
+    number: int
+    text: str
+
+
+def decision(line: str) -> Decision | None:
+    """The decision that a line is; None where it is talk."""
+    found = _LINE.fullmatch(line.strip())
+    if found is None:
+        return None
+    word, number, text = _WORDS[found[1].lower()], int(found[2] or 0), found[3].strip()
+    # "发" and "丢" stand alone, the others are followed by words: anything else is ordinary talk.
+    return Decision(word, number, text) if bool(text) == (word in ("edit", "teach")) else None
+
+
+class Drafts:
+    """The drafts of all chats. `say` is the runner's way to say bubbles as they are."""
+
+    def __init__(self, history: History, port: Port, settings: Bot, say: Say) -> None:
+        self._history = history
+        self._port = port
+        self._say = say
+        self._owner = next(iter(private_chats(settings.superusers)), "")
+        self._lasts = settings.draft_minutes * 60
+
+    async def take(self, todo: Propose, author: str) -> None:
+        """Keep a reply that wasn't sent; one that waits for the owner is shown to them."""
+        keepsakes, now = self._history.keepsakes, self._port.now()
+        persona = author.removeprefix("persona:")
+        number = await keepsakes.keep_draft(
+            todo.chat, todo.bubbles, at=now, answers=todo.answers, persona=persona, kind=todo.kind, due=todo.at
+        )
+        if todo.kind == "draft":
+            await self._settle_others(todo.chat, number)
+            await self._show(number, todo)
+
+    async def heard(self, message: Message) -> None:
+        """The owner has spoken in a chat themselves: what waits there waits no more."""
+        await self._settle_others(message.chat, 0)
+
+    async def decided(self, message: Message) -> bool:
+        """Whether this line of the owner's decides about a draft; if so, it is done."""
+        asked = decision(message.text) if message.chat == self._owner and not message.mine else None
+        if asked is None:
+            return False
+        waiting = [draft for draft in await self._history.keepsakes.open_drafts() if draft.kind == "draft"]
+        draft = next((one for one in reversed(waiting) if asked.number in (0, one.number)), None)
+        if draft is None:
+            if not asked.number:
+                return False
+            await self._tell(f"#{asked.number} 已经不在了")
+            return True
+        await self._tell(await self._do(asked, draft))
+        return True
+
+    async def _do(self, asked: Decision, draft: Draft) -> str:
+        keepsakes, now = self._history.keepsakes, self._port.now()
+        bubbles = tuple(line.strip() for line in asked.text.splitlines() if line.strip())
+        late = now - draft.at > self._lasts
+        if late and asked.word in ("send", "edit"):
+            await keepsakes.settle_draft(draft.number, "expired", at=now)
+            return f"#{draft.number} 太久了，没发"
+        final = draft.bubbles if asked.word == "send" else bubbles
+        if not await keepsakes.settle_draft(draft.number, _OUTCOMES[asked.word], at=now, final=final):
+            return f"#{draft.number} 已经处理过了"
+        if bubbles:
+            await self.teach(
+                draft.chat, draft.answers[-1] if draft.answers else "", draft.bubbles, bubbles, draft.persona
+            )
+        if asked.word == "drop":
+            return f"丢了 #{draft.number}"
+        if asked.word == "teach":
+            return f"记住了，#{draft.number} 没发"
+        author = f"persona:{draft.persona}" if asked.word == "send" else "owner"
+        quote = await self._quote(draft)
+        begun = await self._say(draft.chat, "\n".join(final), quote=quote, answers=draft.answers, author=author)
+        return f"发了 #{draft.number}" if begun else f"#{draft.number} 没发出去：被禁言、暂停或急停着"
+
+    async def teach(
+        self, chat: str, answered: str, rejected: Sequence[str], chosen: Sequence[str], persona: str
+    ) -> None:
+        """Keep what the owner would have said, with what came before up to the answered message."""
+        ids = [message.id for message in await self._history.recent(chat, 2 * CONTEXT)]
+        if answered in ids:
+            ids = ids[: ids.index(answered) + 1]
+        elif answered:
+            ids = [answered]
+        await self._history.keepsakes.keep_preference(
+            chat, at=self._port.now(), context=ids[-CONTEXT:], rejected=rejected, chosen=chosen, persona=persona
+        )
+
+    async def _quote(self, draft: Draft) -> str | None:
+        """What is answered, where the chat has moved on since."""
+        if not draft.answers:
+            return None
+        recent = await self._history.recent(draft.chat, CONTEXT)
+        place = next((n for n, message in enumerate(recent) if message.id == draft.answers[-1]), None)
+        since = recent if place is None else recent[place + 1 :]
+        return draft.answers[-1] if sum(not message.mine for message in since) >= MOVED_ON else None
+
+    async def _settle_others(self, chat: str, but: int) -> None:
+        for draft in await self._history.keepsakes.open_drafts(chat):
+            if draft.kind == "draft" and draft.number != but:
+                await self._history.keepsakes.settle_draft(draft.number, "superseded", at=self._port.now())
+
+    async def _show(self, number: int, todo: Propose) -> None:
+        answered = await self._history.some(todo.chat, todo.answers)
+        recent = answered or await self._history.recent(todo.chat, 1)
+        last = recent[-1] if recent else None
+        where = (last.chat_name if last else "") or todo.chat.split(":", 1)[1]
+        asked = f"{last.name}：{last.text[:SHOWN]}\n" if last else ""
+        lines = "\n".join(f"→ {bubble}" for bubble in todo.bubbles)
+        await self._tell(f"草稿 #{number}（{where}）\n{asked}{lines}\n发 / 改 … / 丢 / 教 …（只记住不发）")
+
+    async def _tell(self, text: str) -> None:
+        if not self._owner:
+            return
+        try:
+            await self._port.send(self._owner, text, None)
+        except Unsent:
+            # The draft stays open; the log has the platform's own line.
+            return
