@@ -58,6 +58,7 @@ async def reply(
     called: bool = True,
     elsewhere: Sequence[Elsewhere] = (),
     never: Callable[[str], bool] = never_mind,
+    faces: bool = False,
     ask: Ask | None = None,
 ) -> AsyncGenerator[Said, None]:
     """The reply to a chat's messages, bubble by bubble as they are finished; the last has `finish`.
@@ -66,6 +67,7 @@ async def reply(
     talker can count tokens, the prompt is kept within the persona's context. Whoever asks whether an AI writes
     here (unless `disclosure` is off), or for money, a code or a credential, gets a fixed line, if he has `called`
     me. `elsewhere` says what other chats hold, beside the persona's own records; `never` what I never say.
+    `faces`: a face mark may stay, it is sent as one.
     """
     persona = talker.persona
     if called and (line := fixed_answer(messages, answering, disclosure=disclosure, guard=guard)):
@@ -91,14 +93,14 @@ async def reply(
     instead = declined(messages, answering) if called else ""
     async with (
         aclosing(talker.stream(prompt, sampling, ask)) as stream,
-        aclosing(_judged(stream, guarding, hidden, where.labels, instead)) as steps,
+        aclosing(_judged(stream, guarding, hidden, where.labels, instead, faces)) as steps,
     ):
         async for said in steps:
             yield said
 
 
 async def _judged(
-    stream: AsyncGenerator[Piece, None], guarding: Guard, hidden: Hidden, labels: Labels, instead: str
+    stream: AsyncGenerator[Piece, None], guarding: Guard, hidden: Hidden, labels: Labels, instead: str, faces: bool
 ) -> AsyncGenerator[Said, None]:
     """The bubbles of a reply that may be said, as they are finished; `instead` of a mere yes to a request."""
     pending, said = "", False
@@ -111,7 +113,7 @@ async def _judged(
         elif piece.finish not in ("stop", "length"):
             lines = []
         for bubble in split_reply("\n".join(lines)):
-            if not (drafted := without_media(bubble)):
+            if not (drafted := without_media(bubble, faces=faces)):
                 continue
             # A made-up name whose bearer isn't known here would be said to real people.
             spoken = hidden.revealed(drafted, labels)

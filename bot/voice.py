@@ -6,12 +6,14 @@ Knows the engine, the history and the port; doesn't know when to speak, nor whic
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from random import Random
 from uuid import uuid4
 
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
 from bot.persona.copies import Lately
+from bot.persona.faces import MARK, segments_of
 from bot.persona.guard import never_mind
 from bot.persona.memory import Recalled
 from bot.persona.message import Kind, Message, Segment
@@ -143,6 +145,7 @@ class Voice:
             disclosure=settings.disclosure,
             called=todo.rank != "join",
             elsewhere=[self.lately.from_elsewhere],
+            faces=self._has_faces(todo.chat, scene),
             never=self.remembering.facts.forbidden if self.remembering else never_mind,
             ask=Ask(todo.chat, todo.rank, PATIENCE if todo.rank == "join" else None),
         )
@@ -167,7 +170,8 @@ class Voice:
         author: str = "",
     ) -> None:
         """Send a bubble, and keep what was sent as mine, with the ids it answers. Raises what the port raises."""
-        sent = await self.port.send(chat, text, quote, at)
+        faces = self._faces(chat, scene, text)
+        sent = await (self.port.send(chat, text, quote, at, faces) if faces else self.port.send(chat, text, quote, at))
         now = self.port.now()
         message = Message(
             id=sent or f"sent-{uuid4().hex}",
@@ -176,10 +180,20 @@ class Voice:
             time=int(now),
             sender="",
             name=scene.talker.persona.prompt.me,
-            segments=[Segment("text", text)],
+            segments=segments_of(text, faces) if faces else [Segment("text", text)],
             mine=True,
             reply_to=quote,
             flags=flags,
             chat_name=scene.name,
         )
         await self.history.add(message, author=author or scene.author, at=now, answers=answers)
+
+    def _faces(self, chat: str, scene: Scene, text: str) -> list[str]:
+        """What the face marks in a bubble are this time."""
+        if MARK not in text or not self._has_faces(chat, scene):
+            return []
+        return scene.talker.persona.behaviour.face_ids.draw(text.count(MARK), Random(f"{chat} {self.port.now()}"))
+
+    def _has_faces(self, chat: str, scene: Scene) -> bool:
+        """Whether a face that the model writes can be one of my own there."""
+        return bool(scene.talker.persona.behaviour.face_ids.shares) and self.port.has_faces(chat)

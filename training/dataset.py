@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.persona import privacy
+from bot.persona.faces import FaceCount
 from bot.persona.manifest import write_atomically
 from bot.persona.message import NOT_SPOKEN, Message, encoded
 from bot.persona.prompt import Labels, PromptSpec, Turn, readable, to_turns
@@ -96,7 +97,7 @@ def main(knobs: Dataset) -> None:
                 counts.rows["general"] += 1
     maker.trained.write(knobs.data / TRAINED)
     write_atomically(knobs.data / "prompt.json", spec.model_dump_json(indent=2) + "\n")
-    behaviour = maker.habits.fit()
+    behaviour = maker.habits.fit().model_copy(update={"face_ids": maker.faces.fit()})
     write_atomically(knobs.data / "behaviour.json", behaviour.model_dump_json(indent=2) + "\n")
     if knobs.train_json is not None:
         write_atomically(knobs.train_json, "".join(notebook_rows(knobs.data / "train.jsonl")))
@@ -172,6 +173,7 @@ class _Maker:
         self.counts = Counts()
         offset = Zone(knobs.tz).local(survey.newest).utcoffset()
         self.habits = Habits(me(survey.ids, survey.names, spec.me), int(offset.total_seconds()) if offset else 0)
+        self.faces = FaceCount()
         self.page = Page(knobs, spec) if knobs.report else None
         self.memories = Memories(knobs, spec)
 
@@ -192,6 +194,7 @@ class _Maker:
                 if self._survey.replies[chat]:
                     # Where I only read along, nothing says when I speak.
                     self.habits.see(shown, self.split.of(chat, shown[0].time))
+                self.faces.see(shown)
                 quotable.extend(shown)
                 if row := self._row(shown, before, quotable, labels):
                     yield row

@@ -9,6 +9,7 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.persona.faces import Faces
 from bot.persona.gate import Chance, Gate, Gates
 from bot.persona.latency import Latency, Pauses, Situation, tempo
 from bot.persona.watch import Traits, Watch, features
@@ -61,6 +62,8 @@ class Behaviour(BaseModel):
     """Share of my replies in groups that @ somebody."""
     faces: float = Field(default=0.0, ge=0, le=1)
     """Share of my bubbles with a face or sticker."""
+    face_ids: Faces = Faces()
+    """Which faces those are, where the records know."""
 
     def chance(self, watch: Watch, heard: Traits, freq: float = 1.0) -> Chance:
         """How likely I am the next to speak after `heard`, which `watch` has heard; to be drawn, never cut at."""

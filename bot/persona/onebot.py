@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bot.persona.faces import is_id
 from bot.persona.message import Segment
 
 TYPES = {
@@ -95,7 +96,9 @@ def segment(kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> Seg
     if kind == "image":
         # Sub-type 0 is a picture, 1 and above are one's own stickers and the shop's.
         sub_type = str(data.get("sub_type", data.get("subType", 0)) or 0)
-        return Segment("image" if sub_type == "0" else "sticker")
+        return Segment("image") if sub_type == "0" and not data.get("emoji_id") else _sticker(data)
+    if TYPES.get(kind) == "sticker":
+        return _sticker(data)
     if kind == "json":
         return Segment(_CARDS.get(_app(str(data.get("data", ""))), "card"))
     if kind == "file":
@@ -107,6 +110,12 @@ def _mention(id_: str, name: str, names: Mapping[str, str]) -> Segment:
     if id_ in ("all", "0"):
         return Segment("at", id="all", name="全体成员")
     return Segment("at", id=id_, name=names.get(id_) or name.lstrip("@").strip())
+
+
+def _sticker(data: Mapping[str, Any]) -> Segment:
+    """A sticker, with its id where it is the shop's."""
+    id_ = "/".join(str(data.get(key) or "") for key in ("emoji_package_id", "emoji_id", "key"))
+    return Segment("sticker", id=id_ if is_id(id_) else "")
 
 
 def _app(card: str) -> str:

@@ -245,9 +245,9 @@ def split_reply(text: str) -> list[str]:
     return [unescape(line) for line in lines if line and not line.startswith((SILENCE, ANSWERS, MARK))]
 
 
-def without_media(bubble: str) -> str:
-    """A bubble without the placeholders of things that can't be sent as text."""
-    return _MEDIA.sub("", bubble).strip()
+def without_media(bubble: str, *, faces: bool = False) -> str:
+    """A bubble without the placeholders of things that can't be sent as text; `faces` can be, as themselves."""
+    return _MEDIA.sub(lambda mark: mark[0] if faces and mark[0] == PLACEHOLDERS["face"] else "", bubble).strip()
 
 
 def escape(text: str) -> str:

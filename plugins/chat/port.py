@@ -11,6 +11,8 @@ from typing import Any
 from nonebot.adapters.onebot.v11 import Bot, Message as Content, MessageSegment
 from nonebot.exception import AdapterException, WebSocketClosed
 
+from bot.persona.faces import MARK, segments_of
+from bot.persona.message import Segment
 from bot.port import Port, Unsent
 from plugins.chat.homes import Homes
 
@@ -44,7 +46,7 @@ class OneBotPort(Port):
         if at and kind == "group":
             content.append(MessageSegment.at(at))
             text = f" {text}"
-        content.append(MessageSegment.text(text))
+        content.extend(map(_on_the_wire, segments_of(text, faces) if faces else [Segment("text", text)]))
         where = {"group_id": int(peer)} if kind == "group" else {"user_id": int(peer)}
         async with self.homes.lock(chat):
             bot = self.homes.of(chat)
@@ -77,6 +79,9 @@ class OneBotPort(Port):
         except FAULTS:
             self._mute_typists.add(bot.self_id)
 
+    def has_faces(self, chat: str) -> bool:
+        return True
+
     async def unsend(self, chat: str, id: str) -> bool:  # noqa: A002
         """Take back a message of ours, while QQ lets us (two minutes)."""
         bot = self.homes.of(chat)
@@ -106,6 +111,17 @@ class OneBotPort(Port):
             answer = asyncio.ensure_future(_ask_name(bot, chat))
             self._names[chat] = (self.now(), answer)
         return await asyncio.shield(answer)
+
+
+def _on_the_wire(segment: Segment) -> MessageSegment:
+    """A part of a bubble as OneBot sends it: words, a face by its number, a sticker of the shop."""
+    if segment.type == "face":
+        return MessageSegment.face(int(segment.id))
+    if segment.type == "sticker":
+        package, sticker, key = segment.id.split("/")
+        ids = {"emoji_package_id": int(package), "emoji_id": sticker, "key": key, "summary": MARK}
+        return MessageSegment("mface", ids)
+    return MessageSegment.text(segment.text)
 
 
 async def _done(call: Awaitable[Any]) -> bool:

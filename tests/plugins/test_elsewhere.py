@@ -314,3 +314,31 @@ async def test_t20_media_of_other_platforms(app: App, tmp_path: Path, monkeypatc
         lines = await kept(bridge, f"discord:group:{CHANNEL}")
         assert [m.text for m in lines[:2]] == ["看[图片]", "[表情]"]
         assert "@20009 " in lines[2].text
+
+
+async def test_a_bubble_on_qq_is_segments(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words, an @, a quote, a face and a sticker by their numbers: never CQ code, never an address."""
+    from nonebot.adapters.onebot.v11 import Bot as OneBot
+
+    async with opened(app, tmp_path, monkeypatch) as (bridge, server, context):
+        context.create_bot(base=OneBot, adapter=nonebot.get_adapter("OneBot V11"), self_id="10009")
+        port, chat = bridge.port, "qq:group:7001"
+        faces = ["178", "231182/0a1b/9f8e"]
+        sent = await port.send(chat, "[CQ:at,qq=all]好[表情][表情][表情]", "41", str(FRIEND), faces)
+        content = server.named("send_group_msg")[0]["message"]
+        assert [(part.type, dict(part.data)) for part in content] == [
+            ("reply", {"id": "41"}),
+            ("at", {"qq": str(FRIEND)}),
+            ("text", {"text": " [CQ:at,qq=all]好"}),
+            ("face", {"id": "178"}),
+            ("mface", {"emoji_package_id": 231182, "emoji_id": "0a1b", "key": "9f8e", "summary": "[表情]"}),
+        ]
+        await port.send(chat, "[表情]", None, None, ["14"])
+        assert [part.type for part in server.named("send_group_msg")[1]["message"]] == ["face"]
+        assert port.has_faces(chat)
+        assert await port.react(chat, "41")
+        assert server.named("set_msg_emoji_like") == [{"message_id": 41, "emoji_id": "76"}]
+        assert not await port.react("qq:private:20001", "41")
+        assert await port.unsend(chat, sent)
+        assert not await port.unsend(chat, "sent-abc")
+        assert server.named("delete_msg") == [{"message_id": int(sent)}]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.persona.behaviour import Behaviour
 from bot.persona.message import Message, Segment
 from config.errors import InputError
 from config.settings import Dataset
@@ -41,6 +42,18 @@ def test_the_same_messages_give_the_same_files(data: Path, tmp_path: Path) -> No
     dataset.main(Dataset(data=tmp_path, history_private=6, history_group=6))
     for name in ("train.jsonl", "heldout.jsonl", "prompt.json", "behaviour.json"):
         assert (tmp_path / name).read_bytes() == (data / name).read_bytes()
+
+
+def test_my_own_faces_are_learned_by_number(data: Path, tmp_path: Path) -> None:
+    lines = (data / "messages.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        row["segments"].append({"type": "face", "id": "178" if row["mine"] else "14"})
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "messages.jsonl").write_text(text, encoding="utf-8")
+    dataset.main(Dataset(data=tmp_path, report=False))
+    behaviour = Behaviour.model_validate_json((tmp_path / "behaviour.json").read_bytes())
+    assert behaviour.face_ids.shares == {"178": 1.0}
 
 
 def test_a_whole_chat_of_each_kind_is_held_out_where_there_are_three() -> None:
