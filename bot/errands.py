@@ -45,6 +45,7 @@ _END: dict[Finish, End] = {"stop": "done", "length": "done", "busy": "busy", "ti
 _NEWS = {
     "capped": "{where}有人叫我，到了上限，没回",
     "failed": "{where}有人叫我，模型没写出来，没回",
+    "money": "{where}有人要钱、验证码或密码，没答应",
     "bot": "{where}好像有别的机器人在跟我对话，先不理它了",
 }
 
@@ -168,6 +169,8 @@ class Errands:
                     self._feed(Drafted(chat, todo.turn, said.bubble))
         self.counts["held back"] += said.held_back
         end = _END.get(said.finish or "error", "error")
+        if "money" in said.reasons:
+            self._start(self._tell(TellOwner(chat, "money")))
         if end != "done":
             logger.warning("no reply in %s: %s %s", chat, said.finish, said.why)
         return end

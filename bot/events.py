@@ -284,7 +284,7 @@ class TellOwner:
     """The owner should know: why somebody who called gets nothing."""
 
     chat: str
-    reason: Literal["capped", "failed", "bot"]
+    reason: Literal["capped", "failed", "bot", "money"]
 
 
 Action: TypeAlias = Generate | Cancel | Send | Propose | Wake | Settle | TellOwner

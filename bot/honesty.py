@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from bot.persona import guard_money
+from bot.persona.guard import Reason
 from bot.persona.message import Message
 from bot.persona.privacy import fold
 
@@ -144,8 +145,8 @@ def _asks_in_english(folded: str) -> bool:
 
 def fixed_answer(
     messages: Sequence[Message], answering: str | None, *, disclosure: bool = True, guard: bool = True
-) -> str:
-    """The line that code says in the persona's place; empty: it is the persona's turn.
+) -> tuple[str, tuple[Reason, ...]]:
+    """The line that code says in the persona's place, empty where it is the persona's turn; and what it refuses.
 
     `messages` are the chat's, oldest first, up to now; `answering` is the id of the one that is answered
     (left out, the newest).
@@ -153,10 +154,10 @@ def fixed_answer(
     asked = put_to_me(messages, answering)
     mine = [message.text for message in messages if message.mine]
     if disclosure and any(map(asks_whether_ai, asked)):
-        return _varied(HONEST_ENGLISH if _is_english(asked) else HONEST, mine)
+        return _varied(HONEST_ENGLISH if _is_english(asked) else HONEST, mine), ()
     if guard and guard_money.asked(asked):
-        return declined(messages, answering)
-    return ""
+        return declined(messages, answering), ("money",)
+    return "", ()
 
 
 def declined(messages: Sequence[Message], answering: str | None) -> str:

@@ -40,7 +40,7 @@ class Said:
     held_back: int = 0
     """Bubbles that the guard kept from being said, so far."""
     reasons: tuple[Reason, ...] = ()
-    """Of those, with `finish`: why."""
+    """With `finish`: why these were; also "money" where it was asked for and a fixed line said no."""
 
 
 async def reply(
@@ -70,9 +70,10 @@ async def reply(
     `faces`: a face mark may stay, it is sent as one.
     """
     persona = talker.persona
-    if called and (line := fixed_answer(messages, answering, disclosure=disclosure, guard=guard)):
+    line, reasons = fixed_answer(messages, answering, disclosure=disclosure, guard=guard) if called else ("", ())
+    if line:
         yield Said(line, persona=persona.hash)
-        yield Said(finish="stop", persona=persona.hash)
+        yield Said("", "stop", persona.hash, reasons=reasons)
         return
     prompt = prompt_for(
         messages,

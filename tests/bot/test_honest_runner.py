@@ -1,0 +1,59 @@
+"""Honesty in a running bot: fixed lines go the way of every reply, and the owner hears of requests for money."""
+
+from pathlib import Path
+
+from bot.honesty import DECLINED, HONEST
+from bot.voice import DISCLOSURE
+from tests.bot.test_runner import FRIEND, GROUP, House
+
+
+class Owner:
+    """What the owner was told."""
+
+    def __init__(self) -> None:
+        self.news: list[tuple[str, str]] = []
+
+    async def tell(self, reason: str, text: str) -> None:
+        self.news.append((reason, text))
+
+
+async def test_a_fixed_line_is_sent_and_kept_like_any_other(tmp_path: Path) -> None:
+    house = await House(tmp_path, disclosure=True).open()
+    house.talker.answer = lambda _: "我就是本人"
+    await house.say("你是不是AI", FRIEND)
+    await house.quiet()
+    await house.say("小北是机器人吧")
+    await house.say("你是机器人吗", at=True)
+    await house.quiet()
+    assert house.port.texts(FRIEND) == [DISCLOSURE, HONEST[0]]
+    assert house.port.texts(GROUP) == [HONEST[0]]
+    assert not house.talker.prompts, "the persona wasn't asked"
+    recent = await house.history.recent(FRIEND, 5)
+    assert [m.text for m in recent] == ["你是不是AI", DISCLOSURE, HONEST[0]]
+    assert await house.history.author(FRIEND, recent[-1].id) == f"persona:{house.talker.persona.hash}"
+    assert not await house.history.unanswered(0)
+    await house.shut()
+
+
+async def test_in_a_group_only_who_calls_is_answered(tmp_path: Path) -> None:
+    house = await House(tmp_path, disclosure=True).open()
+    await house.say("你是机器人吗")
+    await house.say("借我500")
+    await house.quiet()
+    assert not house.port.sent
+    await house.shut()
+
+
+async def test_the_owner_hears_who_asks_for_money_without_a_word_of_it(tmp_path: Path) -> None:
+    house = await House(tmp_path).open()
+    owner = house.runner.errands.alerts = Owner()
+    house.talker.answer = lambda prompt: "好 马上转你"
+    await house.say("借我500应急", FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND) == [DECLINED[0]]
+    await house.say("求你了", FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND) == [DECLINED[0], DECLINED[1]]
+    assert {reason for reason, _ in owner.news} == {f"money {FRIEND}"}
+    assert not any("500" in text for _, text in owner.news)
+    await house.shut()
