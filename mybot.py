@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "import": ("training.importing", "Import", "chat exports → data/messages.jsonl"),
     "dataset": ("training.dataset", "Dataset", "messages → data/train.jsonl, data/heldout.jsonl"),
     "remember": ("training.remember", "Remember", "messages → data/memory.db, what the bot remembers"),
+    "facts": ("training.facts", "Facts", "what you confirm about yourself → data/me.toml"),
     "pull": ("training.pull", "Pull", "fetch a base model, for training without network"),
     "plan": ("training.plan", "Train", "will it fit on this card, and what to change if not"),
     "train": ("training.sft", "Train", "dataset + base model → runs/<name>/adapter"),

@@ -16,7 +16,7 @@ import json
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ class History:
         self.database = database
         self.keepsakes = Keepsakes(database)
         self.retention = retention
+        self.forgets: list[Callable[[Target, float], Awaitable[object]]] = []
+        """Who else keeps what was said here, and is told what to delete up to when."""
         self._settings = settings
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -244,6 +246,8 @@ class History:
             if (not chat or place == chat) and target.whole(place):
                 for name in PERSONAL:
                     known.pop(name, None)
+        for tell in self.forgets:
+            await tell(target, at)
         return gone
 
     async def flush(self) -> None:

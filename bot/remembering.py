@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
+from bot.forget import Target
 from bot.history import IDS_AT_ONCE, History, message_of
 from bot.persona.facts import Fact, Facts
 from bot.persona.memory import Recalled
@@ -50,10 +51,13 @@ class Remembering:
         lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
         facts = Facts.load(settings.me) if settings.me.is_file() else Facts()
         remembering = cls(history, lines, settings.me, facts)
+        history.forgets.append(remembering.forget)
         await remembering.tidy()
         return remembering
 
     async def close(self) -> None:
+        """Let go of the file."""
+        self._history.forgets.remove(self.forget)
         if self._reminding.lines is not None:
             await self._alone(self._reminding.lines.close)
 
@@ -100,14 +104,15 @@ class Remembering:
             await self._keep(Facts(fact=[fact for fact in self.facts.fact if fact not in gone]))
         return gone
 
-    async def forget(self, chat: str = "", sender: str = "", message: str = "", *, now: float) -> int:
-        """Delete lines as the history does, imported ones too; how many went. They don't come back."""
-        for known in [known for known in self._last if chat in ("", known)]:
+    async def forget(self, target: Target, at: float) -> int:
+        """Delete the lines that the history deletes, imported ones too; how many went. They don't come back."""
+        for known in [known for known in self._last if target.chat in ("", known)]:
             del self._last[known]
         lines = self._reminding.lines
         if lines is None:
             return 0
-        return await self._alone(lambda: lines.forget(chat, sender, message, until=int(now)))
+        await self.tidy()
+        return await self._alone(lambda: lines.forget(target.chat, target.sender, target.message, until=int(at)))
 
     async def tidy(self) -> int:
         """Delete the lines that the history no longer has, or that were recalled there; how many went."""

@@ -141,6 +141,21 @@ class Remember(Table, env_prefix="MYBOT_REMEMBER_"):
     """Print the report as one JSON object."""
 
 
+class Facts(Table, env_prefix="MYBOT_FACTS_"):
+    """Facts about you that your records seem to tell: confirm them one by one, into data/me.toml."""
+
+    table: ClassVar[str] = "facts"
+
+    data: Path = Path("data")
+    """The folder with messages.jsonl; me.toml is written beside it. Of which chats and days: as [dataset] says."""
+    as_list: List = False
+    """Show them with their sources, and ask nothing."""
+    least: int = Field(default=2, ge=1)
+    """Days on which you must have said it."""
+    as_json: Json = False
+    """Print the report as one JSON object."""
+
+
 class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Fine-tune an adapter on data/train.jsonl (LoRA, or QLoRA with --load-in-4bit)."""
 
@@ -703,6 +718,7 @@ TABLES: tuple[type[Table], ...] = (
     Import,
     Dataset,
     Remember,
+    Facts,
     Pull,
     Train,
     Merge,

@@ -61,7 +61,9 @@ class Fact(BaseModel):
     kind: FactKind = "who"
     date: dt.date | None = None
     """Since when it is so."""
-    audience: Literal["anyone", "nobody"] | list[Annotated[str, StringConstraints(pattern=r"^\S+$")]] = "anyone"
+    audience: (
+        Literal["anyone", "nobody"] | list[Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]]
+    ) = "anyone"
     """Who may hear it."""
     until: dt.date | None = None
     """The first day on which it isn't so any more."""

@@ -1,0 +1,128 @@
+"""`mybot facts`: what my records seem to say about me, shown with its sources; what I confirm goes to me.toml.
+
+Nothing enters unconfirmed. Told at first is a fact only where it was said before: by default its audience is
+the people and groups that have heard it. What was declined is not asked again; of it a hash is kept.
+"""
+
+import datetime as dt
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from bot.persona.facts import Fact, Facts
+from bot.persona.manifest import write_atomically
+from bot.persona.message import Message
+from config.errors import UsageError
+from config.settings import Dataset, Facts as Knobs, load
+from training.dataset import read_messages
+from training.filter import Filter
+from training.importers.source import Zone
+from training.propose import Proposal, key_of, proposals
+from training.report import show
+from training.written import Written
+
+DECLINED = "me.declined"
+KEYS = "y 只对听过的人说 / a 谁都可以知道 / e 改写 / n 不要 / q 结束"
+"""What the owner may answer: yes to whom has heard it, anyone, edit, no, quit."""
+
+Ask = Callable[[str], str]
+
+
+def main(knobs: Knobs) -> None:
+    console = Console(highlight=False)
+    wanted = load(Dataset, data=knobs.data)
+    path = knobs.data / "me.toml"
+    facts = Facts.load(path) if path.is_file() else Facts()
+    known = {key_of(fact.text) for fact in facts.fact}
+    declined = _declined(knobs.data)
+    counts: Counter[str] = Counter()
+    zone = Zone(wanted.tz)
+    found = [
+        one
+        for one in proposals(_messages(knobs, wanted, counts), knobs.least)
+        if one.key not in known and _hash(one.key) not in declined
+    ]
+    if knobs.as_list:
+        _listed(found, console, zone, as_json=knobs.as_json)
+        return
+    if found and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            f"{len(found)} facts want to be confirmed, and there is no terminal", hint="mybot facts --list"
+        )
+    kept = 0
+    for fact, one in _confirmed(found, console, zone, console.input):
+        if fact is None:
+            declined.add(_hash(one.key))
+            write_atomically(knobs.data / DECLINED, "".join(f"{line}\n" for line in sorted(declined)))
+            continue
+        # Each at once: whoever stops half-way has lost nothing.
+        facts = Facts(fact=[*facts.fact, fact])
+        facts.write(path)
+        kept += 1
+    show("facts", {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}, as_json=knobs.as_json)
+
+
+def _messages(knobs: Knobs, wanted: Dataset, counts: Counter[str]) -> Iterator[Message]:
+    source = knobs.data / "messages.jsonl"
+    if not source.is_file():
+        raise UsageError(f"{source} does not exist", hint="mybot import YOUR_EXPORT --me YOUR_QQ_NUMBER")
+    return Filter(wanted, Written.beside(wanted.history, knobs.data)).messages(read_messages(source), counts)
+
+
+def _listed(found: list[Proposal], console: Console, zone: Zone, *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"kind": o.kind, "text": o.text, "mentions": o.mentions, "chats": o.chats} for o in found]
+        show("facts", {"facts": rows}, as_json=True)
+        return
+    for one in found:
+        _show(one, console, zone)
+    console.print(f"{len(found)} facts; none is kept before you confirm it: mybot facts", markup=False)
+
+
+def _show(one: Proposal, console: Console, zone: Zone) -> None:
+    console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{one.kind}, {one.mentions} × on {len(one.days)} days[/dim]")
+    for message in one.sources:
+        where = message.chat_name or message.chat.rpartition(":")[2]
+        console.print(f"    {zone.local(message.time):%Y-%m-%d} {where}: {message.text}", markup=False)
+
+
+def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) -> Iterator[tuple[Fact | None, Proposal]]:
+    """What the owner says to each; None: declined. Ends where the owner does."""
+    for one in found:
+        _show(one, console, zone)
+        text = one.text
+        while True:
+            try:
+                answer = ask(f"{escape(KEYS)}: ").strip().lower()
+            except EOFError:
+                return
+            if answer == "e":
+                text = ask("怎么写: ").strip() or text
+            elif answer in ("y", "a"):
+                date = zone.local(one.first).date()
+                yield _fact(one, text, date, anyone=answer == "a"), one
+                break
+            elif answer == "n":
+                yield None, one
+                break
+            elif answer == "q":
+                return
+
+
+def _fact(one: Proposal, text: str, date: dt.date, *, anyone: bool) -> Fact:
+    heard = [place.removeprefix("private:") for chat in one.chats for place in [chat.partition(":")[2]]]
+    return Fact(text=text, kind=one.kind, date=date, audience="anyone" if anyone else heard)
+
+
+def _declined(data: Path) -> set[str]:
+    path = data / DECLINED
+    return set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
