@@ -11,6 +11,8 @@ AXES: dict[str, str] = {
     "style": "training.evaluate.style",
     "two_sample": "training.evaluate.twosample",
     "author_id": "training.evaluate.authors",
+    "when": "training.evaluate.when",
+    "timing": "training.evaluate.timing",
     "leakage": "training.evaluate.leakage",
     "disclosure": "training.evaluate.disclosure",
     "text_relevance": "training.evaluate.rankers",

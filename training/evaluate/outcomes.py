@@ -15,6 +15,7 @@ from training.evaluate.copies import near_copies
 from training.evaluate.figures import Outcome, insufficient
 from training.evaluate.likelihood import Scored
 from training.evaluate.sample import Moment, Reply
+from training.evaluate.watched import Watched, watched
 from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, rank_key
 
 Note = Callable[[int, int], None]
@@ -30,7 +31,8 @@ def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) 
     fitted = _ratios(asked)
     shortcuts = _shortcuts(asked)
     for done, (system, answers) in enumerate(everybody.items(), 1):
-        found[system] = axes.measure(answers, _of_one(asked, system))
+        seen = _watched(given) if system == "persona" else None
+        found[system] = axes.measure(answers, {**_of_one(asked, system), "watched": seen})
         if system in models:
             found[system][likelihood.AXIS] = models[system]
         choice = _choices(asked, system)
@@ -44,6 +46,14 @@ def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) 
         found["persona"].setdefault("leakage", Outcome()).figures |= _membership(asked)
         found["persona_unguarded"] = _unguarded(asked, axes)
     return found
+
+
+def _watched(given: Mapping[str, Any]) -> Watched | None:
+    """What the persona's behaviour makes of the records; None where they are not at hand."""
+    if "data" not in given or "persona" not in given:
+        return None
+    persona = given["persona"]
+    return watched(given["data"], persona.behaviour, called=persona.prompt.me)
 
 
 def _of_one(asked: Asked, system: str) -> dict[str, Any]:

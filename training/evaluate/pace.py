@@ -13,7 +13,7 @@ from bot.persona.behaviour import Behaviour
 from bot.persona.latency import CAPS
 from training.occasions import Occasion
 
-STEPS = 99
+STEPS = 33
 """Quantiles that stand for a predicted distribution."""
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +47,7 @@ def ks(one: Array, other: Array) -> float:
 
     if not len(one) or not len(other):
         return math.nan
-    return float(ks_2samp(one, other).statistic)
+    return float(ks_2samp(one, other, method="asymp").statistic)
 
 
 def spread(seconds: Array, seed: int) -> Array:

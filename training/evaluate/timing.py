@@ -23,8 +23,10 @@ NEAR, SKILL, BURST = 0.05, 0.2, 0.05
 """What is good: KS beyond my own drift, CRPS better than my marginal, bursts."""
 
 
-def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched) -> Outcome:
-    """The persona's delays and pauses, and the bubbles of its answers."""
+def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched | None) -> Outcome:
+    """The persona's delays and pauses, and the bubbles of its answers. Nothing of a system that doesn't behave."""
+    if watched is None:
+        return Outcome()
     took = [one.occasion for one in watched.judged if one.occasion.mine]
     now, before = pace.within(took), pace.within(watched.earlier)
     outcome = Outcome(figures=_delays(now, before, watched, draws))

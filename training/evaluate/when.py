@@ -41,8 +41,10 @@ SCORES: dict[str, Callable[[Array, Array], float]] = {
 """What is told of every slice."""
 
 
-def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched) -> Outcome:
-    """The persona's decisions; its answers don't matter here."""
+def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched | None) -> Outcome:
+    """The persona's decisions; its answers don't matter here. Nothing of a system that doesn't behave."""
+    if watched is None:
+        return Outcome()
     table, outcome = Table.of(watched.judged), Outcome()
     slices = table.slices()
     for name, rows in slices.items():

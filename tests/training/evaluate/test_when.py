@@ -1,0 +1,139 @@
+"""When and timing: the figures of a person who is learned well, of one who isn't me, and of too little."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.persona.behaviour import Behaviour
+from bot.persona.latency import Latency
+from tests.training.talkers import Room, Talker, habits_of, log_of, watched_of
+from training.evaluate import decisions, pace, timing, when
+from training.evaluate.figures import Draws, Outcome
+from training.evaluate.sample import Sample
+from training.evaluate.watched import Watched, watched
+
+NOBODY = Sample([], [], {})
+DRAWS = Draws(7, 50)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Watched:
+    """A person's days after those that were learned from."""
+    log = log_of(room=Room(days=110, at_me=0.06))
+    border = log.messages[len(log.messages) * 6 // 10].time
+    habits = habits_of(log, dev=0.5, test=0.6)
+    return watched_of(habits.in_open_loop(), log, begin=border)
+
+
+@pytest.fixture(scope="module")
+def told(seen: Watched) -> Outcome:
+    return when.measure(NOBODY, [], DRAWS, quick=True, watched=seen)
+
+
+def value(outcome: Outcome, name: str) -> float:
+    figure = outcome.figures[name].figure
+    assert figure.value is not None, figure.note
+    return figure.value
+
+
+def test_a_learned_gate_beats_every_simple_rule_on_all_and_on_entry(told: Outcome) -> None:
+    for name in ("ap", "ap_entry"):
+        best = max(value(told, f"{name}_{rule}") for rule in ("on_at", "last3", "fixed", "always", "never"))
+        assert value(told, name) > best
+    assert value(told, "ece") <= 0.04
+    assert value(told, "brier_skill") > 0.1
+    entry, flow = value(told, "auc_entry"), value(told, "auc_flow")
+    assert max(entry, flow) < value(told, "auc"), "apart each is harder than both together"
+
+
+def test_intervals_hold_their_value_and_the_seed_gives_them_again(seen: Watched, told: Outcome) -> None:
+    figure = told.figures["ap"].figure
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.value is not None
+    assert figure.low < figure.value < figure.high
+    again = when.measure(NOBODY, [], DRAWS, quick=True, watched=seen)
+    assert {name: one.figure for name, one in again.figures.items()} == {
+        name: one.figure for name, one in told.figures.items()
+    }
+
+
+def test_somebody_elses_gate_and_delays_are_told_apart(seen: Watched, told: Outcome) -> None:
+    chatty = Behaviour(
+        learned=True,
+        latency=Latency(
+            quantiles={
+                name: (math.log(1.0), math.log(2.0), math.log(5.0))
+                for name in ("addressed", "private", "flow", "entry")
+            }
+        ),
+    )
+    other = Watched(chatty, seen.judged, seen.scenes, seen.earlier, seen.bursts, seen.bursts_earlier)
+    mine, theirs = (timing.measure(NOBODY, [], DRAWS, quick=True, watched=one) for one in (seen, other))
+    assert mine.figures["delay_ks"].figure.is_good
+    assert theirs.figures["delay_ks"].figure.is_good is False
+    assert value(theirs, "delay_ks") > 0.5
+    assert value(theirs, "crps_skill") < 0 < 0.06 + value(mine, "crps_skill")
+    assert value(mine, "pause_ks") < 0.1
+    silent = when.measure(NOBODY, [], DRAWS, quick=True, watched=other)
+    assert value(silent, "volume") < value(told, "volume")
+
+
+def test_too_little_is_insufficient_and_gives_no_number() -> None:
+    short = watched_of(Behaviour(), log_of(room=Room(days=2)))
+    for module in (when, timing):
+        outcome = module.measure(NOBODY, [], DRAWS, quick=True, watched=short)
+        figures = [one.figure for name, one in outcome.figures.items() if name != "beyond_cap"]
+        assert {figure.status for figure in figures} == {"insufficient"}
+        assert all(figure.value is None and figure.note for figure in figures)
+    assert not when.measure(NOBODY, [], DRAWS, quick=True, watched=None).figures
+
+
+def test_calibration_error_and_skill_are_what_they_say() -> None:
+    took = np.arange(3000) % 10 < 3
+    assert decisions.ece(took, np.full(3000, 0.3)) == pytest.approx(0, abs=0.02)
+    assert decisions.ece(took, np.full(3000, 0.8)) == pytest.approx(0.5, abs=0.02)
+    assert decisions.brier_skill(took, took.astype(float)) == 1
+    assert decisions.brier_skill(took, np.full(3000, took.mean())) == pytest.approx(0)
+
+
+def test_the_score_of_a_distribution_is_least_where_it_is_the_true_one() -> None:
+    draw = np.random.default_rng(1)
+    truth = np.exp(draw.normal(2, 1, 400))
+    places = (np.arange(pace.STEPS) + 0.5) / pace.STEPS
+
+    def score(shift: float, sd: float) -> float:
+        row = np.exp(shift + sd * np.array([_normal(u) for u in places]))
+        return float(pace.crps(np.tile(row, (400, 1)), truth).mean())
+
+    assert score(2, 1) < min(score(3, 1), score(2, 0.2), score(2, 4))
+    # Of a normal distribution in its own mean it is σ(√2 − 1)/√π at best; on average σ/√π.
+    assert score(2, 1) == pytest.approx(1 / math.sqrt(math.pi), rel=0.1)
+
+
+def _normal(u: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(u)
+
+
+def test_the_test_part_of_a_data_folder_is_what_is_watched(tmp_path: Path) -> None:
+    from training.dataset import row_id
+
+    log = log_of(Talker(), Room(days=8))
+    border = log.messages[len(log.messages) // 2]
+    (tmp_path / "messages.jsonl").write_text("".join(m.to_json() + "\n" for m in log.messages), encoding="utf-8")
+    row = {"id": row_id(border), "split": "test", "start": border.time, "turns": []}
+    (tmp_path / "heldout.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    found = watched(tmp_path, Behaviour(), called="阿南")
+    assert min(one.occasion.heard.time for one in found.judged) >= border.time
+    foreign = sum(not m.mine and m.time >= border.time for m in log.messages)
+    assert abs(len(found.judged) - foreign) <= 1
+    assert all(one.heard.time < border.time for one in found.earlier)
+    (tmp_path / "heldout.jsonl").write_text(json.dumps({**row, "split": "test_chat"}) + "\n", encoding="utf-8")
+    apart = watched(tmp_path, Behaviour(), called="阿南")
+    assert len(apart.judged) > 1.8 * len(found.judged)
+    assert not apart.earlier
