@@ -16,6 +16,7 @@ from bot.hearing import Hearing, Status
 from bot.history import OWNER, History
 from bot.persona.message import Message
 from bot.port import Port
+from bot.remembering import Remembering
 from bot.rules import Mode
 from bot.turn_limits import DAY
 from bot.turn_state import Chat, Pace
@@ -58,6 +59,7 @@ class Runner(Hearing):
         seed: int = 0,
         pace: Pace | None = None,
         alerts: Tells | None = None,
+        remembering: Remembering | None = None,
     ) -> None:
         self.drafts = Drafts(history, port, settings, self.say)
         super().__init__(
@@ -70,6 +72,7 @@ class Runner(Hearing):
             pace=pace,
             alerts=alerts,
             proposals=self.drafts.take,
+            remembering=remembering,
         )
 
     async def hear(
