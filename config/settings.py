@@ -402,6 +402,10 @@ class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
     """Where the persona's base model lies, if it isn't found: without it nothing is compared with it."""
     runs: Path = Path("runs")
     """Where runs are kept; the run of the persona's name knows its base model."""
+    blind: bool = False
+    """After an evaluation: let friends guess on a local page who wrote it; what they guessed goes into the report."""
+    blind_port: int = Field(default=8330, ge=0, le=65535)
+    """The page's port on 127.0.0.1; 0 takes a free one."""
     out: Path | None = None
     """The folder of the report; left out, the persona's version."""
     device: str = "auto"

@@ -19,15 +19,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from bot.persona.manifest import Persona, open_persona
+from bot.persona.manifest import Persona, open_persona, write_atomically
 from config.settings import Dataset, Engine, Evaluate, load
 from training import base
-from training.evaluate import asking, copies, disclosure, leakage, models, report, tables
+from training.evaluate import asking, blind, copies, disclosure, leakage, models, report, tables
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
 from training.evaluate.cost import serving_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.ledger import Ledger
 from training.evaluate.outcomes import measure as measure_all
+from training.evaluate.page import PAGE, render
 from training.evaluate.report import REPORT, Data, Report, Run
 from training.evaluate.sample import Moment, Sample
 from training.evaluate.speaking import Local
@@ -43,13 +44,29 @@ console = Console(stderr=True, highlight=False)
 
 def main(knobs: Evaluate) -> None:
     base.quiet()
-    found = evaluate(knobs)
     folder = knobs.out or open_persona(knobs.persona)[0]
-    found.write(folder / REPORT)
+    found = guessed(knobs, folder) if knobs.blind else evaluate(knobs)
+    write(found, folder)
     if knobs.as_json:
         sys.stdout.write(found.dumped())
     else:
         tables.show(found, folder / REPORT)
+
+
+def write(found: Report, folder: Path) -> None:
+    """The report, as numbers and as a page."""
+    found.write(folder / REPORT)
+    write_atomically(folder / PAGE, render(found))
+
+
+def guessed(knobs: Evaluate, folder: Path) -> Report:
+    """The report that is there, with what friends have guessed on a page until Ctrl-C."""
+    found, work = Report.read(folder / REPORT), prepare(knobs)
+    ledger = Ledger(knobs.as_from or work.ledger, work.head, writes=False)
+    said = work.asked(ledger).said("persona")
+    kept = work.ledger.with_name(f"blind-{work.persona.hash}.jsonl")
+    blind.play(blind.Game.of(work.sample.moments, said or [], kept, knobs.seed), knobs.blind_port)
+    return found.model_copy(update={"people": blind.figures(kept)})
 
 
 @dataclass(slots=True)

@@ -1,0 +1,163 @@
+"""The report as a page, and the page where friends guess: over a real socket."""
+
+import html.parser
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.persona.message import Message, Segment
+from config.errors import InputError
+from training.evaluate import blind, page, words
+from training.evaluate.figures import Figure, Picture
+from training.evaluate.report import Data, Report, Verdict
+from training.evaluate.sample import Moment, Reply
+
+
+def report(**more: Any) -> Report:
+    persona = {
+        "two_sample.auc": Figure(value=0.62, low=0.58, high=0.66, n=500, sessions=90, floor=0.57, judge="characters"),
+        "two_sample.k90": Figure(value=34.2, low=20, high=70, n=500, sessions=90, good=(30, None)),
+        "style.score": Figure(value=0.7, low=0.6, high=0.8, n=500, sessions=90, good=(0.85, None)),
+        "relevance.rel_ratio": Figure(value=0.66, n=100, sessions=40),
+        "leakage.personal_data": Figure(value=0.0, low=0, high=0.003, n=1000, good=(0, 0)),
+        "author_id.aidr": Figure(status="insufficient", note="only two others have 300 messages"),
+    }
+    given: dict[str, Any] = {
+        "seed": 7,
+        "quick": False,
+        "persona": "abc123",
+        "data": Data(moments=500, sessions=90),
+        "systems": {"persona": persona, "babble": {"two_sample.auc": Figure(value=0.6, n=500)}},
+        "pictures": {
+            "style.length": Picture(x=(0, 1, 2), series={"me": (0.2, 0.5, 0.3), "persona": (0.1, 0.6, 0.3)}),
+            "style.final_particle": Picture(labels=("", "吧"), series={"me": (0.9, 0.1), "persona": (0.2, 0.8)}),
+            "timing.delays": Picture(x=(1, 10, 100), series={"me": (0.1, 0.6, 1), "persona": (0.2, 0.5, 1)}),
+            "when.calibration_all": Picture(x=(0.01, 0.2), series={"me": (0.02, 0.22), "n": (900, 100)}),
+        },
+    }
+    return Report(**{**given, **more})
+
+
+class Checked(html.parser.HTMLParser):
+    """Counts what is opened and what points elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.away: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.away += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> None:
+    shown = page.render(report())
+    assert "一个人大约要看 34 条消息" in shown
+    assert "A judge needs about 34 messages" in shown
+    assert "66%" in shown
+    assert "1000 条回复里没有漏出" in shown
+    assert "only two others have 300 messages" in shown
+    found = Checked()
+    found.feed(shown)
+    assert not found.away
+    assert "script" not in found.tags
+    assert found.tags.count("svg") == 5
+    # The widest gap comes first.
+    assert shown.index("语气词") < shown.index("一条多长")
+
+
+def test_a_leak_is_said_first_thing_and_loudly() -> None:
+    leaky = report()
+    leaky.systems["persona"]["leakage.third_party"] = Figure(value=0.004, n=500, good=(0, 0))
+    assert words.headline(leaky)[-1][0].startswith("漏了：1000 次里有 2 处")
+
+
+def test_nothing_measured_is_said_as_such() -> None:
+    empty = report(systems={"persona": {}}, pictures={})
+    assert [line[0][:2] for line in words.headline(empty)] == ["像不", "答得", "漏不"]
+    assert "<svg" not in page.render(empty)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"), [("pass", "过了"), ("fail", "没过"), ("refuse", "拒绝"), ("undecided", "分不出高下")]
+)
+def test_the_gates_word_is_shown(verdict: Any, told: str) -> None:
+    shown = page.render(report(gate=Verdict(verdict=verdict, reasons=("style <0.5",))))
+    assert told in shown
+    assert "style &lt;0.5" in shown
+
+
+def moment(number: int) -> Moment:
+    asked = Message(f"m{number}", "c", "private", number, "20002", "阿泽", [Segment("text", f"问题{number}<b>")])
+    mine = Reply((f"我的{number}",), f"s{number}", "c", "private", number)
+    return Moment(f"id{number}", (), (asked,), mine, "阿泽", {"20002": "阿泽"})
+
+
+def game(path: Path, n: int = 6, seed: int = 3) -> blind.Game:
+    moments = [moment(number) for number in range(n)]
+    answers = [Reply((f"它的{number}",), f"s{number}", "c", "private", number) for number in range(n)]
+    return blind.Game.of(moments, answers, path, seed)
+
+
+async def test_friends_guess_over_a_real_page(tmp_path: Path) -> None:
+    kept = tmp_path / "deep" / "blind.jsonl"
+    played = game(kept)
+    assert {card.mine for card in played.cards} == {True, False}
+    runner = web.AppRunner(blind.application(played), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, blind.HOST, 0)
+    await site.start()
+    home = f"http://{blind.HOST}:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        assert "你的名字" in await (await session.get(home)).text()
+        shown = await (await session.get(home, params={"who": "小鹿<"})).text()
+        assert "问题" in shown
+        assert "<b>" not in shown
+        assert "小鹿<" not in shown
+        token = re.search(r'name="token" value="([^"]+)"', shown)
+        assert token is not None
+        form = {"who": "小鹿<", "place": "0", "token": token[1], "guess": "me"}
+        assert (await session.post(f"{home}/guess", data={**form, "token": "x"})).status == 400
+        assert (await session.post(f"{home}/guess", data={**form, "guess": "?"})).status == 400
+        for _ in range(2):  # a second click counts once
+            assert (await session.post(f"{home}/guess", data=form)).status == 200
+        for place in range(1, 6):
+            await session.post(f"{home}/guess", data={**form, "place": str(place), "guess": "bot"})
+        assert "猜完了" in await (await session.get(home, params={"who": "小鹿<"})).text()
+    await runner.cleanup()
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == 6
+    again = game(kept)
+    assert again.places == {"小鹿<": 6}
+    figures = blind.figures(kept)
+    shares = {name: (figure.value, figure.n) for name, figure in figures.items()}
+    first = played.cards[0].mine
+    bots = sum(not card.mine for card in played.cards)
+    assert shares["persona taken for me"] == ((0 if first else 1) / bots, bots)
+    assert figures["guessed right"].n == 6
+    assert figures["guessed right"].sessions == 1
+    low, high = figures["guessed right"].low, figures["guessed right"].high
+    assert low is not None
+    assert high is not None
+    assert 0 <= low < (figures["guessed right"].value or 0) < high <= 1
+
+
+def test_no_guess_is_no_number_and_no_reply_is_an_error(tmp_path: Path) -> None:
+    assert all(figure.value is None for figure in blind.figures(tmp_path / "none").values())
+    with pytest.raises(InputError, match="no reply to guess at"):
+        game(tmp_path / "none", n=0)
+
+
+def test_cards_hide_nothing_but_who(tmp_path: Path) -> None:
+    played = game(tmp_path / "b", n=40)
+    own = [card for card in played.cards if card.mine]
+    assert 10 < len(own) < 30
+    assert all(card.bubbles[0].startswith("我的" if card.mine else "它的") for card in played.cards)
+    assert json.dumps([card.moment.id for card in played.cards]) == json.dumps(
+        [card.moment.id for card in game(tmp_path / "b", n=40).cards]
+    )

@@ -1,0 +1,268 @@
+"""report.html: the report as one page that a person enjoys reading; offline, Chinese and English.
+
+Knows a Report and nothing beside it: numbers only, so that the page can be shown to others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+from training import html
+from training.evaluate import plots, words
+from training.evaluate.figures import Figure, Picture
+from training.evaluate.report import Report
+
+PAGE = "report.html"
+
+_STYLE = (
+    plots.STYLE
+    + """
+.big{font-size:1.25rem;line-height:1.5;margin:.5rem 0}.big small{display:block;color:var(--soft);font-size:.87rem}
+table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom}
+table.wide th:first-child{text-align:left}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
+.good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
+.scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
+"""
+)
+
+
+def render(report: Report) -> str:
+    """The page as HTML."""
+    parts = [
+        "<h1>像不像，漏不漏 · Is it me, and does it leak?</h1>",
+        *_first(report),
+        *_gate(report),
+        *_people(report),
+        *_ruler(report),
+        *_style_pictures(report),
+        *_pace(report),
+        *_when(report),
+        *_leaks(report),
+        *_tables(report),
+        *_about(report),
+    ]
+    return html.page("mybot report", parts, style=_STYLE)
+
+
+def _first(report: Report) -> Iterator[str]:
+    for chinese, english in words.headline(report):
+        yield f'<p class="big">{escape(chinese)}<small>{escape(english)}</small></p>'
+    if report.quick:
+        yield '<p class="note">快速版：样本少，界限按 500 条定的那些不适用。· Quick run: fewer replies, wider intervals.</p>'
+    lacking = words.missing(report)
+    if lacking:
+        rows = "".join(f"<tr><td>{escape(name)}<td>{escape(why)}" for name, why in lacking)
+        yield f"<details><summary>还说不准的 {len(lacking)} 项 · insufficient</summary><table>{rows}</table></details>"
+
+
+def _gate(report: Report) -> Iterator[str]:
+    gate = report.gate
+    if gate is None:
+        return
+    told = {
+        "pass": ("good", "过了：可以上线 · pass"),
+        "fail": ("bad", "没过：比在用的差 · fail"),
+        "refuse": ("bad", "拒绝 · refuse"),
+        "undecided": ("", "还分不出高下，先用旧的 · undecided"),
+    }
+    colour, text = told[gate.verdict]
+    yield f'<h2>评判 · The gate</h2><p class="big {colour}">{escape(text)}</p>'
+    if gate.reasons:
+        yield "<ul>" + "".join(f"<li>{escape(reason)}" for reason in gate.reasons) + "</ul>"
+
+
+def _people(report: Report) -> Iterator[str]:
+    if report.people:
+        yield "<h2>朋友们猜 · What friends guessed</h2>"
+        yield _table(["猜 · guesses"], [(name, [figure]) for name, figure in report.people.items()])
+
+
+def _ruler(report: Report) -> Iterator[str]:
+    marks = []
+    for system, figures in report.systems.items():
+        auc = figures.get("two_sample.auc")
+        if auc is not None and auc.value is not None:
+            low, high = (auc.value if end is None else end for end in (auc.low, auc.high))
+            marks.append(plots.Mark(words.SYSTEMS.get(system, system), low, high, _role(system)))
+    if not marks:
+        return
+    marks += [plots.Mark(name, low, high, "floor") for name, low, high in words.REFERENCE]
+    yield "<h2>分得出来吗 · Can it be told apart?</h2>"
+    yield plots.ruler(
+        sorted(marks, key=lambda mark: mark.low),
+        0.5,
+        1.0,
+        "一个判官把它和我分开的 AUC：0.5 是分不出，1 是一眼看穿。参考行是公开数据上量的，每边 500 条。"
+        " · AUC of a judge: .5 can't tell, 1 always can. Reference rows: public data, 500 a side.",
+    )
+
+
+def _style_pictures(report: Report) -> Iterator[str]:
+    drawn = [(name, picture) for name, picture in report.pictures.items() if name.startswith("style.")]
+    if not drawn:
+        return
+    yield "<h2>说话的样子 · Manner</h2>"
+    yield plots.legend(words.PEOPLE)
+    yield '<p class="note">差得最远的在前。· The widest gap first.</p><div class="grid">'
+    for name, picture in sorted(drawn, key=lambda item: -_gap(item[1])):
+        yield _small(picture, words.PICTURES.get(name, name.removeprefix("style.")))
+    yield "</div>"
+
+
+def _small(picture: Picture, caption: str) -> str:
+    series = _shown(picture)
+    if picture.labels:
+        return plots.bars([label or "–" for label in picture.labels], series, caption)
+    return plots.bars([f"{x:g}" for x in picture.x], series, caption)
+
+
+def _shown(picture: Picture) -> dict[str, Sequence[float]]:
+    """The series that have a look of their own, in their order."""
+    return {who: picture.series[who] for who in plots.ROLES if who in picture.series}
+
+
+def _gap(picture: Picture) -> float:
+    """Half the sum of differences between me and the persona."""
+    me, persona = picture.series.get("me", ()), picture.series.get("persona", ())
+    return sum(abs(one - other) for one, other in zip(me, persona, strict=False)) / 2
+
+
+def _pace(report: Report) -> Iterator[str]:
+    picture = report.pictures.get("timing.delays")
+    if picture is None:
+        return
+    yield "<h2>多快回 · How soon it answers</h2>"
+    series = _shown(picture)
+    yield plots.legend({who: words.PEOPLE[who] for who in series})
+    yield plots.curves(
+        picture.x,
+        series,
+        "到这么多秒为止回了多少（对数轴） · share answered within so many seconds, log axis",
+        log=True,
+        unit="s",
+        most=1.0,
+    )
+
+
+def _when(report: Report) -> Iterator[str]:
+    names = {"when.calibration_all": "全部 · all", "when.calibration_entry": "沉默后开口 · after a silence"}
+    found = {name: report.pictures[name] for name in names if name in report.pictures}
+    if not found:
+        return
+    yield '<h2>什么时候开口 · When it speaks</h2><div class="grid">'
+    for name, picture in found.items():
+        most = max([*picture.x, *picture.series.get("me", ()), 1e-3])
+        yield plots.curves(
+            picture.x,
+            {"me": picture.series.get("me", ())},
+            f"{names[name]}：它说有这么大可能，我真的开口的比例；虚线是说得正准"
+            " · how often I spoke where it said so; dotted: exactly right",
+            most=most,
+            diagonal=True,
+        )
+    yield "</div>"
+
+
+def _leaks(report: Report) -> Iterator[str]:
+    rows = _rows(report, "leakage")
+    if not rows:
+        return
+    systems = _systems(report)
+    yield "<h2>漏不漏 · Leaks</h2>"
+    yield (
+        '<p class="note">命中数要是零才好；n 次里零次，95% 把握不超过 3/n。'
+        " · Hits should be none; none of n means at most 3/n.</p>"
+    )
+    yield _table([words.SYSTEMS.get(system, system) for system in systems], rows)
+
+
+def _tables(report: Report) -> Iterator[str]:
+    yield "<h2>所有的数 · Every figure</h2>"
+    systems = _systems(report)
+    axes = dict.fromkeys(name.split(".")[0] for figures in report.systems.values() for name in figures)
+    for axis in axes:
+        if axis == "leakage":
+            continue
+        rows = _rows(report, axis)
+        opened = " open" if axis in ("style", "two_sample", "relevance") else ""
+        yield f"<details{opened}><summary>{escape(words.AXES.get(axis, axis))}</summary>"
+        yield _table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
+
+
+def _systems(report: Report) -> list[str]:
+    return [name for name in words.SYSTEMS if name in report.systems]
+
+
+def _rows(report: Report, axis: str) -> list[tuple[str, list[Figure | None]]]:
+    names = dict.fromkeys(
+        name for figures in report.systems.values() for name in figures if name.startswith(f"{axis}.")
+    )
+    systems = _systems(report)
+    return [(name.split(".", 1)[1], [report.systems[system].get(name) for system in systems]) for name in names]
+
+
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Figure | None]]]) -> str:
+    head = "".join(f"<th>{escape(name)}" for name in heads)
+    body = "".join(
+        f"<tr><td>{escape(name.replace('_', ' '))}" + "".join(_cell(figure) for figure in figures)
+        for name, figures in rows
+    )
+    return f'<div class="scroll"><table class="wide"><tr><th>{head}{body}</table></div>'
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return "<td>"
+    if figure.value is None:
+        return f'<td class="n" title="{escape(figure.note)}">–'
+    between = "" if figure.low is None or figure.high is None else f" [{figure.low:.3g}, {figure.high:.3g}]"
+    colour = {True: " good", False: " bad", None: ""}[figure.is_good]
+    mark = {True: " ✓", False: " ✗", None: ""}[figure.is_good]
+    told = "; ".join(
+        part
+        for part in (
+            f"n {figure.n}",
+            f"{figure.sessions} sessions" if figure.sessions else "",
+            f"me earlier {figure.floor:.3g}" if figure.floor is not None else "",
+            f"another {figure.other:.3g}" if figure.other is not None else "",
+            f"judge: {figure.judge}" if figure.judge else "",
+            figure.note,
+        )
+        if part
+    )
+    return (
+        f'<td class="n{colour}" title="{escape(told)}">{figure.value:.3g}{mark}<br><span class="who">{between}</span>'
+    )
+
+
+def _about(report: Report) -> Iterator[str]:
+    data, run = report.data, report.run
+    rows: Mapping[str, object] = {
+        "分身 · persona": report.persona,
+        "底模 · base model": report.base or "—",
+        "提问 · moments": data.moments,
+        "会话 · sessions": data.sessions,
+        "别人 · other members": data.members,
+        "测试里几乎原样出现过的 · near-copies of training": _share(data.near_copies),
+        "和更早的我相隔（天） · days between me earlier and the test": "—"
+        if data.gap_days is None
+        else round(data.gap_days),
+        "随机种子 · seed": report.seed,
+        "用时（秒） · seconds": round(sum(run.wall.values())) if run.wall else "—",
+    }
+    yield "<h2>怎么量的 · How it was measured</h2>"
+    yield html.table([(name, "", value) for name, value in rows.items()])
+    yield (
+        '<p class="note">区间：按会话整体重抽样，95%。没有消息原文，也没有名字。'
+        " · Intervals: whole sessions drawn anew, 95 %. No message text and no name on this page.</p>"
+    )
+    for name, figure in run.cost.items():
+        value = "–" if figure.value is None else f"{figure.value:.3g}"
+        yield f'<span class="chip">{escape(name)} {value}</span>'
+
+
+def _share(figure: Figure) -> str:
+    return "—" if figure.value is None else f"{figure.value:.1%}"
+
+
+def _role(system: str) -> str:
+    return {"persona": "persona", "me_earlier": "floor", "other_member": "other"}.get(system, "extra")

@@ -1,0 +1,126 @@
+"""What a report's figures are called, in Chinese and English, and its headline in plain sentences."""
+
+from collections.abc import Iterator
+
+from training.evaluate.figures import Figure
+from training.evaluate.report import Report
+
+SYSTEMS: dict[str, str] = {
+    "persona": "分身 · persona",
+    "base": "底模 · base model",
+    "base_prompt": "底模加提示 · base with a profile prompt",
+    "replay": "对照：旧话重放 · control: old messages replayed",
+    "babble": "对照：胡话 · control: n-gram babble",
+    "shuffled": "对照：真话打乱 · control: my replies shuffled",
+    "me_earlier": "对照：更早的我 · control: me earlier",
+    "other_member": "对照：另一个人 · control: another member",
+}
+AXES: dict[str, str] = {
+    "likelihood": "像不像我会说的 · likelihood",
+    "style": "说话的样子 · style",
+    "two_sample": "能不能分出来 · can it be told apart",
+    "author_id": "像谁 · whose words",
+    "relevance": "答得对不对题 · relevance",
+    "text_relevance": "用词对题 · relevance by shared words",
+    "when": "什么时候说 · when it speaks",
+    "timing": "多快、几条 · pace and bubbles",
+    "leakage": "漏不漏 · leaks",
+    "disclosure": "老不老实 · honesty and safety",
+    "facts": "知不知道 · facts",
+}
+PICTURES: dict[str, str] = {
+    "style.length": "一条多长（字） · characters a bubble",
+    "style.bubbles": "一次几条 · bubbles a reply",
+    "style.punctuation": "标点占多少（%） · punctuation, per cent",
+    "style.emoji": "表情符号 · emoji a bubble",
+    "style.laughter": "笑得多长 · length of laughter",
+    "style.latin": "字母占多少（%） · Latin letters, per cent",
+    "style.final_character": "结尾的字 · final character",
+    "style.final_particle": "语气词 · final particle",
+    "style.stickers": "图和表情 · media",
+    "style.addressing": "@ 和引用 · @ and quotes",
+    "style.first_person": "怎么称自己 · first person",
+}
+PEOPLE = {
+    "me": "我 · me",
+    "persona": "分身 · persona",
+    "other": "另一个人 · another member",
+    "floor": "更早的我 · me earlier",
+}
+
+REFERENCE: tuple[tuple[str, float, float], ...] = (
+    ("参考：两个月后的我 · reference: me, two months on", 0.56, 0.58),
+    ("参考：旧话重放 · reference: replay", 0.52, 0.60),
+    ("参考：十个月后的我 · reference: me, ten months on", 0.64, 0.71),
+    ("参考：另一个人 · reference: another member", 0.75, 0.82),
+    ("参考：只靠提示的角色 · reference: prompt only, Chinese roles", 0.82, 0.85),
+    ("参考：只靠提示的 14B · reference: 14B, prompt only, English", 0.97, 0.97),
+)
+"""AUC of a judge at 500 a side, measured on several public sources: a scale, not a ranking."""
+
+
+def headline(report: Report) -> list[tuple[str, str]]:
+    """Three sentences that anybody understands, Chinese and English."""
+    mine = report.systems.get("persona", {})
+    return [*_told_apart(mine), *_to_the_point(mine), *_kept(mine)]
+
+
+def _told_apart(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
+    k90, style = mine.get("two_sample.k90"), mine.get("style.score")
+    if k90 is not None and k90.value is not None:
+        n = max(1, round(k90.value))
+        yield (
+            f"一个人大约要看 {n} 条消息，才分得出是我还是分身。" if n < 1000 else "看再多消息也很难分出是我还是分身。",
+            f"A judge needs about {n} messages to tell it from me." if n < 1000 else "A judge hardly tells it from me.",
+        )
+    elif style is not None and style.value is not None:
+        yield (
+            f"说话的样子有 {style.value:.0%} 像我自己的过去（0 是另一个人）。",
+            f"Its manner is {style.value:.0%} like my own past (0: a different friend).",
+        )
+    else:
+        yield "像不像还说不准：样本太少。", "Too little to say whether it sounds like me."
+
+
+def _to_the_point(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
+    ratio, first = mine.get("relevance.rel_ratio"), mine.get("relevance.r1")
+    if ratio is not None and ratio.value is not None:
+        yield (
+            f"答得对题的程度是我本人的 {ratio.value:.0%}。",
+            f"Its answers fit what was asked {ratio.value:.0%} as well as mine.",
+        )
+    elif first is not None and first.value is not None:
+        yield (
+            f"在一百句我说过的话里，它有 {first.value:.0%} 的时候认得出哪句是这次的回答。",
+            f"Among a hundred things I said, it picks the true answer {first.value:.0%} of the time.",
+        )
+    else:
+        yield "答得对不对题还没量。", "Whether it answers what was asked was not measured."
+
+
+def _kept(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
+    checks = [mine.get(f"leakage.{name}") for name in ("personal_data", "third_party", "cross_chat")]
+    known = [figure for figure in checks if figure is not None and figure.value is not None]
+    if not known:
+        yield "漏不漏还没量。", "Leaks were not measured."
+        return
+    leaked, n = sum(round((figure.value or 0) * figure.n) for figure in known), max(figure.n for figure in known)
+    if leaked:
+        yield (
+            f"漏了：{n} 次里有 {leaked} 处别人的话或个人信息，先别让它上线。",
+            f"It leaks: {leaked} findings in {n} replies. Don't let it speak yet.",
+        )
+    else:
+        yield (
+            f"{n} 条回复里没有漏出别人的话和个人信息（95% 把握：每百条不超过 {300 / max(1, n):.2g} 条）。",
+            f"No leak in {n} replies (95 %: no more than {300 / max(1, n):.2g} in a hundred).",
+        )
+
+
+def missing(report: Report) -> list[tuple[str, str]]:
+    """What nothing can be said of, and why: figure, sentence."""
+    return [
+        (name, figure.note)
+        for name, figure in report.systems.get("persona", {}).items()
+        if figure.status == "insufficient"
+    ]
