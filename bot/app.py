@@ -5,10 +5,13 @@ means: that is the plugins' part.
 """
 
 import importlib
+import json
 import logging
+import os
 import re
 import signal
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import nonebot
@@ -44,6 +47,7 @@ def main(knobs: Bot) -> None:
 def for_nonebot(knobs: Bot) -> dict[str, Any]:
     """What NoneBot, its adapters and our plugins read from its config."""
     values: dict[str, Any] = {
+        **_from_environment(knobs.adapters),
         "driver": "bot.driver:Driver" if knobs.port else "bot.driver:Forward",
         "host": str(host_of(knobs)),
         "superusers": owner.for_nonebot(knobs.superusers),
@@ -56,6 +60,19 @@ def for_nonebot(knobs: Bot) -> dict[str, Any]:
         values["port"] = knobs.port
     if knobs.onebot_access_token:
         values["onebot_v11_access_token"] = knobs.onebot_access_token.get_secret_value()
+    return values
+
+
+def _from_environment(adapters: Iterable[str]) -> dict[str, Any]:
+    """What other adapters are told by variables, such as TELEGRAM_BOTS: NoneBot takes those from a file only."""
+    values: dict[str, Any] = {}
+    for prefix in {f"{_package(name)}_" for name in adapters} - {"onebot_"}:
+        for name, value in os.environ.items():
+            if name.lower().startswith(prefix):
+                try:
+                    values[name.lower()] = json.loads(value)
+                except ValueError:
+                    values[name.lower()] = value
     return values
 
 
@@ -93,7 +110,11 @@ def _adapter(name: str) -> Any:
     try:
         return importlib.import_module(name).Adapter
     except (ModuleNotFoundError, AttributeError):
-        package = name.removeprefix("nonebot.adapters.").split(".")[0]
         raise MyBotError(
-            f"[bot] adapters: {name} is not installed", hint=f"pip install nonebot-adapter-{package}"
+            f"[bot] adapters: {name} is not installed", hint=f"pip install nonebot-adapter-{_package(name)}"
         ) from None
+
+
+def _package(adapter: str) -> str:
+    """What an adapter's package and its variables are called after."""
+    return adapter.removeprefix("nonebot.adapters.").split(".")[0]
