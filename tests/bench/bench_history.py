@@ -91,7 +91,7 @@ async def main(folder: Path) -> None:
 
     async def raw_recent(number: int) -> list[object]:
         rows = await raw.execute_fetchall(RECENT, (CHAT,))
-        return [(row, json.loads(row[12])) for row in rows]
+        return [(row, json.loads(row[11])) for row in rows]
 
     async def raw_author(number: int) -> list[object]:
         return list(await raw.execute_fetchall(AUTHOR, (CHAT, str(number % KEPT))))
