@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "dataset": ("training.dataset", "Dataset", "messages → data/train.jsonl, data/heldout.jsonl"),
     "remember": ("training.remember", "Remember", "messages → data/memory.db, what the bot remembers"),
     "facts": ("training.facts", "Facts", "what you confirm about yourself → data/me.toml"),
+    "summaries": ("bot.summarising", "Summaries", "a short summary of each chat, for the bot to be reminded of"),
     "pull": ("training.pull", "Pull", "fetch a base model, for training without network"),
     "plan": ("training.plan", "Train", "will it fit on this card, and what to change if not"),
     "train": ("training.sft", "Train", "dataset + base model → runs/<name>/adapter"),
@@ -40,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 def usage() -> str:
     """The help text: one line a command."""
-    rows = "\n".join(f"  mybot {word:8} {line}" for word, (_, _, line) in COMMANDS.items())
+    rows = "\n".join(f"  mybot {word:9} {line}" for word, (_, _, line) in COMMANDS.items())
     return (
         "mybot: fine-tune a 'me' on your chat records, and let it answer for you\n\n"
         f"{rows}\n\n"

@@ -222,6 +222,16 @@ class Recall:
         lines = [self._line(chat, kind, row, 0.0) for row in self._read(wanted)]
         return [line for line in lines if line.message.time < before]
 
+    def names(self) -> list[str]:
+        """The chats that have memories."""
+        return [name for name, (number, _) in self._chats.items() if self._sizes[number]]
+
+    def newest(self, chat: str, most: int) -> list[Line]:
+        """The last lines of a chat, oldest first."""
+        number, kind = self._chats[chat]
+        rows = self._rows(f"{_SELECT} WHERE line BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (*_range(number), most))
+        return [self._line(chat, kind, row, 0.0) for row in reversed(rows)]
+
     def answer(self, line: Line) -> Line | None:
         """What the other side said right after a line, if it said something soon."""
         chat, kind = line.message.chat, self._chats[line.message.chat][1]

@@ -24,6 +24,7 @@ from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.recall import Recall, key_of
 from bot.reminding import Reminding
+from bot.summaries import Summaries
 from bot.tables import messages as kept
 from config.settings import Bot
 
@@ -38,9 +39,11 @@ CHATS = 4096
 class Remembering:
     """What the bot remembers in all chats. Made by `open`, let go of by `close`."""
 
-    def __init__(self, history: History, lines: Recall | None, me: Path, facts: Facts) -> None:
+    def __init__(
+        self, history: History, lines: Recall | None, me: Path, facts: Facts, summaries: Summaries | None = None
+    ) -> None:
         self._history, self._me = history, me
-        self._reminding = Reminding(lines, facts)
+        self._reminding = Reminding(lines, facts, summaries)
         self._busy = asyncio.Lock()
         self._last: OrderedDict[str, tuple[str, tuple[Recalled, ...]]] = OrderedDict()
         """Chat → where its last prompt began, and what it was reminded of."""
@@ -50,7 +53,8 @@ class Remembering:
         """With what is there: a file that isn't is nothing remembered. InputError where one can't be read."""
         lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
         facts = Facts.load(settings.me) if settings.me.is_file() else Facts()
-        remembering = cls(history, lines, settings.me, facts)
+        summaries = Summaries(settings.summaries) if settings.summaries.is_dir() else None
+        remembering = cls(history, lines, settings.me, facts, summaries)
         history.forgets.append(remembering.forget)
         await remembering.tidy()
         return remembering
@@ -60,6 +64,12 @@ class Remembering:
         self._history.forgets.remove(self.forget)
         if self._reminding.lines is not None:
             await self._alone(self._reminding.lines.close)
+
+    @property
+    def _any(self) -> bool:
+        """Whether there is anything that could be recalled."""
+        about = self._reminding
+        return about.lines is not None or about.summaries is not None or bool(about.facts.fact)
 
     @property
     def facts(self) -> Facts:
@@ -73,7 +83,7 @@ class Remembering:
         `start` is where the chat's last prompt began: as long as the next one begins there too and is reminded of
         nothing new, it keeps its memories, and with them the beginning that an engine has read already.
         """
-        if not messages or not spec.memory or (self._reminding.lines is None and not self.facts.fact):
+        if not messages or not spec.memory or not self._any:
             return ()
         chat = messages[-1].chat
         cleared = float(self._history.setting(chat, "cleared") or "-inf")
@@ -108,7 +118,11 @@ class Remembering:
         """Delete the lines that the history deletes, imported ones too; how many went. They don't come back."""
         for known in [known for known in self._last if target.chat in ("", known)]:
             del self._last[known]
-        lines = self._reminding.lines
+        lines, summaries = self._reminding.lines, self._reminding.summaries
+        if summaries is not None:
+            # It may tell of what is forgotten: the next one is written without.
+            for chat in [target.chat] if target.chat else (lines.names() if lines is not None else ()):
+                summaries.forget(chat)
         if lines is None:
             return 0
         await self.tidy()

@@ -16,6 +16,7 @@ from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.recall import Line, Recall
+from bot.summaries import Summaries
 
 LEAST = 2.0
 """A line that fits less has nothing to do with what is talked about."""
@@ -33,6 +34,7 @@ class Reminding:
 
     lines: Recall | None = None
     facts: Facts = field(default_factory=Facts)
+    summaries: Summaries | None = None
 
     def of(
         self,
@@ -57,6 +59,9 @@ class Reminding:
             Recalled("fact", as_message(fact, chat), score)
             for fact, score in self.facts.fitting(chat.chat, weights, words, day)[:FACTS]
         ]
+        summary = self.summaries.of(chat) if self.summaries is not None else None
+        if summary is not None and not self.facts.forbidden(summary.text):
+            found.append(Recalled("summary", summary))
         if self.lines is not None and weights:
             before = min(before, messages[0].time)
             ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES)

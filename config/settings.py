@@ -156,6 +156,23 @@ class Facts(Table, env_prefix="MYBOT_FACTS_"):
     """Print the report as one JSON object."""
 
 
+class Summaries(Table, env_prefix="MYBOT_SUMMARIES_"):
+    """Let an engine write a short summary of each chat, for the bot to be reminded of. At night, from cron."""
+
+    table: ClassVar[str] = "summaries"
+
+    memory: Path = Path("data/memory.db")
+    """What is summed up: made by `mybot remember`, and what the bot has lived through since."""
+    summaries: Path = Path("data/summaries")
+    """One text file a chat, to be edited; an emptied one stays empty. What [bot] summaries names."""
+    url: str = ""
+    """An OpenAI-compatible server that writes them. Left out, [engine] url, or a worker with the persona."""
+    persona: Path | None = None
+    """The persona whose chats these are. Left out, [engine] persona."""
+    least: int = Field(default=30, ge=1)
+    """New lines of a chat, below which its summary stays as it is."""
+
+
 class Train(Table, env_prefix="MYBOT_TRAIN_"):
     """Fine-tune an adapter on data/train.jsonl (LoRA, or QLoRA with --load-in-4bit)."""
 
@@ -583,6 +600,8 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """What is remembered beyond the last lines: made by `mybot remember`; where it isn't there, nothing is."""
     me: Path = Path("data/me.toml")
     """Facts about you that the persona may use: made by `mybot facts`; where it isn't there, none."""
+    summaries: Path = Path("data/summaries")
+    """A summary of each chat: made by `mybot summaries`; where the folder isn't there, none."""
     debounce: float = Field(default=1.8, ge=0)
     """Seconds of quiet after which a burst is taken as one turn; follows each sender's own pace."""
     debounce_max: float = Field(default=10.0, ge=0)
@@ -723,6 +742,7 @@ TABLES: tuple[type[Table], ...] = (
     Dataset,
     Remember,
     Facts,
+    Summaries,
     Pull,
     Train,
     Merge,

@@ -1,5 +1,6 @@
 """The bot's memories at work: what was said is remembered, what is gone from the history is told no more."""
 
+import datetime as dt
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from bot.persona.prompt import PromptSpec
 from bot.recall import Recall
 from bot.remembering import Remembering
 from bot.runner import Runner
+from bot.summaries import Summaries
 from config.settings import Bot
 from tests.bot.test_runner import FRIEND, GROUP, OTHER_GROUP, PACE, House
 
@@ -26,7 +28,7 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = Bot(memory=folder / "memory.db", me=folder / "me.toml")
+        self.settings = Bot(memory=folder / "memory.db", me=folder / "me.toml", summaries=folder)
         self.numbers = 0
 
     async def open(self) -> "Kept":
@@ -130,7 +132,11 @@ async def test_forget_takes_imported_lines_too(kept: Kept) -> None:
     store.close()
     await kept.hear("花生酱好吃")
     assert len(await kept.asked("花生")) == 2
+    summaries = Summaries(kept.folder)
+    summaries.write(FRIEND, dt.date(2024, 3, 4), "花生是秘密")
+    assert "花生是秘密" in await kept.asked("花生")
     await kept.history.forget(FRIEND, at=time.time())
+    assert summaries.read(FRIEND) is None
     assert await kept.asked("花生") == []
     assert kept.memories.last(FRIEND) == ()
 
