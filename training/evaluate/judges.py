@@ -112,7 +112,7 @@ def by_numbers(table: Array, label: Array, folds: Sequence[tuple[Array, Array]])
     """(replies, numbers): any shape of difference in a few numbers."""
     from sklearn.ensemble import RandomForestClassifier
 
-    return _crossed(RandomForestClassifier(100, min_samples_leaf=5, random_state=0), table, label, folds)
+    return _crossed(RandomForestClassifier(60, min_samples_leaf=5, random_state=0), table, label, folds)
 
 
 def k90(auc: Any) -> Any:

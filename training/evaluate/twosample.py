@@ -122,12 +122,13 @@ def measure(
     about: dict[str, Any] = {"n": len(pairs), "sessions": len({one.session for one, _ in pairs})}
     if why := missing(about["n"], about["sessions"], LEAST, "spoken replies"):
         return Outcome({name: insufficient(why, **about) for name in ("eauc", "auc", "k90")})
-    judges, floors = dict(JUDGES), dict(prepared.floors)
+    judges = dict(JUDGES)
     if likelihoods is not None:
         judges["likelihood"] = _by_likelihood(likelihoods)
-        mine = [sample.moments[place].mine for place in prepared.places]
-        floors["likelihood"] = judged(judges["likelihood"], mine, prepared.earlier)
-    told = {name: _told(judge, floors[name], pairs, prepared, sample) for name, judge in judges.items()}
+        if "likelihood" not in prepared.floors:  # the same for every system
+            mine = [sample.moments[place].mine for place in prepared.places]
+            prepared.floors["likelihood"] = judged(judges["likelihood"], mine, prepared.earlier)
+    told = {name: _told(judge, prepared.floors[name], pairs, prepared, sample) for name, judge in judges.items()}
     worst = max(sorted(told), key=lambda name: told[name].excess)
     figures = _figures(told[worst], worst, prepared, pairs, draws, about)
     figures |= {
