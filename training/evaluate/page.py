@@ -12,13 +12,17 @@ from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Report
 
 PAGE = "report.html"
+BARS = 20
+"""Bars of a small picture at most."""
+RARE = 0.005
+"""Share below which the end of a distribution isn't drawn."""
 
 _STYLE = (
     plots.STYLE
     + """
 .big{font-size:1.25rem;line-height:1.5;margin:.5rem 0}.big small{display:block;color:var(--soft);font-size:.87rem}
 table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom}
-table.wide th:first-child{text-align:left}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
+table.wide th:first-child{text-align:left}table.wide td:first-child{white-space:nowrap;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
 .good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
 .scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
 """
@@ -112,7 +116,23 @@ def _small(picture: Picture, caption: str) -> str:
     series = _shown(picture)
     if picture.labels:
         return plots.bars([label or "–" for label in picture.labels], series, caption)
-    return plots.bars([f"{x:g}" for x in picture.x], series, caption)
+    labels, series = _coarser([f"{x:g}" for x in picture.x], series)
+    return plots.bars(labels, series, caption)
+
+
+def _coarser(
+    labels: Sequence[str], series: Mapping[str, Sequence[float]]
+) -> tuple[Sequence[str], Mapping[str, Sequence[float]]]:
+    """No more than BARS bars: neighbours are put together, and a tail that hardly anybody has is cut off."""
+    shares = [
+        max((values[n] for values in series.values() if n < len(values)), default=0.0) for n in range(len(labels))
+    ]
+    last = max((n for n, share in enumerate(shares) if share >= RARE), default=0) + 1
+    step = -(-last // BARS)
+    starts = range(0, last, step)
+    return [labels[n] for n in starts], {
+        who: [sum(values[n : n + step]) for n in starts] for who, values in series.items()
+    }
 
 
 def _shown(picture: Picture) -> dict[str, Sequence[float]]:

@@ -122,7 +122,7 @@ def ruler(marks: Sequence[Mark], low: float, high: float, caption: str) -> str:
     """Things on one line from `low` to `high`, each with its reach."""
     if not marks:
         return ""
-    wide, step, left = 640, 21, 210
+    wide, step, left = 760, 21, 320
     axis, tall = Axis(low, high), 21 * len(marks) + 30
     parts = []
     for tick in axis.ticks():

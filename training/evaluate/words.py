@@ -7,6 +7,7 @@ from training.evaluate.report import Report
 
 SYSTEMS: dict[str, str] = {
     "persona": "分身 · persona",
+    "persona_unguarded": "分身，不经过滤 · persona, no guard",
     "base": "底模 · base model",
     "base_prompt": "底模加提示 · base with a profile prompt",
     "replay": "对照：旧话重放 · control: old messages replayed",
@@ -84,7 +85,9 @@ def _told_apart(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
 
 def _to_the_point(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
     ratio, first = mine.get("relevance.rel_ratio"), mine.get("relevance.r1")
-    if ratio is not None and ratio.value is not None:
+    if ratio is not None and ratio.value is not None and ratio.value >= 1:
+        yield "答得和我本人一样对题。", "Its answers fit what was asked as well as mine do."
+    elif ratio is not None and ratio.value is not None:
         yield (
             f"答得对题的程度是我本人的 {ratio.value:.0%}。",
             f"Its answers fit what was asked {ratio.value:.0%} as well as mine.",
