@@ -59,7 +59,7 @@ class Bridge:
 
         `why` says what is known of a missing connection to QQ.
         """
-        self._settings = settings
+        self._settings, self._resumed = settings, False
         self._open.callback(self._stop_backfills)
         self._chosen = settings.personas
         self._history = history = await History.open(settings.database, keep_days=settings.keep_days)
@@ -169,7 +169,10 @@ class Bridge:
         if isinstance(account, Account) and self._settings.backfill:
             self._end_backfill(account)
             self._backfills[account.self_id] = asyncio.create_task(self._backfill(account))
-        if not self._resumed and not self.personas.paused:
+        # Another platform may be there before QQ is, and what waits on QQ would be lost.
+        waits_for_qq = bool(self._settings.onebot_v11_ws_urls or self._settings.port)
+        ready = isinstance(account, Account) or not (isinstance(account, BaseBot) and waits_for_qq)
+        if ready and not self._resumed and not self.personas.paused:
             self._resumed = True
             await self._runner.resume()
 

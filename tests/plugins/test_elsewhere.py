@@ -15,7 +15,7 @@ from nonebot.adapters.discord.config import BotInfo
 from nonebot.adapters.telegram.config import BotConfig
 from nonebug import App
 
-from bot.persona.message import Message
+from bot.persona.message import Message, Segment
 from config.settings import Bot, Engine
 
 OWNER, FRIEND, ME, BEI = 20001, 20002, 10000, 10001
@@ -342,3 +342,22 @@ async def test_a_bubble_on_qq_is_segments(app: App, tmp_path: Path, monkeypatch:
         assert await port.unsend(chat, sent)
         assert not await port.unsend(chat, "sent-abc")
         assert server.named("delete_msg") == [{"message_id": int(sent)}]
+
+
+async def test_t27_what_a_restart_left_on_qq_waits_for_qq(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nonebot.adapters.onebot.v11 import Bot as OneBot
+
+    async with opened(app, tmp_path, monkeypatch, chats=["private:20002"]) as (bridge, _, _):
+        bridge.runner.hold()
+        words = [Segment("text", "关机前问的")]
+        chat = "qq:private:20002"
+        await bridge.runner.hear(Message("41", chat, "private", int(time.time()), "20002", "泽", words))
+    knobs = {"chats": ["private:20002"], "port": 3001}
+    async with opened(app, tmp_path, monkeypatch, **knobs) as (bridge, server, context):
+        telegram_bot(context)
+        await asyncio.sleep(0.3)
+        assert not server.named("send_private_msg")
+        context.create_bot(base=OneBot, adapter=nonebot.get_adapter("OneBot V11"), self_id="10009")
+        assert (await server.until(1, "send_private_msg"))[0]["user_id"] == 20002
