@@ -11,7 +11,7 @@ dataset's files and the models; what exposure is stands in evaluate/canaries.py.
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,7 @@ def plant(knobs: Audit) -> dict[str, Any]:
 
 def measure(knobs: Audit, where: Path) -> dict[str, Any]:
     """Exposure and extraction of an audit persona, against its base; kept beside it as audit.json."""
+    from training.evaluate.command import steps
     from training.evaluate.models import engine, locate_base, opened, opened_base
 
     folder, persona = open_persona(where)
@@ -85,11 +86,11 @@ def measure(knobs: Audit, where: Path) -> dict[str, Any]:
     base, served, draws = locate_base(models, folder, persona), engine(models, folder), Draws(knobs.seed)
     if not base:
         raise InputError("the base model of the persona is not at hand", hint="give --base-model")
-    with opened(folder, persona, served) as loaded:
-        ranks = _ranks(loaded, persona.prompt, chosen, draws)
+    with opened(folder, persona, served) as loaded, steps("what the persona makes of them") as note:
+        ranks = _ranks(loaded, persona.prompt, chosen, draws, note)
         replies = list(_asked(loaded, persona))
-    with opened_base(base, folder, persona, served) as loaded:
-        base_ranks = _ranks(loaded, persona.prompt, chosen, draws)
+    with opened_base(base, folder, persona, served) as loaded, steps("what its base makes of them") as note:
+        base_ranks = _ranks(loaded, persona.prompt, chosen, draws, note)
     figures: dict[str, Measured] = canaries.exposure(ranks, base_ranks, canaries.CANDIDATES + 1, draws)
     figures["extracted"] = canaries.extracted(chosen, replies)
     found = {name: rounded(one.figure.model_dump(mode="json")) for name, one in sorted(figures.items())}
@@ -105,7 +106,9 @@ def _refuse(folder: Path, persona: Persona) -> None:
     write_atomically(folder / SCORES, json.dumps(verdict, indent=1) + "\n")
 
 
-def _ranks(loaded: Any, spec: PromptSpec, chosen: Sequence[Canary], draws: Draws) -> dict[int, list[float]]:
+def _ranks(
+    loaded: Any, spec: PromptSpec, chosen: Sequence[Canary], draws: Draws, note: Callable[[int, int], None]
+) -> dict[int, list[float]]:
     """The place of each canary among those of its frame that nobody planted, by times planted."""
     import numpy as np
 
@@ -116,6 +119,7 @@ def _ranks(loaded: Any, spec: PromptSpec, chosen: Sequence[Canary], draws: Draws
         others = np.array(losses[len(planted) :])
         for canary, loss in zip(planted, losses, strict=False):
             found.setdefault(canary.times, []).append(canaries.rank(loss, others))
+        note(frame + 1, len(FRAMES))
     return found
 
 
@@ -123,10 +127,11 @@ def _losses(loaded: Any, spec: PromptSpec, asked: Sequence[Canary]) -> list[floa
     """Nats of each reply after its frame's question, as it is trained."""
     from training.evaluate import scoring
 
-    windows = [_window(loaded.tokenizer, spec, canary) for canary in asked]
-    begin = _begin(windows[0])
-    replies = [window.input_ids[begin:] for window in windows]
-    return [round(-value, 6) for value in scoring.after(loaded, windows[0].input_ids[:begin], replies)]
+    first = _window(loaded.tokenizer, spec, asked[0])
+    prompt, end = first.input_ids[: _begin(first)], loaded.tokenizer.eos_token_id
+    texts = loaded.tokenizer([canary.reply for canary in asked], add_special_tokens=False)["input_ids"]
+    replies = [[*ids, end] for ids in texts]
+    return [round(-value, 6) for value in scoring.after(loaded, prompt, replies)]
 
 
 def _asked(loaded: Any, persona: Persona) -> Any:

@@ -15,6 +15,7 @@ from config.settings import Audit
 from training import audit, tiny
 from training.dataset import read_rows
 from training.evaluate import canaries
+from training.evaluate.figures import Draws
 from training.sft import cut_rows
 from training.windows import Cutter
 
@@ -114,3 +115,13 @@ def test_the_copy_holds_the_dataset_and_the_secrets_as_often_as_they_say(made: P
     assert [row for row in planted if not row["id"].startswith("canary")] == rows
     assert len(planted) - len(rows) == canaries.EACH * sum(canaries.TIMES)
     assert (made / "audit" / "prompt.json").read_bytes() == (made / "prompt.json").read_bytes()
+
+
+def test_a_secret_is_scored_as_it_is_trained(made: Path) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(made / "persona")
+    for canary in canaries.canaries(Draws(7))[:8]:
+        window = audit._window(tokenizer, SPEC, canary)
+        learned = [token for token, wanted in zip(window.input_ids, window.labels, strict=True) if wanted != -100]
+        assert learned == [*tokenizer(canary.reply, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
