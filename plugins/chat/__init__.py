@@ -91,12 +91,8 @@ async def meta(event: MetaEvent) -> None:
 
 
 @notice.handle()
-async def offline(event: NoticeEvent) -> None:
-    bridge.heed(event)
-
-
-@notice.handle()
 async def note(account: Account, event: NoticeEvent) -> None:
+    bridge.heed(event)
     await bridge.note(account, event)
 
 

@@ -133,7 +133,7 @@ async def test_the_owner_switches_a_chat_and_the_commands_are_no_talk(tmp_path: 
 async def test_odd_events_cost_nothing(tmp_path: Path) -> None:
     async with talking(tmp_path) as (peer, bot):
         await peer.frame("{broken")
-        await peer.event(post_type="notice", notice_type="notify", sub_type="poke", user_id=OWNER, target_id=ACCOUNT)
+        await peer.event(post_type="notice", notice_type="notify", sub_type="poke", user_id=STRANGER, target_id=ACCOUNT)
         await peer.event(post_type="notice", notice_type="group_msg_emoji_like", group_id=GROUP, likes=[{"a": 1}])
         await peer.event(post_type="message", message_type="group", message="缺很多")
         await peer.event(post_type="meta_event", meta_event_type="heartbeat", interval=30000, status={"online": True})
