@@ -67,7 +67,7 @@ class Habits:
         group = self._group(session[0], place)
         learned = place in (TRAIN, DEV)
         for seen in self._observer.see(session):
-            if group is not None:
+            if group is not None and seen.replayable:
                 group.lines.append(seen.traits)
             if seen.occasion is not None and place is not None:
                 self._occasion(seen.occasion, place)
@@ -122,16 +122,16 @@ class Habits:
 
     def in_open_loop(self) -> Behaviour:
         """The same before it is matched: right message by message, and not yet over a day."""
-        replies = len(self._bursts)
-        if replies < LEAST:
+        bursts = len(self._bursts)
+        if bursts < LEAST:
             return Behaviour(utc_offset=self._offset)
         quarter, half, most = (_quantile(self._chars, q) for q in (0.25, 0.5, 0.75))
         in_groups = max(1, self._habits["replies"])
         plain = Behaviour(
             learned=True,
-            replies=replies,
+            replies=bursts,
             chars=(quarter, half, most),
-            bubbles=round(sum(self._bursts) / replies, 3),
+            bubbles=round(sum(self._bursts) / bursts, 3),
             utc_offset=self._offset,
             asleep=night([self._hours[hour] for hour in range(24)]),
             share=self._share(),

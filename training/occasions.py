@@ -87,6 +87,11 @@ class Seen:
     burst: Burst | None
     """My reply, if this message isn't part of it."""
 
+    @property
+    def replayable(self) -> bool:
+        """Whether it may stand in a recording: what a bot or a command of mine said there was no reply of mine."""
+        return not self.traits.mine or self.message.spoken
+
 
 class Observer:
     """Goes through one chat after another. `behaviour`, if given, is asked for its chance at every occasion."""

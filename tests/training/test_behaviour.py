@@ -178,6 +178,19 @@ def test_quotes_ats_and_faces_are_counted() -> None:
     assert learned.ats == 0
 
 
+def test_what_the_bot_said_in_my_name_is_no_reply_that_is_matched() -> None:
+    log = log_of(room=Room(days=10))
+    before = habits_of(log)
+    for message in log.messages:
+        if message.mine:
+            message.flags = ("bot",)
+    after = habits_of(log)
+    chat = log.messages[0].chat
+    assert any(line.mine for line in before.groups[chat].lines)
+    assert not any(line.mine for line in after.groups[chat].lines)
+    assert not after.in_open_loop().learned
+
+
 def test_no_id_and_no_word_of_the_records_is_in_the_profile(learned: Behaviour) -> None:
     text = learned.model_dump_json()
     assert not any(f"2000{n}" in text.replace(".", "_") for n in range(8))

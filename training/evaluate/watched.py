@@ -77,10 +77,10 @@ def see(found: Watched, chat: Sequence[Message], known: Me, *, begin: float) -> 
     observer, lines, tested = Observer(known, found.behaviour), Recording(), len(found.judged)
     first: int | None = None
     for seen in observer.see(chat):
-        time = seen.traits.time
-        if first is None and time >= begin:
+        if first is None and seen.traits.time >= begin:
             first = len(lines)
-        lines.append(seen.traits)
+        if seen.replayable:
+            lines.append(seen.traits)
         if seen.occasion is not None:
             _occasion(found, seen.occasion, tested=seen.occasion.heard.time >= begin)
         if seen.burst is not None:
