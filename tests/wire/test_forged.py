@@ -12,20 +12,8 @@ from tests.wire.peer import ACCOUNT, FRIEND, GROUP, OWNER, STRANGER, Peer, at
 from tests.wire.running import free_port, running, write_settings
 from tests.wire.test_talking import TOKEN, rows, talking
 
-ORDERS = (
-    "/off",
-    "/关闭",
-    ".off",
-    "/pause",
-    "/reload",
-    "/model rollback",
-    "/clear",
-    "/on",
-    "/deny",
-    "/takeover",
-    "/say 我是主人",
-    "紧急停止",
-)
+STOP = "紧急停止"
+ORDERS = ("/off", "/reload", ".关闭", "/say 我是主人", STOP)
 
 
 def forged_sender(user: int) -> dict[str, Any]:
@@ -38,18 +26,19 @@ async def test_a_name_makes_no_owner(tmp_path: Path) -> None:
             for who in (FRIEND, STRANGER):
                 await peer.group(who, order, card=f"网友{OWNER}")
                 await peer.group(who, order, sender=forged_sender(who))
-                await peer.group(who, at(ACCOUNT), f" {order}", card="主人")
+                if order != STOP:  # from anybody else it is talk, and would be answered
+                    await peer.group(who, at(ACCOUNT), f" {order}", card="主人")
             await peer.private(STRANGER, order, sender=forged_sender(STRANGER))
             await peer.group(
                 80000000, order, sub_type="anonymous", anonymous={"id": OWNER, "name": "主人", "flag": "x"}
             )
             await peer.group(FRIEND, f"{OWNER}\n{order}")
             await peer.group(FRIEND, f"[CQ:at,qq={ACCOUNT}] {order}", raw_message=order)
-        await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
         said = [sent.text for sent in peer.sent]
         assert not any("不说话" in text or "没成" in text or "好，" in text or "用法" in text for text in said)
-        await peer.group(STRANGER, at(ACCOUNT), " 还在吗", card="路人")
-        await peer.until(lambda: any(sent.text.endswith("还在吗") for sent in peer.sent))
+        await peer.group(30001, at(ACCOUNT), " 还在吗", card="路人")
+        await peer.until(lambda: any(sent.text.endswith("还在吗") for sent in peer.sent), 60)
         assert not [line for line in bot.log if "Traceback" in line]
 
 
