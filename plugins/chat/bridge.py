@@ -6,6 +6,7 @@ looks on the wire (onebot.py), nor when the persona speaks (bot/runner.py).
 
 import asyncio
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -36,6 +37,7 @@ log = logging.getLogger("bot.chat")
 
 CHOSEN = "persona"
 """The setting of a chat that names its persona."""
+_QQ_CHAT = re.compile(rf"{QQ}:(?:group|private):[0-9]+")
 KNOWN_NAMES = 4096
 """Names of people that are kept, so that an @ can be read."""
 
@@ -300,4 +302,4 @@ class Bridge:
 def _of_qq(names: Iterable[str]) -> list[str]:
     """The chats of QQ among these, by their whole keys: a name without a platform may mean one there."""
     whole = [name if name.count(":") > 1 else f"{QQ}:{name}" for name in names]
-    return [name for name in whole if name.startswith((f"{QQ}:group:", f"{QQ}:private:")) and name[-1].isdecimal()]
+    return [name for name in whole if _QQ_CHAT.fullmatch(name)]
