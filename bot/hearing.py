@@ -151,7 +151,7 @@ class Hearing:
         history, now, chat = self.history, self.port.now(), message.chat
         quotes_me = False
         if message.reply_to and not message.mine:
-            quotes_me = await history.author(chat, message.reply_to) not in ("", OTHER)
+            quotes_me = await self._is_mine(chat, message.reply_to)
             addressed = addressed or quotes_me
         await self._meet(chat, message.sender, me)
         fresh = now - message.time <= self.state.pace.stale
@@ -170,6 +170,13 @@ class Hearing:
                 await self._keep_hush(chat)
             self._tidy(now)
         return new
+
+    async def _is_mine(self, chat: str, id: str) -> bool:  # noqa: A002
+        """Whether my account wrote this; the owner's other one may have written the owner's lines."""
+        author = await self.history.author(chat, id)
+        if author != OWNER:
+            return author not in ("", OTHER)
+        return any(message.mine for message in await self.history.some(chat, [id]))
 
     async def _meet(self, chat: str, sender: str, me: Collection[str]) -> None:
         """Know the rules of a chat, and what was said in it before, where speaking up depends on it."""
