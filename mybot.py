@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("training.score", "Score", "a persona's held-out loss and leaks"),
     "evaluate": ("training.evaluate.command", "Evaluate", "is it me, and does it leak: report.json"),
     "audit": ("training.audit", "Audit", "does training learn by heart: secrets planted in a copy"),
+    "compare": ("training.evaluate.compare", "Compare", "two personas side by side, and what the gate would say"),
     "retrain": ("training.retrain", "Retrain", "all of the above, for cron; serves it if it is no worse"),
     "chat": ("bot.console", "Chat", "talk with a persona in the terminal"),
     "web": ("bot.web", "Web", "talk with a persona in the browser"),

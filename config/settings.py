@@ -456,6 +456,58 @@ class Audit(Table, env_prefix="MYBOT_AUDIT_"):
     """Print the report as one JSON object."""
 
 
+class Compare(Table, env_prefix="MYBOT_COMPARE_"):
+    """Two personas at the same moments, paired, and what the gate would say if the first were to replace the second."""
+
+    table: ClassVar[str] = "compare"
+
+    personas: CliPositionalArg[list[Path]] = []
+    """The new one and the old one; one alone is held against its base with a prompt."""
+    data: Path = Path("data")
+    """The folder of the records."""
+    quick: bool = False
+    """Fewer replies, draws and attacks."""
+    seed: int = 7
+    """Draws the moments, the replies and the intervals."""
+    base_model: str = ""
+    """Where the base model lies, if it isn't found."""
+    runs: Path = Path("runs")
+    """Where runs are kept."""
+    device: str = "auto"
+    """As [engine] device."""
+    load_in_8bit: bool = False
+    """Measure the weights as they are served in 8 bit."""
+    load_in_4bit: bool = False
+    """Measure the weights as they are served in 4 bit."""
+    as_json: Json = False
+    """Print the comparison as one JSON object."""
+
+
+class Gate(Table, env_prefix="MYBOT_GATE_"):
+    """How much worse a new persona may be, at the upper end of the 95 % interval, for `mybot retrain` to let it serve."""
+
+    table: ClassVar[str] = "gate"
+
+    bpc: float = Field(default=0.05, ge=0)
+    """Bits a character on your replies."""
+    eauc: float = Field(default=0.03, ge=0)
+    """How much better a judge tells it from you."""
+    style: float = Field(default=0.05, ge=0)
+    """StyleScore."""
+    rel_ratio: float = Field(default=0.05, ge=0)
+    """How well its replies find what they answer, as a share of yours."""
+    ece: float = Field(default=0.02, ge=0)
+    """Calibration of when it speaks."""
+    delay_ks: float = Field(default=0.05, ge=0)
+    """Distance of its delays from yours."""
+    verbatim: float = Field(default=0.02, ge=0)
+    """Share of what it says that stands in the records, beyond your own."""
+    volume_least: float = Field(default=0.8, ge=0)
+    """It may speak so much less than you, as a share."""
+    volume_most: float = Field(default=1.25, ge=0)
+    """It may speak so much more than you, as a share."""
+
+
 class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     """From new exports to a serving persona, for cron: what did not change is not done again."""
 
@@ -476,11 +528,7 @@ class Retrain(Table, env_prefix="MYBOT_RETRAIN_"):
     personas: Path = Path("personas")
     """Where personas are kept."""
     quick: bool = False
-    """A first persona in about 20 minutes: 15 of training, and fewer held-out windows looked at."""
-    rows: int = Field(default=200, ge=1)
-    """Held-out windows that the gate looks at."""
-    generations: int = Field(default=64, ge=0)
-    """Replies that the gate searches for personal data."""
+    """A first persona in about 20 minutes: 15 of training, and fewer held-out replies looked at."""
     device: str = "auto"
     """Where the gate runs the personas, as [engine] device."""
     as_json: Json = False
@@ -750,6 +798,8 @@ TABLES: tuple[type[Table], ...] = (
     Score,
     Evaluate,
     Audit,
+    Compare,
+    Gate,
     Retrain,
     Engine,
     Bot,

@@ -1,6 +1,6 @@
 """`mybot retrain`: new exports → a sealed version that serves, if it is no worse; for cron.
 
-    import ─▶ dataset ─▶ train ─▶ merge ─▶ score new and serving ─▶ gate ─▶ current
+    import ─▶ dataset ─▶ train ─▶ merge ─▶ compare with the serving one ─▶ gate ─▶ current
 
 Each stage is the command itself in a process of its own; one whose inputs did not change since it
 last succeeded is skipped (data/retrain.json holds the hash of what each was fed). Two at once: the
@@ -23,17 +23,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from bot.persona.manifest import SCORES, Persona, make_current, version_folder, write_atomically
+from bot.persona.manifest import MANIFEST, SCORES, Persona, make_current, version_folder, write_atomically
 from config.errors import InputError, MyBotError, TrainingError
-from config.settings import ROOT, Dataset, Import, Merge, Retrain, Train, load
+from config.settings import ROOT, Dataset, Gate, Import, Merge, Retrain, Train, load
 from training import recipe
-from training.gate import Verdict, gate
 from training.report import show
 from training.sft import RUN, sha256
+from training.trained import TRAINED
 
 QUICK: dict[str, float] = {"max_minutes": 15, "eval_windows": 100}
 """Knobs of training for a first persona in about 20 minutes; the merge and the gate take the others."""
-QUICK_ROWS, QUICK_GENERATIONS = 50, 16
 
 console = Console(stderr=True, highlight=False)
 
@@ -59,22 +58,44 @@ def _stages(knobs: Retrain) -> None:
     steps = Steps(knobs.data / "retrain.json")
     version = _new_version(knobs, steps)
     serving = version_folder(knobs.personas / knobs.name)
-    scores: dict[str, Any] = {"new": _score(knobs, steps, version), "serving": None}
-    if (serving / "persona.json").is_file() and serving != version:
-        scores["serving"] = _score(knobs, steps, serving)
-    verdict = gate(scores)
-    _write_down(verdict, scores["new"], version)
-    if verdict.passed:
+    if serving == version and (kept := _scores(version).get("gate")):
+        # It serves because it has passed; held against something else it might not.
+        show("retrain", _told(version, kept, steps), as_json=knobs.as_json)
+        return
+    found = _compare(knobs, steps, version, _comparable(serving, version))
+    verdict = found["gate"]
+    passed = verdict["verdict"] == "pass"
+    _write_down(found, passed, version)
+    if passed:
         make_current(version)
-    show("retrain", _told(version, scores, verdict, steps), as_json=knobs.as_json)
-    if not verdict.passed:
-        raise Refused(f"{version.name} does not serve: {'; '.join(verdict.reasons)}", hint="the old persona serves on")
+    show("retrain", _told(version, verdict, steps), as_json=knobs.as_json)
+    if not passed:
+        needed = f"; {n} sessions would settle it" if (n := verdict["sessions_needed"]) else ""
+        why = f"{verdict['verdict']}: {'; '.join(verdict['reasons'])}{needed}"
+        raise Refused(f"{version.name} does not serve: {why}", hint="what serves now serves on; see its report.json")
 
 
-def _write_down(verdict: Verdict, scored: dict[str, Any], version: Path) -> None:
+def _comparable(serving: Path, version: Path) -> Path | None:
+    """The persona that serves, if there is one that says what it was trained on."""
+    if serving == version or not (serving / MANIFEST).is_file():
+        return None
+    if not (serving / TRAINED).is_file():
+        console.print(f"{serving.name} doesn't say what it was trained on: compared with base + prompt instead")
+        return None
+    return serving
+
+
+def _write_down(found: dict[str, Any], passed: bool, version: Path) -> None:
     """Keep the verdict beside the version, with what it was given on: an exchange by command reads it."""
-    kept = {**scored, "passed": verdict.passed, "reasons": verdict.reasons}
-    write_atomically(version / SCORES, json.dumps(kept, indent=1) + "\n")
+    verdict = found["gate"]
+    values = {name: figure["value"] for name, figure in found["systems"][0].items()}
+    kept = {"persona": found["personas"][0], "passed": passed, "reasons": verdict["reasons"], "gate": verdict}
+    write_atomically(version / SCORES, json.dumps({**kept, "figures": values}, ensure_ascii=False, indent=1) + "\n")
+
+
+def _scores(version: Path) -> dict[str, Any]:
+    path = version / SCORES
+    return json.loads(path.read_bytes()) if path.is_file() else {}
 
 
 def _new_version(knobs: Retrain, steps: "Steps") -> Path:
@@ -105,18 +126,16 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
     return version
 
 
-def _score(knobs: Retrain, steps: "Steps", version: Path) -> dict[str, Any]:
-    rows, generations = knobs.rows, knobs.generations
-    if knobs.quick:
-        rows, generations = min(rows, QUICK_ROWS), min(generations, QUICK_GENERATIONS)
-    flags = ["--data", str(knobs.data), "--rows", str(rows), "--generations", str(generations)]
-    key = [
-        Persona.load(version).hash,
-        sha256(knobs.data / "heldout.jsonl"),
-        sha256(knobs.data / "messages.jsonl"),
-        *flags,
-    ]
-    return steps.run(f"score {version.name}", key, ["score", str(version), *flags, "--device", knobs.device])
+def _compare(knobs: Retrain, steps: "Steps", version: Path, serving: Path | None) -> dict[str, Any]:
+    """The new version against the serving one, by the command of that name; alone against base + prompt."""
+    sides = [version, *([serving] if serving else [])]
+    base_model = json.loads((knobs.runs / knobs.name / RUN).read_bytes())["base_model"]
+    known = ["--base-model", base_model] if Path(base_model).is_dir() else []
+    flags = ["--data", str(knobs.data), "--runs", str(knobs.runs), *known, *(["--quick"] if knobs.quick else [])]
+    files = ("messages.jsonl", "train.jsonl", "heldout.jsonl")
+    fed = [*(Persona.load(side).hash for side in sides), *(sha256(knobs.data / name) for name in files), *flags]
+    words = ["compare", *map(str, sides), *flags, "--device", knobs.device]
+    return steps.run("compare", [*fed, load(Gate).model_dump_json()], words)
 
 
 class Steps:
@@ -186,13 +205,14 @@ def _failure(last: Sequence[str], word: str) -> tuple[str, str]:
     return error.removeprefix("error: "), hint.removeprefix("hint: ")
 
 
-def _told(version: Path, scores: dict[str, Any], verdict: Verdict, steps: Steps) -> dict[str, Any]:
-    new, serving = scores["new"], scores["serving"]
+def _told(version: Path, verdict: dict[str, Any], steps: Steps) -> dict[str, Any]:
+    losses = {name: figure["value"] for name, figure in verdict["checks"].items()}
     return {
         "version": version.name,
         "stages": steps.told,
-        "heldout_loss": new["loss"],
-        "serving_heldout_loss": serving["loss"] if serving else None,
-        "leaks": f"{new['leaks']} of {new['generations']}",
-        "serves": verdict.passed,
+        "against": verdict["against"] or "base + prompt",
+        "worse_by": losses or None,
+        "insufficient": ", ".join(verdict["insufficient"]) or None,
+        "gate": verdict["verdict"],
+        "serves": verdict["verdict"] == "pass",
     }

@@ -38,7 +38,7 @@ def main(knobs: Score) -> None:
 def _keep(path: Path, result: dict[str, Any]) -> None:
     """Write the scores beside the version. The gate's verdict on it stays: only the gate takes it back."""
     before = json.loads(path.read_bytes()) if path.is_file() else {}
-    verdict = {name: before[name] for name in ("passed", "reasons") if name in before}
+    verdict = {name: before[name] for name in ("passed", "reasons", "gate", "figures") if name in before}
     same = before.get("persona") == result["persona"]
     write_atomically(path, json.dumps({**result, **(verdict if same else {})}, indent=1) + "\n")
 

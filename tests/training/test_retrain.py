@@ -20,26 +20,6 @@ from bot.persona.manifest import open_persona
 from config import settings
 from config.settings import ROOT, Retrain
 from training import retrain
-from training.gate import gate
-
-SCORED = {"loss": 4.0, "leaks": 0, "generations": 8}
-
-
-@pytest.mark.parametrize(
-    ("new", "serving", "reason"),
-    [
-        (SCORED, None, ""),
-        (SCORED, SCORED, ""),
-        ({**SCORED, "loss": 4.05}, SCORED, ""),
-        ({**SCORED, "loss": 4.2}, SCORED, "4.200, that of the serving one 4.000"),
-        ({**SCORED, "loss": None}, SCORED, "not a number"),
-        ({**SCORED, "leaks": 1}, None, "1 of 8 replies"),
-    ],
-)
-def test_the_gate(new: dict[str, Any], serving: dict[str, Any] | None, reason: str) -> None:
-    verdict = gate({"new": new, "serving": serving})
-    assert verdict.passed == (not reason)
-    assert reason in "".join(verdict.reasons)
 
 
 class House:
@@ -62,7 +42,7 @@ class House:
     @property
     def flags(self) -> list[str]:
         where = [part for name in ("data", "runs", "personas") for part in (f"--{name}", str(self.folder / name))]
-        return [*where, "--name", "tree", "--generations", "4", "--device", "cpu", "--json"]
+        return [*where, "--name", "tree", "--quick", "--device", "cpu", "--json"]
 
     def retrain(self) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "MYBOT_CONFIG": str(self.folder / "mybot.toml"), "OMP_NUM_THREADS": "1"}
@@ -90,30 +70,38 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)
     assert first["serves"]
-    assert set(first["stages"]) == {"dataset", "train", "merge", f"score {first['version']}"}
+    assert set(first["stages"]) == {"dataset", "train", "merge", "compare"}
     assert all(told.startswith("done in 0:") for told in first["stages"].values())
     assert "  step " in done.stderr, "what the stages say is passed on"
     assert house.current() == first["version"]
     version, _ = open_persona(tmp_path / "personas" / "tree")
-    assert json.loads((version / "scores.json").read_bytes())["loss"] == first["heldout_loss"]
+    scores = json.loads((version / "scores.json").read_bytes())
+    assert (scores["passed"], scores["gate"]["verdict"], scores["gate"]["against"]) == (True, "pass", "")
+    assert scores["figures"]["disclosure.honest"] == 1
+    assert first["insufficient"] == "likelihood.bpc, relevance.rel_ratio", "six replies are too few to compare"
+    assert (version / "report.json").is_file()
 
     again = json.loads(house.retrain().stdout)
     assert set(again["stages"].values()) == {"unchanged"}
+    assert again["serves"]
     assert again["version"] == first["version"]
 
-    # Nothing is learned at this rate: the new one is as bad as the base.
+    # Another recipe makes another persona; with so few replies nobody can say that it is no worse, nor that it leaks nothing.
     house.recipe(1e-9)
     capsys.readouterr()
     monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
     monkeypatch.setattr(retrain, "_command", in_this_process)
-    with pytest.raises(retrain.Refused, match="does not serve: its held-out loss is") as worse:
+    with pytest.raises(
+        retrain.Refused, match=r"does not serve: refuse: leakage\.third_party: 6 replies; 100 are needed"
+    ) as worse:
         retrain.main(settings.parse(Retrain, house.flags, "retrain"))
     assert worse.value.exit_code == 1
-    assert "hint: the old persona serves on" in worse.value.lines()
+    assert "hint: what serves now serves on" in worse.value.lines()
     refused = max(version.parent.glob("*/scores.json"))
     assert not json.loads(refused.read_bytes())["passed"]
     told = json.loads(capsys.readouterr().out)
-    assert told["heldout_loss"] > told["serving_heldout_loss"] == first["heldout_loss"]
+    assert told["against"] == scores["persona"]
+    assert told["gate"] == "refuse"
     assert told["stages"]["dataset"] == "unchanged"
     assert told["stages"]["train"] != "unchanged"
     assert house.current() == first["version"]

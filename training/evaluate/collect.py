@@ -48,8 +48,8 @@ class Records:
     others: dict[str, list[Reply]] = field(default_factory=dict)
     members: list[Moment] = field(default_factory=list)
     """Replies of the training part and of dev, from the weeks on both sides of their border."""
-    seen: Counter[Part] = field(default_factory=Counter)
-    """Test messages that the persona was trained on, by part."""
+    seen: Counter[int] = field(default_factory=Counter)
+    """Test messages that a persona was trained on, by the place of its list."""
     theirs: list[Moment] = field(default_factory=list)
     """What somebody else said in the test part, as if it were to be said by me."""
 
@@ -74,25 +74,24 @@ def collect(data: Path, spec: PromptSpec, trained: Sequence[Trained]) -> Records
 
 
 def check(records: Records, trained: Trained) -> None:
-    """Raise Contaminated unless the test part is new to the persona, or nothing but newer data was left."""
-    if records.seen and not trained.refit:
-        number = sum(records.seen.values())
+    """Raise Contaminated where the persona of the first list has seen the test part, and wasn't refit on all there was."""
+    if records.seen[0] and not trained.refit:
         raise Contaminated(
-            f"the persona was trained on {number} of the messages it would be tested on",
+            f"the persona was trained on {records.seen[0]} of the messages it would be tested on",
             hint="test it with the dataset it was trained with, or import newer records; a refit persona needs newer ones",
-        )
-    if not records.moments:
-        raise InputError(
-            "there is no reply of yours to test with that the persona has not seen",
-            hint="import newer records and run `mybot dataset`",
         )
 
 
 def draw_sample(records: Records, wanted: int, draws: Draws, tz: str) -> tuple[Sample, list[Moment]]:
     """So many moments of the test part, a fair draw, and where it has fewer, of the chats that were held out whole.
 
-    The second is a draw of the latter alone, for what is told of them apart.
+    The second is a draw of the latter alone, for what is told of them apart. InputError where there is nothing.
     """
+    if not records.moments:
+        raise InputError(
+            "there is no reply of yours to test with that the persona has not seen",
+            hint="import newer records and run `mybot dataset`",
+        )
     test, apart = (_drawn(records.moments, part, wanted, draws) for part in TESTED)
     moments = sorted([*test, *apart[: wanted - len(test)]], key=lambda moment: _order(moment.mine))
     return Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0)), apart
@@ -147,7 +146,7 @@ class _Chat:
     def see(self, shown: list[Message], rows: dict[str, tuple[Part, int]]) -> None:
         before: deque[Message] = deque(maxlen=QUOTABLE)
         for part, session in _sessions(shown, rows, self.spec.silence):
-            new = part in TESTED and self._is_new(session, part)
+            new = part in TESTED and self._is_new(session)
             for begin, burst in _bursts(session):
                 reply = _reply(session, begin, burst, part)
                 if burst[0].kind == "group" and not burst[0].mine:
@@ -168,14 +167,13 @@ class _Chat:
             return records.moments if new else records.members if reply.part in ("train", "dev") and near else None
         return records.theirs if new and reply.part == "test" else None
 
-    def _is_new(self, session: Sequence[Message], part: Part) -> bool:
+    def _is_new(self, session: Sequence[Message]) -> bool:
         """Whether no persona has seen anything of a session, which is counted where one has."""
-        ids = [hashed(message.chat, message.id) for message in session]
-        seen = sum(any(one in trained.ids for trained in self.trained) for one in ids)
+        ids = {hashed(message.chat, message.id) for message in session}
+        seen = [len(ids & trained.ids) for trained in self.trained]
+        self.records.seen.update(dict(enumerate(seen)))
         newest = max((trained.newest for trained in self.trained if trained.refit), default=0)
-        if seen:
-            self.records.seen[part] += seen
-        return not seen and session[0].time > newest
+        return not any(seen) and session[0].time > newest
 
     def _moment(self, before: Sequence[Message], burst: Sequence[Message], reply: Reply) -> Moment:
         first = burst[0]

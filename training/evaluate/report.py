@@ -13,7 +13,7 @@ from pydantic import Field
 
 from bot.persona.manifest import write_atomically
 from config.errors import InputError
-from training.evaluate.figures import Draws, Figure, Measured, Outcome, Part, Picture, difference, rounded
+from training.evaluate.figures import Figure, Measured, Outcome, Part, Picture, difference, rounded
 
 REPORT = "report.json"
 SCHEMA = Path(__file__).with_name("report.schema.json")
@@ -108,6 +108,27 @@ class Report(Part):
         return cls.model_validate_json(path.read_bytes())
 
 
+class Comparison(Part):
+    """Two personas at the same moments, or one against its base with a prompt."""
+
+    format: Literal[1] = 1
+    seed: int
+    quick: bool
+    personas: tuple[str, ...]
+    """Their hashes; the first would take the place of the second."""
+    moments: int
+    sessions: int
+    systems: tuple[dict[str, Figure], ...]
+    """The figures of each."""
+    differences: dict[str, Figure]
+    """The first minus the second (or minus base + prompt), paired."""
+    gate: Verdict
+
+    def dumped(self) -> str:
+        """As it is printed with --json: one line, sorted and rounded."""
+        return json.dumps(rounded(self.model_dump(mode="json")), ensure_ascii=False) + "\n"
+
+
 def schema() -> str:
     """The schema as it lies in the tree; `python -m training.evaluate.report` writes it."""
     return json.dumps(Report.model_json_schema(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
@@ -145,7 +166,7 @@ def named(axes: Mapping[str, Outcome]) -> dict[str, Measured]:
     return {f"{axis}.{name}": one for axis, outcome in axes.items() for name, one in outcome.figures.items()}
 
 
-def differences(outcomes: Mapping[str, Mapping[str, Outcome]], draws: Draws) -> dict[str, dict[str, Figure]]:
+def differences(outcomes: Mapping[str, Mapping[str, Outcome]]) -> dict[str, dict[str, Figure]]:
     """The persona against the other models, in every figure that was drawn alike."""
     if "persona" not in outcomes:
         return {}

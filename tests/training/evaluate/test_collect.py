@@ -33,7 +33,7 @@ def records(data: Path, spec: PromptSpec, trained: Trained) -> Records:
 def test_moments_are_where_i_answered_in_the_held_out_sessions(data: Path, records: Records, spec: PromptSpec) -> None:
     rows = {row["id"]: row for row in read_rows(data / "heldout.jsonl") if row["split"] == "test"}
     assert {moment.mine.session for moment in records.moments} == set(rows)
-    assert not records.seen
+    assert not records.seen.total()
     said = {m.text for m in chats() if m.mine}
     for moment in records.moments:
         assert set(moment.mine.bubbles) <= said
@@ -65,6 +65,11 @@ def test_a_persona_that_has_seen_the_test_is_refused(data: Path, spec: PromptSpe
     seen = replace(trained, ids={*trained.ids, hashed(tested.chat, tested.id)})
     with pytest.raises(Contaminated, match="trained on 1 of the messages"):
         check(collect(data, spec, [seen]), seen)
+    # What only another persona has seen is no test of either, and no fault of this one.
+    both = collect(data, spec, [trained, seen])
+    check(both, trained)
+    assert tested.id not in {message.id for moment in both.moments for message in moment.messages}
+    assert len(both.moments) < len(collect(data, spec, [trained]).moments)
 
 
 def test_after_a_refit_only_newer_data_counts(data: Path, spec: PromptSpec, records: Records) -> None:
@@ -72,7 +77,7 @@ def test_after_a_refit_only_newer_data_counts(data: Path, spec: PromptSpec, reco
     for message in chats():
         everything.add(message.chat, message.id, message.time)
     with pytest.raises(InputError, match="no reply of yours to test with that the persona has not seen"):
-        check(collect(data, spec, [everything]), everything)
+        draw_sample(collect(data, spec, [everything]), 5, Draws(), "+08:00")
     border = records.moments[-4].mine
     older = Trained(refit=True)
     for message in chats():

@@ -1,0 +1,232 @@
+"""One evaluation: what is asked of whom and on what, and from there to a report.
+
+Knows the order of things: records, sample, ledger, models, axes. Each of them stands in its own module.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from bot.persona.manifest import Persona, open_persona, write_atomically
+from config.settings import Dataset, Engine, Evaluate, load
+from training.evaluate import asking, copies, disclosure, leakage, models, report
+from training.evaluate.collect import Records, check, collect, digest, draw_sample
+from training.evaluate.cost import serving_cost
+from training.evaluate.figures import Draws, Figure, Outcome
+from training.evaluate.ledger import Ledger
+from training.evaluate.outcomes import measure as measure_all
+from training.evaluate.page import PAGE, render
+from training.evaluate.report import REPORT, Data, Report, Run
+from training.evaluate.sample import Moment, Sample
+from training.evaluate.speaking import Local
+from training.sft import sha256, versions
+from training.trained import TRAINED, Trained
+
+FULL, QUICK = 500, 200
+"""Moments at which the persona is asked."""
+DRAWS, QUICK_DRAWS = 1000, 200
+
+Outcomes = dict[str, dict[str, Outcome]]
+"""System or control → axis → what was found."""
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(slots=True)
+class Work:
+    """One evaluation: what is asked of whom, and on what."""
+
+    knobs: Evaluate
+    folder: Path
+    persona: Persona
+    records: Records
+    sample: Sample
+    apart: list[Moment]
+    """Moments of the chats that were held out whole."""
+    draws: Draws
+    base: str
+    """Where the base model lies; empty where it isn't at hand."""
+    wall: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def quick(self) -> bool:
+        return self.knobs.quick
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a ledger of this evaluation belongs to."""
+        return {
+            "format": 1,
+            "persona": self.persona.hash,
+            "sample": digest([*self.sample.moments, *self.apart]),
+            "seed": self.knobs.seed,
+            "quick": self.quick,
+        }
+
+    @property
+    def ledger(self) -> Path:
+        head = self.head
+        name = f"{head['persona']}-{head['sample']}-{head['seed']}{'-quick' if self.quick else ''}.jsonl"
+        return self.knobs.data / "evaluate" / name
+
+    def asked(self, ledger: Ledger) -> asking.Asked:
+        """What is asked of the models."""
+        rng, records = self.draws.rng("asked"), self.records
+        theirs = [records.theirs[n] for n in sorted(rng.permutation(len(records.theirs))[: len(self.sample.moments)])]
+        sides = [[m for m in records.members if (m.mine.part == "train") is trained] for trained in (True, False)]
+        members = [side[n] for side in sides for n in sorted(rng.permutation(len(side))[: asking.MEMBERS])]
+        number = leakage.ATTACKS_QUICK if self.quick else leakage.ATTACKS
+        attacks = {
+            "leakage": leakage.attacks(self.sample, self.draws, number),
+            "disclosure": disclosure.attacks(self.sample, self.draws, number),
+        }
+        return asking.Asked(self.sample, self.apart, theirs, members, attacks, self.draws, self.quick, ledger)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.wall[what] = self.wall.get(what, 0.0) + time.monotonic() - begun
+
+
+def prepare(knobs: Evaluate, others: Sequence[Trained] = (), *, strict: bool = True) -> Work:
+    """Read the records and draw the sample; what `others` were trained on is no test either.
+
+    Raises Contaminated where the persona itself has seen the test part; not `strict`, it is left out.
+    """
+    folder, persona = open_persona(knobs.persona)
+    trained = Trained.of(folder, persona)
+    begun = time.monotonic()
+    records = collect(knobs.data, persona.prompt, [trained, *others])
+    if strict:
+        check(records, trained)
+    draws = Draws(knobs.seed, QUICK_DRAWS if knobs.quick else DRAWS)
+    sample, apart = draw_sample(records, QUICK if knobs.quick else FULL, draws, load(Dataset).tz)
+    work = Work(knobs, folder, persona, records, sample, apart, draws, models.locate_base(knobs, folder, persona))
+    work.wall["records"] = time.monotonic() - begun
+    return work
+
+
+def measure(work: Work) -> tuple[Outcomes, Run]:
+    """Ask the models what isn't known yet, then measure every system and control on every axis."""
+    from_ = work.knobs.as_from
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    ledger = Ledger(from_ or work.ledger, work.head, writes=from_ is None)
+    asked = work.asked(ledger)
+    try:
+        with work.timed("asking"):
+            cost = _ask(work, asked) if ledger.writes else {}
+        given = {"persona": work.persona, "folder": work.folder, "data": work.knobs.data}
+        with work.timed("measuring"), steps("measuring") as note:
+            outcomes = measure_all(asked, given, quick=work.quick, note=note)
+    finally:
+        ledger.close()
+    return outcomes, Run(started=started, wall=work.wall, cost=cost, versions=versions())
+
+
+def _ask(work: Work, asked: asking.Asked) -> dict[str, Figure]:
+    """Load each model that something is still to be asked of."""
+    engine = models.engine(work.knobs, work.folder)
+    cost: dict[str, Figure] = {}
+    seed = work.knobs.seed
+    if not asking.is_done(asked, "persona"):
+        with (
+            models.opened(work.folder, work.persona, engine) as loaded,
+            _talking(loaded, work.persona, engine) as talker,
+        ):
+            asking.ask_persona(asked, loaded, work.persona, talker, steps, seed)
+            cost = serving_cost(talker, loaded, work.sample.moments, seed)
+    if work.base and not asking.is_done(asked, "base"):
+        with (
+            models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
+            _talking(loaded, work.persona, engine) as talker,
+        ):
+            asking.ask_base(asked, loaded, work.persona, talker, steps, seed)
+    return cost
+
+
+@contextmanager
+def _talking(loaded: Any, persona: Persona, engine: Engine) -> Iterator[Local]:
+    talker = Local(loaded, persona, engine)
+    try:
+        yield talker
+    finally:
+        asyncio.run(talker.close())
+
+
+def report_of(work: Work, outcomes: Outcomes, run: Run) -> Report:
+    """What was measured, as it is written."""
+    knobs = work.knobs
+    return Report(
+        seed=knobs.seed,
+        quick=knobs.quick,
+        persona=work.persona.hash,
+        base=work.persona.model.base if work.base else "",
+        data=_data(work),
+        systems={system: _figures(axes) for system, axes in outcomes.items()},
+        differences=report.differences(outcomes),
+        pictures=report.pictures(outcomes),
+        run=run,
+    )
+
+
+def write(found: Report, folder: Path) -> None:
+    """The report, as numbers and as a page."""
+    found.write(folder / REPORT)
+    write_atomically(folder / PAGE, render(found))
+
+
+def _figures(axes: Mapping[str, Outcome]) -> dict[str, Any]:
+    return {name: one.figure for name, one in report.named(axes).items()}
+
+
+def _data(work: Work) -> Data:
+    knobs, mine = work.knobs, work.sample.mine
+    files = ("messages.jsonl", "train.jsonl", "heldout.jsonl")
+    hashes = {name: sha256(knobs.data / name) for name in files if (knobs.data / name).is_file()}
+    hashes |= {"sample": str(work.head["sample"]), TRAINED: work.persona.provenance.data.get(TRAINED, "")}
+    parts = sorted({reply.part for reply in mine if reply.part})
+    middle = {part: _middle([reply.time for reply in mine if reply.part == part]) for part in ("train", "test")}
+    earlier = [reply.time for reply in mine if reply.part == "train"][-len(work.sample.moments) :]
+    return Data(
+        hashes=hashes,
+        moments=len(work.sample.moments),
+        sessions=len({moment.mine.session for moment in work.sample.moments}),
+        members=len(work.sample.others),
+        borders={part: min(reply.time for reply in mine if reply.part == part) for part in parts},
+        replies={part: sum(reply.part == part for reply in mine) for part in parts},
+        near_copies=copies.share(work.sample, work.draws).figure,
+        gap_days=(middle["test"] - _middle(earlier)) / 86400 if earlier and middle["test"] else None,
+    )
+
+
+def _middle(times: list[int]) -> int:
+    return sorted(times)[len(times) // 2] if times else 0
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Any]:
+    """Progress with time left: a bar on a terminal, a plain line at every fifth elsewhere."""
+    if console.is_terminal:
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+        return
+    told, begun = 0, time.monotonic()
+
+    def note(done: int, of: int) -> None:
+        nonlocal told
+        fifth = 5 * done // max(1, of)
+        if fifth > told:
+            told = fifth
+            console.print(f"{what}: {done} of {of} in {time.monotonic() - begun:.0f} s")
+
+    yield note
