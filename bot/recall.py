@@ -8,7 +8,6 @@ twice, so the rank is BM25 with a term frequency of one, reckoned here. Deleting
 grams and what the file still holds of them.
 """
 
-import hashlib
 import math
 import sqlite3
 from collections import Counter, defaultdict
@@ -18,17 +17,9 @@ from heapq import nlargest
 from itertools import count
 from pathlib import Path
 
-from bot.persona.grams import grams
 from bot.persona.message import Kind, Message, Segment
-from config.errors import InputError
+from bot.recall_tables import CHAT_BITS, CHOSEN, COUNT, SELECT, key_of, mark_of, marks_over, numbers_of, opened, terms
 
-LAYOUT = 1
-CHAT_BITS = 24
-"""A line's number is its chat's number, then so many bits to count the chat's lines."""
-WAIT = 60.0
-"""Seconds to wait for another process that writes."""
-CACHE = 32_000
-"""KiB of the file that are kept in memory."""
 LOOKED_AT = 4000
 """Postings that one search may look at: the rarest grams go first."""
 K, B, USUAL = 1.2, 0.3, 10
@@ -41,23 +32,6 @@ CANDIDATES = 100
 """The best of a search, which are read and looked at closely."""
 ANSWER = 600
 """Seconds in which the next line is an answer."""
-
-_TABLES = """
-    CREATE TABLE chats (chat INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL);
-    CREATE TABLE people (person INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
-    CREATE TABLE lines (
-        line INTEGER PRIMARY KEY, time INTEGER NOT NULL, person INTEGER NOT NULL, seq INTEGER, key INTEGER NOT NULL,
-        text TEXT NOT NULL
-    );
-    CREATE UNIQUE INDEX lines_by_key ON lines (key);
-    CREATE INDEX lines_by_seq ON lines (seq) WHERE seq IS NOT NULL;
-    CREATE VIRTUAL TABLE words USING fts5(grams, content='', detail='none', columnsize=0, tokenize='ascii');
-    INSERT INTO words (words, rank) VALUES ('hashsize', 16000000);
-    CREATE TABLE forgotten (chat TEXT NOT NULL, sender TEXT NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL,
-        PRIMARY KEY (chat, sender, key));
-    CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-    PRAGMA user_version = 1;
-"""
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,6 +50,10 @@ class Recall:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._load()
+
+    def _load(self) -> None:
+        """Know the chats and people of the file."""
         self._chats: dict[str, tuple[int, Kind]] = {
             row[1]: (row[0], row[2]) for row in self._rows("SELECT * FROM chats")
         }
@@ -91,26 +69,7 @@ class Recall:
     @classmethod
     def open(cls, path: Path | None) -> "Recall":
         """The memories in this file, made if it isn't there; None: for now only. InputError where it is none."""
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        # A file without a name is gone when it is closed, and small ones never reach the disk.
-        db = sqlite3.connect(path or "", check_same_thread=False, isolation_level=None, timeout=WAIT)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            # What is deleted is written over.
-            db.execute("PRAGMA secure_delete=ON")
-            db.execute(f"PRAGMA cache_size=-{CACHE}")
-            found = db.execute("PRAGMA user_version").fetchone()[0]
-            if not found:
-                db.executescript(_TABLES)
-        except sqlite3.Error as error:
-            db.close()
-            raise InputError(f"{path}: {error}", hint="delete it and run `mybot remember` again") from None
-        if found not in (0, LAYOUT):
-            db.close()
-            raise InputError(f"{path} has another layout ({found})", hint="delete it and run `mybot remember` again")
-        return cls(db)
+        return cls(opened(path))
 
     def close(self) -> None:
         self._db.close()
@@ -132,12 +91,12 @@ class Recall:
             forgotten = self._forgotten()
             for message, seq in messages:
                 text = "".join(segment.plain() for segment in message.segments).strip()
-                if text and message.spoken and not message.bare_media and not _is_forgotten(message, forgotten):
+                if text and message.spoken and not message.bare_media and not _covered(message, forgotten):
                     self._add(message, text, seq, grown)
             self._db.executemany("UPDATE chats SET size = size + ? WHERE chat = ?", [(n, c) for c, n in grown.items()])
         except BaseException:
             self._db.execute("ROLLBACK")
-            self.__init__(self._db)
+            self._load()
             raise
         self._db.execute("COMMIT")
         return grown.total()
@@ -145,7 +104,7 @@ class Recall:
     def _look_again(self) -> None:
         """Know what another process has written meanwhile."""
         if self._rows("PRAGMA data_version")[0][0] != self._version:
-            self.__init__(self._db)
+            self._load()
 
     def _add(self, message: Message, text: str, seq: int | None, grown: Counter[int]) -> None:
         chat, number = self._next(message)
@@ -156,7 +115,7 @@ class Recall:
         grown[chat] += 1
         self._sizes[chat] += 1
         self._newest[chat] = number
-        self._db.execute("INSERT INTO words (rowid, grams) VALUES (?, ?)", (number, _terms(chat, text)))
+        self._db.execute("INSERT INTO words (rowid, grams) VALUES (?, ?)", (number, terms(chat, text)))
 
     def _next(self, message: Message) -> tuple[int, int]:
         """The number of the message's chat, and of the next line in it."""
@@ -166,8 +125,8 @@ class Recall:
             self._chats[message.chat], self._sizes[chat] = (chat, message.kind), 0
         chat = self._chats[message.chat][0]
         if chat not in self._newest:
-            newest = self._rows("SELECT max(line) FROM lines WHERE line BETWEEN ? AND ?", _range(chat))[0][0]
-            self._newest[chat] = newest or _range(chat)[0]
+            newest = self._rows("SELECT max(line) FROM lines WHERE line BETWEEN ? AND ?", numbers_of(chat))[0][0]
+            self._newest[chat] = newest or numbers_of(chat)[0]
         return chat, self._newest[chat] + 1
 
     def _person(self, message: Message) -> int:
@@ -199,7 +158,7 @@ class Recall:
         size = max(SMALL, self._sizes[chat])
         counted: list[tuple[int, str, float]] = []
         for gram, weight in question.items():
-            if found := self._rows(_COUNT, (f'"{chat}x{gram}"', LOOKED_AT + 1))[0][0]:
+            if found := self._rows(COUNT, (f'"{chat}x{gram}"', LOOKED_AT + 1))[0][0]:
                 counted.append((found, gram, weight))
         scores: defaultdict[int, float] = defaultdict(float)
         looked_at = 0
@@ -217,7 +176,7 @@ class Recall:
         if chat not in self._chats:
             return []
         number, kind = self._chats[chat]
-        first, _ = _range(number)
+        first, _ = numbers_of(number)
         wanted = sorted({first + 1 + int(place * self._sizes[number]) for place in places})
         lines = [self._line(chat, kind, row, 0.0) for row in self._read(wanted)]
         return [line for line in lines if line.message.time < before]
@@ -229,14 +188,16 @@ class Recall:
     def newest(self, chat: str, most: int) -> list[Line]:
         """The last lines of a chat, oldest first."""
         number, kind = self._chats[chat]
-        rows = self._rows(f"{_SELECT} WHERE line BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (*_range(number), most))
+        rows = self._rows(
+            f"{SELECT} WHERE line BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (*numbers_of(number), most)
+        )
         return [self._line(chat, kind, row, 0.0) for row in reversed(rows)]
 
     def answer(self, line: Line) -> Line | None:
         """What the other side said right after a line, if it said something soon."""
         chat, kind = line.message.chat, self._chats[line.message.chat][1]
-        _, last = _range(self._chats[chat][0])
-        query = f"{_SELECT} WHERE line > ? AND line <= ? ORDER BY line LIMIT 2"
+        _, last = numbers_of(self._chats[chat][0])
+        query = f"{SELECT} WHERE line > ? AND line <= ? ORDER BY line LIMIT 2"
         for row in self._rows(query, (line.number, last)):
             following = self._line(chat, kind, row, line.score)
             if not 0 <= following.message.time - line.message.time <= ANSWER:
@@ -251,20 +212,20 @@ class Recall:
         What was said up to then is not taken in again. A person's private chat goes as a chat.
         """
         self._look_again()
-        key = key_of(chat, message) if message else 0
+        key = key_of(chat, message) if message else None
         gone: list[int] = []
         for name, (number, _) in self._chats.items():
             if chat in ("", name):
                 gone += self._chosen(number, key, "" if name.endswith(f":private:{sender}") else sender)
-        self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?, ?)", (chat, sender, key, until))
+        self._db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (mark_of(chat, sender, message), until))
         self._delete(gone)
         return len(gone)
 
-    def _chosen(self, chat: int, key: int, sender: str) -> list[int]:
-        first, last = _range(chat)
+    def _chosen(self, chat: int, key: int | None, sender: str) -> list[int]:
+        first, last = numbers_of(chat)
         person = self._people.get(sender, -1) if sender else None
-        values = {"first": first, "last": last, "key": key or None, "person": person}
-        return [row[0] for row in self._rows(_CHOSEN, values)]
+        values = {"first": first, "last": last, "key": key, "person": person}
+        return [row[0] for row in self._rows(CHOSEN, values)]
 
     def followed(self) -> int:
         """Up to which number of the history its lines were taken in."""
@@ -293,7 +254,7 @@ class Recall:
             for row in self._read(lines):
                 chat = row[0] >> CHAT_BITS
                 self._db.execute(
-                    "INSERT INTO words (words, rowid, grams) VALUES ('delete', ?, ?)", (row[0], _terms(chat, row[5]))
+                    "INSERT INTO words (words, rowid, grams) VALUES ('delete', ?, ?)", (row[0], terms(chat, row[5]))
                 )
                 self._db.execute("DELETE FROM lines WHERE line = ?", (row[0],))
                 self._sizes[chat] -= 1
@@ -301,10 +262,10 @@ class Recall:
             self._db.execute("DELETE FROM people WHERE person NOT IN (SELECT person FROM lines)")
         except BaseException:
             self._db.execute("ROLLBACK")
-            self.__init__(self._db)
+            self._load()
             raise
         self._db.execute("COMMIT")
-        self.__init__(self._db)
+        self._load()
         # Until its segments are merged the index still has the grams of what was deleted.
         self.compact()
 
@@ -313,14 +274,15 @@ class Recall:
         self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _forgotten(self) -> dict[tuple[str, str, int], int]:
-        return {(row[0], row[1], row[2]): row[3] for row in self._rows("SELECT * FROM forgotten")}
+    def _forgotten(self) -> dict[int, int]:
+        """Mark → up to when."""
+        return dict(self._rows("SELECT mark, until FROM forgotten"))
 
     def _read(self, lines: Sequence[int]) -> list[tuple[int, int, int, int | None, int, str]]:
         found: list[tuple[int, int, int, int | None, int, str]] = []
         for start in range(0, len(lines), 500):
             some = lines[start : start + 500]
-            found += self._rows(f"{_SELECT} WHERE line IN ({','.join('?' * len(some))})", some)
+            found += self._rows(f"{SELECT} WHERE line IN ({','.join('?' * len(some))})", some)
         return found
 
     def _line(self, chat: str, kind: Kind, row: tuple[int, int, int, int | None, int, str], score: float) -> Line:
@@ -334,36 +296,9 @@ class Recall:
         return self._db.execute(query, values).fetchall()  # pyright: ignore[reportArgumentType]
 
 
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
-_CHOSEN = """
-    SELECT line FROM lines WHERE line BETWEEN :first AND :last
-    AND (:key IS NULL OR key = :key) AND (:person IS NULL OR person = :person)
-"""
-_SELECT = "SELECT line, time, person, seq, key, text FROM lines"
-
-
-def _range(chat: int) -> tuple[int, int]:
-    return chat << CHAT_BITS, (chat + 1 << CHAT_BITS) - 1
-
-
-def _terms(chat: int, text: str) -> str:
-    return " ".join([f"{chat}x{gram}" for gram in grams(text)])
-
-
-def key_of(chat: str, message: str) -> int:
-    """What a message is kept under, by its chat and id; never 0."""
-    digest = hashlib.blake2b(f"{chat}\n{message}".encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True) or 1
-
-
-def _is_forgotten(message: Message, forgotten: Mapping[tuple[str, str, int], int]) -> bool:
-    if not forgotten:
-        return False
-    partner = message.chat.rpartition(":private:")[2] if ":private:" in message.chat else message.sender
-    key = key_of(message.chat, message.id)
-    falls_under = [(message.chat, "", 0), (message.chat, "", key)]
-    falls_under += [(where, who, 0) for where in ("", message.chat) for who in {message.sender, partner}]
-    return any(message.time <= forgotten.get(mark, -1) for mark in falls_under)
+def _covered(message: Message, forgotten: Mapping[int, int]) -> bool:
+    """Whether a message was said before it, its person or its chat was forgotten."""
+    return bool(forgotten) and any(message.time <= forgotten.get(mark, -1) for mark in marks_over(message))
 
 
 def _different(ranked: Sequence[Line]) -> list[Line]:

@@ -22,7 +22,8 @@ from bot.persona.facts import Fact, Facts
 from bot.persona.memory import Recalled
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
-from bot.recall import Recall, key_of
+from bot.recall import Recall
+from bot.recall_tables import key_of
 from bot.reminding import Reminding
 from bot.summaries import Summaries
 from bot.tables import messages as kept
