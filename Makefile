@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test test-engines test-postgres test-gpu fuzz check bench
+.PHONY: help demo report test test-engines test-postgres test-gpu fuzz check bench
 help: ## what each verb does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(VENV)/.train ## from a chat export to a reply, on a toy model, then a chat
 	@$(BIN)/python mybot.py demo
+
+report: $(VENV)/.train ## is the demo's toy persona its person? report.html and report.json beside it
+	@$(BIN)/python mybot.py demo --no-chat >/dev/null && $(BIN)/python mybot.py evaluate data/demo/personas/xiaobei --data data/demo/data --runs data/demo/runs --quick
 
 test: $(VENV)/.dev ## the tests, on two cores
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
