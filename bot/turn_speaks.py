@@ -117,16 +117,25 @@ def _bubble_due(at: Step, turn: Turn) -> float:
 def _send(at: Step, turn: Turn) -> None:
     first, call, said = turn.begun == 0, turn.call, turn.call.kind == "said"
     moved_on = call.kind == "addressed" and (call.behind or at.chat.heard - call.place >= at.pace.quote_after)
-    quote = (call.quote or (call.ids[-1] if moved_on else None)) if first else None
+    quote, mention = call.quote if first else None, None
+    if first and moved_on:
+        quote, mention = (None, call.sender) if _mentions(at, turn) else (call.ids[-1], None)
     answers = tuple(call.ids) if first and call.kind != "join" else ()
     text = turn.bubbles.pop(0)
-    at.out.append(Send(at.key, turn.id, text, quote, answers, author=call.author))
+    at.out.append(Send(at.key, turn.id, text, quote, answers, mention, call.author))
     turn.begun += 1
     if first and not said:
         at.chat.last_call = call
         at.chat.why_said = call.why
     at.chat.in_flight, at.chat.flying = turn.id, text
     count_send(at)
+
+
+def _mentions(at: Step, turn: Turn) -> bool:
+    """Whether I @ whom I answer, as I do so often, instead of quoting (T17, T18)."""
+    habits = at.chat.rules.behaviour
+    often = habits.ats + habits.quotes
+    return often > 0 and at.draw("mention", turn.id) < habits.ats / often
 
 
 def _begin(at: Step) -> None:

@@ -144,6 +144,18 @@ def test_t13_a_busy_group_does_not_put_the_answer_off_for_ever():
     assert first - start <= stage.pace.debounce_max + 60.0 + stage.drafting
 
 
+def test_t17_whom_i_answer_is_quoted_or_mentioned_as_i_do():
+    told = []
+    for ats, quotes in ((0.0, 0.0), (0.0, 0.2), (0.2, 0.0)):
+        stage = Stage()
+        stage.tell(group("called", Behaviour(ats=ats, quotes=quotes)))
+        chatty(stage, at=True)
+        second = chatty(stage, "小鹿", at=True)
+        stage.wait()
+        told.append((stage.sends[1].quote == second, stage.sends[1].at))
+    assert told == [(True, None), (True, None), (False, "小鹿")]
+
+
 def test_t14_the_debounce_follows_the_senders_own_pace():
     stage = Stage(pace=replace(QUICK, retries=()))
     times = {}
