@@ -31,7 +31,9 @@ class Recording:
     def append(self, line: Traits) -> None:
         self._times.append(line.time)
         self._senders.append(self._names.setdefault(line.sender, len(self._names)))
-        self._flags.append(sum(getattr(line, name) << place for place, name in enumerate(_FLAGS)))
+        # In the order of _FLAGS.
+        first = line.mine | line.private << 1 | line.addressed << 2 | line.names_me << 3 | line.quotes_me << 4
+        self._flags.append(first | line.to_other << 5 | line.question << 6 | line.link << 7 | line.media << 8)
         self._chars.append(min(line.chars, 65535))
 
     def __iter__(self) -> Iterator[Traits]:

@@ -6,6 +6,7 @@ plain data of bounded size.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -205,8 +206,8 @@ def features(watch: Watch, heard: Traits, *, hour: float, weekday: float, usual:
 
 
 def _since(times: Sequence[float], begin: float) -> int:
-    return sum(time > begin for time in times)
+    return len(times) - bisect_right(times, begin)
 
 
 def _newest(times: list[float], now: float, span: float) -> list[float]:
-    return [*(time for time in times[1 - TIMES :] if time > now - span), now]
+    return [*times[max(bisect_right(times, now - span), len(times) + 1 - TIMES) :], now]
