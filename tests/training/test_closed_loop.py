@@ -17,7 +17,7 @@ from training.match import matched, shifted
 from training.recording import Recording, replies
 
 GROUP = Room(days=60)
-QUIET = Room(days=180, a_day=0.35, long=60, gap=(6.0, 1.0))
+QUIET = Room(days=120, a_day=0.35, long=60, gap=(6.0, 1.0))
 """Silent for days, then sixty quick lines."""
 
 
