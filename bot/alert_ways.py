@@ -32,7 +32,10 @@ class Undelivered(MyBotError):
 class Way(Protocol):
     """A way to the owner."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The knob that names it."""
+        ...
 
     async def send(self, text: str) -> None:
         """Deliver a text. Raises Undelivered."""

@@ -57,7 +57,7 @@ class Retention:
         until = math.inf if target.message else math.floor(at) + 1.0
         at_once = self._database.at_once
         self._forgotten[target.mark] = until
-        gone = Counter(dict.fromkeys(TABLES, 0))
+        gone: Counter[str] = Counter(dict.fromkeys(TABLES, 0))
         # A chat at a time, so that a reply elsewhere doesn't wait for all of them.
         for chat in await at_once(lambda connection: refuse(connection, target, until)):
             gone.update(await at_once(lambda connection, chat=chat: forget_in(connection, chat, target)))

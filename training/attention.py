@@ -45,7 +45,7 @@ def attend(
     longest = options["max_length_q"]
     query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
     # Older kernels know no grouped heads, nor the word for them; where there are none it isn't said.
-    grouped = {"enable_gqa": True} if key.shape[1] != query.shape[1] else {}
+    grouped: dict[str, Any] = {"enable_gqa": True} if key.shape[1] != query.shape[1] else {}
     out: Any = varlen_attn(
         query,
         key,

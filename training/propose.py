@@ -21,23 +21,21 @@ _ADVERB = r"(?:现在|一直|就|也|真的?|特别|最|很|超|超级|比较|�
 _RELATIVE = (
     r"(?:妈妈?|爸爸?|姐姐?|哥哥?|弟弟?|妹妹?|爷爷|奶奶|外公|外婆|姥姥|老婆|老公|女朋友|男朋友|对象|儿子|女儿|室友)"
 )
-_RULES: list[tuple[FactKind, re.Pattern[str]]] = [
-    (kind, re.compile(rf"(?:^|[，,。!！~～\s])({words}){_END}"))
-    for kind, words in [
-        ("work", rf"我{_ADVERB}在{_THING}{{1,12}}?(?:上班|工作|实习|上学|读书|读研|念书)"),
-        ("work", rf"我{_ADVERB}是?(?:学|做|搞|教){_THING}{{1,8}}的"),
-        ("where", rf"我{_ADVERB}?(?:家)?住(?:在)?{_THING}{{2,12}}"),
-        ("where", rf"我?(?:老家|家)在{_THING}{{2,10}}"),
-        ("where", rf"我{_ADVERB}是{_THING}{{2,6}}人"),
-        ("likes", rf"我{_ADVERB}(?:喜欢|爱吃|爱喝|爱看|爱玩|讨厌|不吃|不喝|不喜欢){_THING}{{1,10}}"),
-        ("likes", rf"我?对{_THING}{{1,6}}过敏"),
-        ("people", rf"我{_RELATIVE}(?:叫|在|是|住|喜欢|属){_THING}{{1,10}}"),
-        ("who", rf"我{_ADVERB}(?:叫|属){_THING}{{1,6}}"),
-        ("who", rf"我{_ADVERB}{_THING}{{1,3}}岁"),
-        ("who", rf"我生日(?:是|在)?{_THING}{{2,8}}"),
-        ("who", rf"我{_ADVERB}是{_THING}{{1,6}}座(?:的)?"),
-    ]
+_SHAPES: list[tuple[FactKind, str]] = [
+    ("work", rf"我{_ADVERB}在{_THING}{{1,12}}?(?:上班|工作|实习|上学|读书|读研|念书)"),
+    ("work", rf"我{_ADVERB}是?(?:学|做|搞|教){_THING}{{1,8}}的"),
+    ("where", rf"我{_ADVERB}?(?:家)?住(?:在)?{_THING}{{2,12}}"),
+    ("where", rf"我?(?:老家|家)在{_THING}{{2,10}}"),
+    ("where", rf"我{_ADVERB}是{_THING}{{2,6}}人"),
+    ("likes", rf"我{_ADVERB}(?:喜欢|爱吃|爱喝|爱看|爱玩|讨厌|不吃|不喝|不喜欢){_THING}{{1,10}}"),
+    ("likes", rf"我?对{_THING}{{1,6}}过敏"),
+    ("people", rf"我{_RELATIVE}(?:叫|在|是|住|喜欢|属){_THING}{{1,10}}"),
+    ("who", rf"我{_ADVERB}(?:叫|属){_THING}{{1,6}}"),
+    ("who", rf"我{_ADVERB}{_THING}{{1,3}}岁"),
+    ("who", rf"我生日(?:是|在)?{_THING}{{2,8}}"),
+    ("who", rf"我{_ADVERB}是{_THING}{{1,6}}座(?:的)?"),
 ]
+_RULES = [(kind, re.compile(rf"(?:^|[，,。!！~～\s])({words}){_END}")) for kind, words in _SHAPES]
 _NOT = re.compile(
     r"[?？]|吗|呢|什么|啥|谁|哪|怎|如果|要是|假如|想|觉得|以为|不是我|他|她|你|咱|这样|那样|这个|那个|一下|个屁|个头|服了|醉了|死"
 )

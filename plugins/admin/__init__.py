@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from nonebot import get_driver, require
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
-from nonebot.adapters.onebot.v11 import Bot as Account, GroupMessageEvent
+from nonebot.adapters.onebot.v11 import Event as QQEvent, GroupMessageEvent
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 from pydantic import BaseModel
 
@@ -87,8 +87,7 @@ def register(commands: Sequence[Command]) -> None:
 
 def read(account: BaseBot, event: BaseEvent) -> Line | None:
     """A command line: its words without prefix, whom it names, what it quotes."""
-    onqq = isinstance(account, Account)
-    chat = onebot.chat_of(event) if onqq else elsewhere.chat_of(account, event)
+    chat = onebot.chat_of(event) if isinstance(event, QQEvent) else elsewhere.chat_of(account, event)
     sender = elsewhere.who(event)
     if not chat or not sender:
         return None

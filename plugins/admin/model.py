@@ -106,8 +106,8 @@ def _scored(path: Path) -> list[str]:
         told.append(f"留出的话上的损失 {loss:.3f}")
     if (leaks := scores.get("leaks")) is not None:
         told.append(f"{scores.get('generations', 0)} 条生成里泄漏 {leaks} 条")
-    verdict = {True: "评分过了", False: "评分没过：" + "；".join(scores.get("reasons", []))}.get(scores.get("passed"))
-    return [*told, verdict or "没有评判过"]
+    verdicts: dict[bool | None, str] = {True: "评分过了", False: "评分没过：" + "；".join(scores.get("reasons", []))}
+    return [*told, verdicts.get(scores.get("passed"), "没有评判过")]
 
 
 def _when(moment: datetime) -> str:

@@ -188,7 +188,7 @@ def _judged(bot: Own, me: Own) -> Measured:
     mine = me.hits / me.n
     value = max(bot.hits / bot.n - mine, 1 / bot.n) if proven else 0.0
     note = f"{bot.hits} of {bot.n} replies, of mine {me.hits} of {me.n}; by {SURELY_OWN} characters {bot.sure} and {me.sure}"
-    ends = {"low": min(value, max(0.0, low - mine)), "high": max(value, high - mine)}
+    ends: dict[str, Any] = {"low": min(value, max(0.0, low - mine)), "high": max(value, high - mine)}
     return Measured(Figure(value=value, n=bot.n, floor=mine, good=NONE_AT_ALL, note=note, **ends))
 
 

@@ -47,7 +47,8 @@ def ks(one: Array, other: Array) -> float:
 
     if not len(one) or not len(other):
         return math.nan
-    return float(ks_2samp(one, other, method="asymp").statistic)
+    found: Any = ks_2samp(one, other, method="asymp")
+    return float(found.statistic)
 
 
 def spread(seconds: Array, seed: int) -> Array:

@@ -78,7 +78,8 @@ def context(moment: Moment) -> str:
 
 def _places(seen: Any, texts: Sequence[str], contexts: Sequence[str], chosen: Array) -> Array:
     """At which place each text's own context stands; those as good as it count half."""
-    likeness = _likeness(seen, texts, [[contexts[place] for place in row] for row in chosen])
+    candidates: list[list[str]] = [[contexts[int(place)] for place in row] for row in chosen]
+    likeness = _likeness(seen, texts, candidates)
     own, others = likeness[:, :1], likeness[:, 1:]
     return 1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2
 

@@ -94,8 +94,8 @@ def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) 
     """Log-probability of each reply (token ids, its end token among them) after one prompt."""
     if not _attends(loaded.model):
         windows = [Window([*prompt, *reply], [IGNORE] * len(prompt) + list(reply)) for reply in replies]
-        found = dict(nats(loaded, windows))
-        return [-math.fsum(found[place]) for place in range(len(replies))]
+        lost = dict(nats(loaded, windows))
+        return [-math.fsum(lost[place]) for place in range(len(replies))]
     found: list[float] = []
     row: list[Sequence[int]] = []
     for reply in replies:

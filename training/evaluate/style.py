@@ -126,7 +126,7 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, prep
             outcome.pictures[line.name.removesuffix("_w1")] = picture
         distance = float(line.apart(_total(counts), _total(scaled.mine), scaled.sd)[0])
         distances = line.apart(prepared.drawn @ counts, prepared.drawn @ scaled.mine, scaled.sd)
-        ends = {"floor": scaled.floor, "other": scaled.other}
+        ends: dict[str, Any] = {"floor": scaled.floor, "other": scaled.other}
         if not scaled.tells:
             dropped.append(line.name)
             outcome.figures[line.name] = insufficient("within noise: it does not tell me from others", **about, **ends)

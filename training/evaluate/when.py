@@ -98,7 +98,7 @@ def _closed(watched: Watched, draws: Draws, runs: int) -> dict[str, Measured]:
     if mine < LEAST or days < LEAST_DAYS:
         why = f"{mine} replies on {days} days in groups; {LEAST} on {LEAST_DAYS} are needed"
         return {"volume": insufficient(why, **about)}
-    drawn = draw_ratio(found.bot, found.mine, draws, "when volume")
+    drawn = draw_ratio(found.bot.tolist(), found.mine.tolist(), draws, "when volume")
     over = measured(found.over, floor=found.over_resampled, good=(None, found.over_resampled), **about)
     return {
         "volume": measured(found.ratio, drawn, good=GOOD_VOLUME, **about),

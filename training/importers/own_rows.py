@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -50,7 +50,7 @@ class Rows:
         columns = [c if self.version > 1 or c.name != "answers" else literal("").label("answers") for c in messages.c]
         return self._pages(select(*columns))
 
-    def _pages(self, query: "Select[Any]") -> Iterator[Any]:
+    def _pages(self, query: Any) -> Iterator[Any]:
         after = 0
         while page := self._all(query.where(messages.c.seq > after).order_by(messages.c.seq).limit(PAGE)):
             yield from page
@@ -86,10 +86,10 @@ class Rows:
         query = select(table.id, table.time, table.name, table.answers).where(table.chat == chat, SENT)
         return self._all(query.order_by(table.seq))
 
-    def _all(self, query: "Select[Any]") -> list[Any]:
+    def _all(self, query: Any) -> list[Any]:
         return self._loop.run_until_complete(self._fetch(query))
 
-    async def _fetch(self, query: "Select[Any]") -> list[Any]:
+    async def _fetch(self, query: Any) -> list[Any]:
         async with self._engine.connect() as connection:
             return list(await connection.execute(query))
 
