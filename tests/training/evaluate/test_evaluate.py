@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from bot.persona.prompt import PromptSpec
-from config.errors import InputError
-from config.settings import Evaluate
+from config.errors import InputError, UsageError
+from config.settings import Compare, Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, controls, leakage, models, questions
+from training.evaluate import command, compare, controls, leakage, models, questions
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
 from training.evaluate.ledger import Ledger
-from training.evaluate.report import SCHEMA, Report, schema
+from training.evaluate.report import SCHEMA, Report, Verdict, schema
 from training.evaluate.sample import Sample
 
 HEAD = {"persona": "a", "seed": 7}
@@ -149,3 +149,19 @@ def test_controls_are_what_they_say(world: Any) -> None:
 
 def test_the_schema_in_the_tree_is_the_models() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == schema(), "python -m training.evaluate.report"
+
+
+def test_two_personas_are_compared_at_the_same_moments(
+    first: Report, house: Path, data: Path, spec: PromptSpec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = evaluated_persona(house / "other", data, spec, seed=5)
+    given: dict[str, Any] = {"data": data, "base_model": str(house / "base"), "quick": True, "device": "cpu"}
+    compare.main(Compare(personas=[house / "me", other], as_json=True, **given))
+    told = json.loads(capsys.readouterr().out)
+    assert told["moments"] == first.data.moments
+    assert told["personas"] == [first.persona, told["gate"]["against"]]
+    assert told["gate"]["verdict"] == "refuse", "six replies are too few to look for leaks"
+    assert Report.read(house / "me" / "report.json").gate == Verdict.model_validate(told["gate"])
+    assert Report.read(other / "report.json").gate is None
+    with pytest.raises(UsageError, match="3 personas"):
+        compare.main(Compare(personas=[other] * 3))
