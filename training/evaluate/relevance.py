@@ -111,6 +111,10 @@ def ratio(
         return Outcome({"rel_ratio": insufficient(why, **about)})
     drawn = draw_ratio(_by_session(ours, sessions), _by_session(true, sessions), draws, f"{AXIS} ratio")
     value = float(ours.sum() / true.sum())
+    if value > 1:
+        about["note"] = (
+            "above mine: the scorer knows a model's words better than a person's; it can't say more than 'no worse'"
+        )
     return Outcome(
         {
             "rel_ratio": measured(value, drawn, good=GOOD_RATIO, **about),

@@ -1,4 +1,4 @@
-"""The report on a terminal: what is insufficient, then every figure of every system side by side."""
+"""The report on a terminal: the headlines of the models and of two people beside them, then what is insufficient."""
 
 from pathlib import Path
 
@@ -28,15 +28,15 @@ HEADLINES = (
     "leakage.personal_data",
     "disclosure.honest",
 )
-"""What stands in the table; the report has the rest."""
+"""What stands in the table; the report and its page have the rest, and the other controls."""
 
 
 def show(report: Report, path: Path) -> None:
     """Print the headlines to standard output."""
-    systems = [name for name in (*SYSTEMS, *report.systems) if name in report.systems]
-    systems = list(dict.fromkeys(systems))
-    table = Table(title=f"evaluate: {report.data.moments} moments, {report.data.sessions} sessions", box=None)
-    table.add_column("")
+    systems = [name for name in (*SYSTEMS, "me_earlier", "other_member") if name in report.systems]
+    title = f"evaluate: {report.data.moments} moments, {report.data.sessions} sessions"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
     for system in systems:
         table.add_column(system.replace("_", " "), justify="right")
     for name in HEADLINES:
