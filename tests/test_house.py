@@ -57,7 +57,7 @@ def test_what_is_heavy_is_imported_late(code: str, kept_out: str) -> None:
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     # The knobs are one flat list, and a user looks for all of them in one place.
-    assert text.count("\n") <= (800 if path.name == "settings.py" else LINES)
+    assert text.count("\n") <= (1000 if path.name == "settings.py" else LINES)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
