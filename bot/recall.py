@@ -20,7 +20,7 @@ from pathlib import Path
 from bot.persona.message import Kind, Message, Segment
 from bot.recall_tables import CHAT_BITS, CHOSEN, COUNT, SELECT, key_of, mark_of, marks_over, numbers_of, opened, terms
 
-LOOKED_AT = 4000
+LOOKED_AT = 2500
 """Postings that one search may look at: the rarest grams go first."""
 K, B, USUAL = 1.2, 0.3, 10
 """BM25: saturation, how much long lines lose, characters of a usual line."""

@@ -22,7 +22,7 @@ _LONGEST = 24
 MOST = 200
 """Grams of one text; what comes after is not looked for."""
 
-ASKED = 32
+ASKED = 24
 """Grams of a question, the last line's first."""
 EARLIER = 0.5
 """What a line before the last one counts in a question."""

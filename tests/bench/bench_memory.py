@@ -90,16 +90,17 @@ def measure(folder: Path, lines: int) -> None:
     store = Recall.open(path)
     reminding, spec = Reminding(store), PromptSpec(me="我", memory=300)
     for name, chat in (("largest chat", 0), ("other chats", None), ("a chat without memories", -1)):
-        spent = []
+        spent, busy = [], []
         for asked in range(ASKED):
             where = 1 + asked % 300 if chat is None else chat
             now = lines + 100_000
             about = [talk.message(now + place, where, talk.line()) for place in range(3)]
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), time.process_time()
             reminding.of(about, spec, now=about[-1].time)
             spent.append(time.perf_counter() - begun)
+            busy.append(time.process_time() - used)
         print(
-            f"{len(store):,}: {name}: a question takes {percentile(spent, 0.5):.2f} ms, p95 {percentile(spent, 0.95):.2f} ms, at most {max(spent) * 1000:.1f} ms",
+            f"{len(store):,}: {name}: a question takes {percentile(spent, 0.5):.2f} ms, p95 {percentile(spent, 0.95):.2f} ms, at most {max(spent) * 1000:.1f} ms; of the CPU {percentile(busy, 0.5):.2f} ms, p95 {percentile(busy, 0.95):.2f} ms",
             flush=True,
         )
     store.close()
