@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from nonebot import get_driver, require
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
 from nonebot.adapters.onebot.v11 import Event as QQEvent, GroupMessageEvent
+from nonebot.permission import Permission
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 from pydantic import BaseModel
 
@@ -69,7 +70,8 @@ def register(commands: Sequence[Command]) -> None:
     grammar = Alconna(f"re:(?:{'|'.join(heads)})", Args["rest?", AllParam], meta=about, namespace=QUIET)
     matcher = on_alconna(
         grammar,
-        rule=prefixed,
+        # Asked before any rule, so that a line without a prefix costs next to nothing.
+        permission=Permission(prefixed),
         auto_send_output=False,
         skip_for_unmatch=False,
         use_cmd_start=True,
