@@ -99,21 +99,22 @@ async def test_t29_by_another_account_the_line_is_the_owners_and_no_call_when_qu
 
 async def test_t23_a_night_call_is_answered_after_a_restart_in_the_morning_and_not_at_noon(house):
     hour = int(time.time() // 3600 + 8) % 24
+    end = -(time.time() % 3600)
     asleep = Behaviour(asleep=((hour - 2) % 24, hour))
     house.talker.persona = PERSONA.model_copy(update={"behaviour": asleep})
-    house.port.ahead = -3600.0
+    house.port.ahead = end - 1800.0
     await house.runner.set_night("", "morning")
     await house.say("醒了没", at=True)
     assert house.runner.state.chats[GROUP].why.what == "answering"
     await house.again()
     assert not house.port.sent
-    house.port.ahead = 600.0
+    house.port.ahead = end + 600.0
     await house.again()
     await house.quiet()
     assert house.port.texts() == ["好呀"]
-    house.port.ahead = -3600.0
+    house.port.ahead = end - 1800.0
     await house.say("还没醒", at=True)
-    house.port.ahead = 5 * 3600.0
+    house.port.ahead = end + 5 * 3600.0
     await house.again()
     await house.quiet()
     assert house.port.texts() == ["好呀"]
