@@ -8,6 +8,8 @@ deleted here; nor is anything from before a chat was cleared.
 """
 
 import asyncio
+import logging
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +30,8 @@ from bot.reminding import Reminding
 from bot.summaries import Summaries
 from bot.tables import messages as kept
 from config.settings import Bot
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -88,11 +92,16 @@ class Remembering:
             return ()
         chat = messages[-1].chat
         cleared = float(self._history.setting(chat, "cleared") or "-inf")
-        await self._follow()
-        found = await self._alone(lambda: self._reminding.of(messages, spec, now=now, after=cleared))
+        try:
+            await self._follow()
+            found = await self._alone(lambda: self._reminding.of(messages, spec, now=now, after=cleared))
+        except sqlite3.Error as error:
+            logger.error("nothing remembered in %s: %s", chat, error)
+            return ()
         found = await self._still_there(found)
         began, last = self._last.pop(chat, ("", ()))
-        if start and start == began and {_same(one) for one in found} <= {_same(one) for one in last}:
+        last = tuple(one for one in last if one.kind != "line" or one.message.time > cleared)
+        if start and start == began and _brings_nothing_new(found, last):
             found = await self._still_there(last)
         self._last[chat] = (start, tuple(found))
         if len(self._last) > CHATS:
@@ -105,14 +114,15 @@ class Remembering:
 
     async def remember(self, fact: Fact) -> None:
         """Add a fact, and write me.toml. What is there in the same words is replaced."""
-        others = [known for known in self.facts.fact if known.text != fact.text]
+        others = [known for known in self._written() if known.text != fact.text]
         await self._keep(Facts(fact=[*others, fact]))
 
     async def forget_facts(self, words: str) -> list[Fact]:
         """Delete the facts with these words in them, and write me.toml; which they were."""
-        gone = [fact for fact in self.facts.fact if words.strip() and words.strip() in fact.text]
+        known = self._written()
+        gone = [fact for fact in known if words.strip() and words.strip() in fact.text]
         if gone:
-            await self._keep(Facts(fact=[fact for fact in self.facts.fact if fact not in gone]))
+            await self._keep(Facts(fact=[fact for fact in known if fact not in gone]))
         return gone
 
     async def forget(self, target: Target, at: float) -> int:
@@ -171,6 +181,11 @@ class Remembering:
     async def _keep(self, facts: Facts) -> None:
         await asyncio.to_thread(facts.write, self._me)
         self._reminding.facts = facts
+        self._last.clear()
+
+    def _written(self) -> list[Fact]:
+        """The facts of the file as it is now: the owner may have edited it since."""
+        return Facts.load(self._me).fact if self._me.is_file() else []
 
     async def _alone(self, work: Callable[[], T]) -> T:
         async with self._busy:
@@ -180,6 +195,11 @@ class Remembering:
 def _take_in(lines: Recall, said: Sequence[tuple[Message, int]]) -> None:
     lines.add(said)
     lines.follow(said[-1][1])
+
+
+def _brings_nothing_new(found: Sequence[Recalled], last: Sequence[Recalled]) -> bool:
+    before, now = ({_same(one) for one in some} for some in (last, found))
+    return now <= before and not any(one.kind == "summary" and _same(one) not in now for one in last)
 
 
 def _same(one: Recalled) -> tuple[str, int, str]:

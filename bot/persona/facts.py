@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bot.persona.grams import grams
+from bot.persona.manifest import write_atomically
 from bot.persona.message import Message, Segment
 from config.errors import InputError
 
@@ -105,8 +106,7 @@ class Facts(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write them all as a file that people can edit."""
-        from bot.persona.manifest import write_atomically
-
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, HEAD + "".join(_toml(fact) for fact in self.fact))
 
     def fitting(self, chat: str, asked: Mapping[str, float], words: str, day: dt.date) -> list[tuple[Fact, float]]:

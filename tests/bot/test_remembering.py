@@ -149,6 +149,29 @@ async def test_memories_stay_while_a_talk_goes_on_and_brings_nothing_new(kept: K
     assert await kept.asked("好的", start="b") == []
 
 
+async def test_what_was_cleared_does_not_stay_because_the_talk_goes_on(kept: Kept) -> None:
+    await kept.hear("我对花生过敏")
+    assert await kept.asked("花生", start="a") == ["我对花生过敏"]
+    assert await kept.asked("花生", start="a") == ["我对花生过敏"]
+    await kept.history.clear(FRIEND, time.time() - 1)
+    assert await kept.asked("花生", start="a") == []
+
+
+async def test_a_store_that_fails_silences_nobody(kept: Kept) -> None:
+    await kept.hear("我对花生过敏")
+    lines = Recall.open(kept.settings.memory)
+    lines._db.execute("DROP TABLE words")
+    lines.close()
+    assert await kept.asked("花生") == []
+
+
+async def test_what_was_edited_by_hand_is_not_written_over(kept: Kept) -> None:
+    await kept.memories.remember(Fact(text="我在宠物店上班", kind="work"))
+    Facts(fact=[Fact(text="我属兔")]).write(kept.settings.me)
+    await kept.memories.remember(Fact(text="我住滨江", kind="where"))
+    assert [fact.text for fact in Facts.load(kept.settings.me).fact] == ["我属兔", "我住滨江"]
+
+
 async def test_facts_are_added_and_deleted_in_the_file(kept: Kept) -> None:
     await kept.memories.remember(Fact(text="我在宠物店上班", kind="work"))
     assert await kept.asked("你做什么工作的", GROUP) == ["我在宠物店上班"]
