@@ -4,9 +4,12 @@
                                                                   or taught is kept as a preference
 
 Knows the short words and what each does; doesn't know when a reply is drafted. A newer draft of a chat,
-the owner's own line there, and time make one obsolete: nothing old is ever sent by a late word.
+the owner's own line there, and time make one obsolete: nothing old is ever sent by a late word, and nothing
+that the owner can't have read. The persona's words have passed the guard before they get here; the owner's
+own are sent as they are.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +18,12 @@ from typing import Literal
 from bot.events import Propose
 from bot.history import History
 from bot.keepsakes import Draft, Outcome
-from bot.owner import private_chats
+from bot.owner import is_owner, private_chats
 from bot.persona.message import Message
 from bot.port import Port, Unsent
 from config.settings import Bot
+
+logger = logging.getLogger(__name__)
 
 Word = Literal["send", "edit", "drop", "teach"]
 
@@ -38,6 +43,10 @@ CONTEXT = 20
 """Messages before a reply that are kept with what the owner would have said."""
 SHOWN = 60
 """Characters of the answered message that the owner is shown."""
+READ = 4.0
+"""Seconds in which a bare word is still meant for the draft that a newer one has just replaced."""
+NOTES = 256
+"""Notes to the owner that are known when they are quoted."""
 MOVED_ON = 4
 """Foreign messages after the answered one from which on a sent draft quotes it."""
 
@@ -46,7 +55,7 @@ Say = Callable[..., Awaitable[bool]]
 
 @dataclass(slots=True, frozen=True)
 class Decision:
-    """What the owner says of a draft; `number` 0: of the only open one, or the newest."""
+    """What the owner says of a draft; `number` 0: of the one whose note is quoted, or of the only open one."""
 
     word: Word
     number: int
@@ -64,14 +73,20 @@ def decision(line: str) -> Decision | None:
 
 
 class Drafts:
-    """The drafts of all chats. `say` is the runner's way to say bubbles as they are."""
+    """The drafts of all chats. `say` is the runner's way to say bubbles as they are, `is_on` whether it may."""
 
-    def __init__(self, history: History, port: Port, settings: Bot, say: Say) -> None:
+    def __init__(self, history: History, port: Port, settings: Bot, say: Say, is_on: Callable[[str], bool]) -> None:
         self._history = history
         self._port = port
         self._say = say
-        self._owner = next(iter(private_chats(settings.superusers)), "")
+        self._is_on = is_on
+        self._superusers = settings.superusers
         self._lasts = settings.draft_minutes * 60
+        self._stale = settings.stale
+        self._notes: dict[tuple[str, str], int] = {}
+        """Chat and id of a note → the draft that it shows."""
+        self._replaced: dict[str, tuple[int, float]] = {}
+        """Chat → its draft that took another one's place, and when."""
 
     async def take(self, todo: Propose, author: str) -> None:
         """Keep a reply that wasn't sent; one that waits for the owner is shown to them."""
@@ -81,27 +96,43 @@ class Drafts:
             todo.chat, todo.bubbles, at=now, answers=todo.answers, persona=persona, kind=todo.kind, due=todo.at
         )
         if todo.kind == "draft":
-            await self._settle_others(todo.chat, number)
+            if await self._settle_others(todo.chat, number):
+                self._replaced[todo.chat] = number, now
             await self._show(number, todo)
 
     async def heard(self, message: Message) -> None:
         """The owner has spoken in a chat themselves: what waits there waits no more."""
         await self._settle_others(message.chat, 0)
 
+    def is_word(self, message: Message) -> bool:
+        """Whether this line may decide about a draft: an owner's, in private, and no old one."""
+        if message.mine or message.kind != "private" or self._port.now() - message.time > self._stale:
+            return False
+        return is_owner(self._superusers, message.chat, message.sender) and decision(message.text) is not None
+
     async def decided(self, message: Message) -> bool:
         """Whether this line of the owner's decides about a draft; if so, it is done."""
-        asked = decision(message.text) if message.chat == self._owner and not message.mine else None
+        asked = decision(message.text) if self.is_word(message) else None
         if asked is None:
             return False
         waiting = [draft for draft in await self._history.keepsakes.open_drafts() if draft.kind == "draft"]
-        draft = next((one for one in reversed(waiting) if asked.number in (0, one.number)), None)
-        if draft is None:
-            if not asked.number:
-                return False
-            await self._tell(f"#{asked.number} 已经不在了")
-            return True
-        await self._tell(await self._do(asked, draft))
+        number = asked.number or self._notes.get((message.chat, message.reply_to or ""), 0)
+        if not number and not waiting:
+            return False
+        if not number and len(waiting) > 1:
+            numbers = " ".join(f"#{draft.number}" for draft in waiting)
+            answer = f"在等的有 {numbers}：引用那一条，或写上编号"
+        elif not number and self._just_replaced(waiting[0]):
+            answer = f"刚换成了 #{waiting[0].number}，看过再说"
+        else:
+            draft = next((one for one in waiting if number in (0, one.number)), None)
+            answer = await self._do(asked, draft) if draft else f"#{number} 已经不在了"
+        await self._tell(message.chat, answer)
         return True
+
+    def _just_replaced(self, draft: Draft) -> bool:
+        number, at = self._replaced.get(draft.chat, (0, 0.0))
+        return number == draft.number and self._port.now() - at < READ
 
     async def _do(self, asked: Decision, draft: Draft) -> str:
         keepsakes, now = self._history.keepsakes, self._port.now()
@@ -110,6 +141,9 @@ class Drafts:
         if late and asked.word in ("send", "edit"):
             await keepsakes.settle_draft(draft.number, "expired", at=now)
             return f"#{draft.number} 太久了，没发"
+        if asked.word in ("send", "edit") and not self._is_on(draft.chat):
+            await keepsakes.settle_draft(draft.number, "superseded", at=now)
+            return f"#{draft.number} 那里已经关了，没发"
         final = draft.bubbles if asked.word == "send" else bubbles
         if not await keepsakes.settle_draft(draft.number, _OUTCOMES[asked.word], at=now, final=final):
             return f"#{draft.number} 已经处理过了"
@@ -148,10 +182,13 @@ class Drafts:
         since = recent if place is None else recent[place + 1 :]
         return draft.answers[-1] if sum(not message.mine for message in since) >= MOVED_ON else None
 
-    async def _settle_others(self, chat: str, but: int) -> None:
+    async def _settle_others(self, chat: str, but: int) -> int:
+        """Let the other drafts of a chat wait no more; how many did."""
+        settled = 0
         for draft in await self._history.keepsakes.open_drafts(chat):
             if draft.kind == "draft" and draft.number != but:
-                await self._history.keepsakes.settle_draft(draft.number, "superseded", at=self._port.now())
+                settled += await self._history.keepsakes.settle_draft(draft.number, "superseded", at=self._port.now())
+        return settled
 
     async def _show(self, number: int, todo: Propose) -> None:
         answered = await self._history.some(todo.chat, todo.answers)
@@ -160,13 +197,23 @@ class Drafts:
         where = (last.chat_name if last else "") or todo.chat.split(":", 1)[1]
         asked = f"{last.name}：{last.text[:SHOWN]}\n" if last else ""
         lines = "\n".join(f"→ {bubble}" for bubble in todo.bubbles)
-        await self._tell(f"草稿 #{number}（{where}）\n{asked}{lines}\n发 / 改 … / 丢 / 教 …（只记住不发）")
+        note = f"草稿 #{number}（{where}）\n{asked}{lines}\n发 / 改 … / 丢 / 教 …（只记住不发）"
+        # An owner on the platform of the chat hears of it first.
+        home = todo.chat.partition(":")[0] + ":"
+        owners = sorted(private_chats(self._superusers), key=lambda chat: not chat.startswith(home))
+        for owner in owners:
+            sent = await self._tell(owner, note)
+            if sent is not None:
+                self._notes[owner, sent] = number
+                if len(self._notes) > NOTES:
+                    del self._notes[next(iter(self._notes))]
+                return
+        logger.warning("draft #%d waits, and no owner could be shown it", number)
 
-    async def _tell(self, text: str) -> None:
-        if not self._owner:
-            return
+    async def _tell(self, owner: str, text: str) -> str | None:
+        """The id of what an owner was told; None where the platform refused it."""
         try:
-            await self._port.send(self._owner, text, None)
-        except Unsent:
-            # The draft stays open; the log has the platform's own line.
-            return
+            return await self._port.send(owner, text, None)
+        except Unsent as error:
+            logger.warning("an owner was not told of a draft: %s", error)
+            return None

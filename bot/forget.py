@@ -94,7 +94,7 @@ async def refuse(connection: AsyncConnection, target: Target, before: float) -> 
     """From now on let nothing of it come back that is older than that; the chats to `forget_in`."""
     mark = insert_over(connection.dialect.name, forgotten, ("what",))
     await connection.execute(mark, {"what": target.mark, "before": before})
-    return await _chats(connection, target)
+    return await chats_of(connection, target)
 
 
 async def purge(connection: AsyncConnection, before: float) -> list[str]:
@@ -113,7 +113,7 @@ async def drop_idle_labels(connection: AsyncConnection, chat: str) -> None:
     await _delete(connection, labels, (labels.c.chat == chat) & labels.c.sender.not_in(speakers))
 
 
-async def _chats(connection: AsyncConnection, target: Target) -> list[str]:
+async def chats_of(connection: AsyncConnection, target: Target) -> list[str]:
     """Where there may be something of it."""
     if target.chat:
         return [target.chat]

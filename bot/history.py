@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from bot.database import Database, storable
-from bot.forget import PERSONAL, Target
+from bot.forget import PERSONAL, Target, chats_of
 from bot.keepsakes import Keepsakes
 from bot.persona.message import Message, Segment, encoded
 from bot.retention import Retention
@@ -249,6 +249,10 @@ class History:
         for tell in self.forgets:
             await tell(target, at)
         return gone
+
+    async def chats_of(self, sender: str) -> list[str]:
+        """Where there is something of a person, on whatever platform."""
+        return await self.database.at_once(lambda connection: chats_of(connection, Target(sender=sender)))
 
     async def flush(self) -> None:
         """Write what has gathered."""

@@ -29,6 +29,12 @@ def is_owner(superusers: Iterable[str], chat: str, sender: str) -> bool:
     return any(home(one) == (platform, sender) for one in superusers)
 
 
+def account(chat: str, sender: str) -> str:
+    """Who speaks in a chat, as one is known everywhere: a bare number on QQ, `telegram:123` elsewhere."""
+    platform = chat.partition(":")[0]
+    return sender if platform == QQ else f"{platform}:{sender}"
+
+
 def private_chats(superusers: Iterable[str]) -> list[str]:
     """The owner's chats with the bot, where a chat is known by its partner's id."""
     return [":".join((platform, "private", account)) for platform, account in map(home, superusers)]

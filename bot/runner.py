@@ -4,16 +4,19 @@ Whatever changes what holds in a chat is kept over restarts. Doesn't know who ma
 command is written; what is heard and what comes of it is in bot/hearing.py.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bot import wishes
+from bot.bystanders import Wish
 from bot.drafts import Drafts
 from bot.engine.wire import Talker
 from bot.errands import Tells
 from bot.events import Blocked, Cleared, Halted, Hushed, Retry, Ruled, Said, Stopped
 from bot.hearing import Hearing, Status
-from bot.history import OWNER, History
+from bot.history import OTHER, OWNER, History
+from bot.owner import account
 from bot.persona.message import Message
 from bot.port import Port
 from bot.remembering import Remembering
@@ -26,6 +29,8 @@ from config.settings import Bot
 
 LOOKED_BACK = 40
 """Messages among which my last reply is looked for."""
+ORDERS = 1024
+"""Lines that ordered something of which a copy is known."""
 ONE_REPLY = 180.0
 """Seconds between two bubbles of one reply, at most."""
 
@@ -61,7 +66,9 @@ class Runner(Hearing):
         alerts: Tells | None = None,
         remembering: Remembering | None = None,
     ) -> None:
-        self.drafts = Drafts(history, port, settings, self.say)
+        self.drafts = Drafts(history, port, settings, self.say, self.is_on)
+        self._orders: dict[tuple[str, str], None] = {}
+        """Lines that ordered something, by chat and id; the newest ones."""
         super().__init__(
             talker,
             history,
@@ -79,7 +86,7 @@ class Runner(Hearing):
         self, message: Message, *, addressed: bool = False, chat_name: str = "", me: Collection[str] = ()
     ) -> bool:
         """Take in a message, or do what it orders by itself: such a line is not kept."""
-        if self.standing.allowed(message.chat, message.sender) and await self._ordered(message):
+        if await self._ordered(message, me):
             return False
         new = await super().hear(message, addressed=addressed, chat_name=chat_name, me=me)
         if new and self.standing.mode(message.chat) == "draft" and self._owners(message):
@@ -89,20 +96,56 @@ class Runner(Hearing):
     def _owners(self, message: Message) -> bool:
         return message.mine or (message.kind == "group" and self.standing.is_owner(message.chat, message.sender))
 
-    async def _ordered(self, message: Message) -> bool:
-        alerts = self.errands.alerts
+    async def _ordered(self, message: Message, me: Collection[str]) -> bool:
+        """Do what a line orders; False where it orders nothing. The stop word holds in any chat."""
+        if (message.chat, message.id) in self._orders:
+            return True
         if wishes.stops(message, self.standing, self.settings.stop_word):
-            await self.stop_all()
-            await wishes.acknowledge(self.port, message)
-            if alerts is not None:
-                await alerts.tell("halted", "急停了，哪里都不说话，/resume 才继续")
+            self._once(message)
+            await self._emergency(message)
             return True
-        if await self.drafts.decided(message):
+        if not self.standing.allowed(message.chat, message.sender):
+            return False
+        if self.drafts.is_word(message):
+            self._once(message)
+            return await self.drafts.decided(message)
+        asked = wishes.asked(message, self.standing)
+        if asked is None or await self._to_other(message, me):
+            return False
+        self._once(message)
+        await self._grant(message, asked)
+        return True
+
+    def _once(self, message: Message) -> None:
+        """A copy of it, which may come at any time, orders nothing again."""
+        self._orders[message.chat, message.id] = None
+        if len(self._orders) > ORDERS:
+            del self._orders[next(iter(self._orders))]
+
+    async def _emergency(self, message: Message) -> None:
+        await self.stop_all()
+        await wishes.acknowledge(self.port, message)
+        if self.errands.alerts is not None:
+            await self.errands.alerts.tell("halted", "急停了，哪里都不说话，/resume 才继续")
+
+    async def _grant(self, message: Message, asked: Wish) -> None:
+        who = account(message.chat, message.sender)
+        if asked == "forget":
+            await self.forget(message.chat, sender=message.sender)
+            await wishes.forgotten(message, self.history, self.port, self.errands.alerts)
+        else:
+            await self.standing.unwanted(who, asked == "ignore")
+            self.feed(Blocked(self.standing.barred, self.state.bots))
+        await wishes.acknowledge(self.port, message)
+
+    async def _to_other(self, message: Message, me: Collection[str]) -> bool:
+        """Whether somebody in a group says it to somebody else."""
+        if message.kind == "private":
+            return False
+        if any(segment.type == "at" and segment.id not in me for segment in message.segments):
             return True
-        barred = await wishes.granted(message, self.standing, self.history, self.port, alerts)
-        if barred is not None:
-            self.feed(Blocked(frozenset(barred), self.state.bots))
-        return barred is not None
+        quoted = message.reply_to
+        return bool(quoted) and await self.history.author(message.chat, quoted or "") in ("", OTHER)
 
     async def set_mode(self, chat: str, mode: Mode) -> None:
         """What the chat gets from now on; stronger than the settings."""
@@ -159,8 +202,36 @@ class Runner(Hearing):
         self.feed(Cleared(chat))
         await self.history.clear(chat, self.port.now())
 
+    async def forget(self, chat: str, *, sender: str = "", message: str = "", everywhere: bool = False) -> Counter[str]:
+        """Delete a chat, a person there (`everywhere`: on that platform), or one message; how much, by table.
+
+        Nothing of it that is under way is said any more.
+        """
+        if message:
+            await self.recall(chat, message)
+        elif sender:
+            # Whoever gets no answer has nothing under way.
+            one = account(chat, sender)
+            self.feed(Blocked(self.standing.barred | {one}, self.state.bots))
+            self.feed(Blocked(self.standing.barred, self.state.bots))
+        else:
+            await self.stop(chat)
+        await self.errands.echoes(chat)
+        at, platform = self.port.now(), chat.partition(":")[0]
+        if not everywhere:
+            return Counter(await self.history.forget(chat, sender=sender, message=message, at=at))
+        chats = await self.history.chats_of(sender)
+        if all(known.startswith(f"{platform}:") for known in chats):
+            return Counter(await self.history.forget(sender=sender, at=at))
+        # The same number elsewhere is somebody else.
+        gone: Counter[str] = Counter()
+        for known in chats:
+            if known.startswith(f"{platform}:"):
+                gone.update(await self.history.forget(known, sender=sender, at=at))
+        return gone
+
     async def block(self, who: str) -> None:
-        """Answer this account nowhere any more."""
+        """Answer this account (as owner.account names it) nowhere any more."""
         await self._block(who, True)
 
     async def unblock(self, who: str) -> None:
@@ -185,9 +256,17 @@ class Runner(Hearing):
 
     async def undo(self, chat: str) -> int:
         """Take back my last reply; how many bubbles the platform took back. No prompt shows it again."""
+        await self._halt_there(chat)
+        return await self._take_back(chat, await self._last_reply(chat))
+
+    async def _halt_there(self, chat: str) -> None:
+        """Nothing more is said there, and what was on its way has arrived."""
         await self.stop(chat)
+        await self.errands.echoes(chat)
+
+    async def _take_back(self, chat: str, reply: list[Message]) -> int:
         taken = 0
-        for message in await self._last_reply(chat):
+        for message in reply:
             taken += await self.port.unsend(chat, message.id)
             self.history.recall(chat, message.id)
         return taken
@@ -207,13 +286,18 @@ class Runner(Hearing):
         return True
 
     async def retry(self, chat: str) -> bool:
-        """Take back my last reply and say it anew; whether that was begun."""
-        await self.undo(chat)
-        recent = await self.history.recent(chat, LOOKED_BACK)
-        last = next((message for message in reversed(recent) if not message.mine), None)
-        if last is None:
+        """Say my last reply anew, and take it back if it is still there; whether that was begun."""
+        await self._halt_there(chat)
+        known, recent = self.state.chats.get(chat), await self.history.recent(chat, LOOKED_BACK)
+        last = known.last_call if known else None
+        asked = [place for place, one in enumerate(recent) if (one.id in last.ids if last else not one.mine)]
+        if not asked:
             return False
-        self.feed(Retry(chat, last.id, last.sender))
+        reply = await self._last_reply(chat)
+        # What was said before that call answered another one: after `undo` it is all that is left.
+        if reply and recent.index(reply[-1]) > asked[-1]:
+            await self._take_back(chat, reply)
+        self.feed(Retry(chat, recent[asked[-1]].id, recent[asked[-1]].sender))
         return self._under_way(chat)
 
     def why(self, chat: str) -> str:
@@ -254,7 +338,11 @@ class Runner(Hearing):
         found: list[Message] = []
         recent = await self.history.recent(chat, LOOKED_BACK)
         if quoted:
-            place = next((n for n, message in enumerate(recent) if message.id == quoted), -1)
+            place = next((n for n, message in enumerate(recent) if message.id == quoted and message.mine), -1)
+            while 0 <= place < len(recent) - 1 and recent[place + 1].mine:
+                if recent[place + 1].time - recent[place].time > ONE_REPLY:
+                    break
+                place += 1
             recent = recent[: place + 1]
         for message in reversed(recent):
             if not found and not message.mine:

@@ -51,6 +51,10 @@ class Standing:
         mode = self._history.setting(chat, "mode")
         return self._by_settings(chat, sender) or bool(mode and mode != "off")
 
+    def denied(self, chat: str) -> bool:
+        """Whether the owner ordered that nothing of it is kept."""
+        return self._history.setting(chat, "allowed") == "0"
+
     def mode(self, chat: str, sender: str = "") -> Mode:
         """What this chat gets: by command, else by the settings."""
         if not self.allowed(chat, sender):
@@ -108,7 +112,7 @@ class Standing:
 
     @property
     def blocked(self) -> frozenset[str]:
-        """Whom the owner lets have no answer anywhere."""
+        """Whom the owner lets have no answer anywhere, as owner.account names them."""
         return self._people("blocked")
 
     @property

@@ -103,7 +103,7 @@ def _refusal(at: Step, event: Heard) -> What:
     """Why a message that wants an answer gets none."""
     if silent := at.silent:
         return silent
-    if event.sender in at.state.blocked:
+    if at.blocks(event.sender):
         return "blocked"
     if is_bot(at, event):
         return "bot"
@@ -245,7 +245,7 @@ def _stays_out(at: Step, event: Heard) -> What:
     chat = at.chat
     if silent := at.silent:
         return silent
-    if event.sender in at.state.blocked:
+    if at.blocks(event.sender):
         return "blocked"
     if is_bot(at, event) or event.traits is None:
         return "bot"

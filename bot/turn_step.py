@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from bot.events import Action, Cancel, Outcome, Propose, Settle
+from bot.owner import account
 from bot.turn_state import Call, Chat, Limit, Pace, State, What, Why
 
 _RANGE = float(1 << 64)
@@ -40,6 +41,10 @@ class Step:
         if chat.hushed_until > self.now:
             return "owner" if chat.hushed_by == "owner" else "hushed"
         return ""
+
+    def blocks(self, sender: str) -> bool:
+        """Whether somebody of this chat gets no answer; the same number on another platform is somebody else."""
+        return account(self.key, sender) in self.state.blocked
 
     @property
     def proposing(self) -> bool:

@@ -112,14 +112,18 @@ def _everywhere(state: State, event: Event, now: float) -> list[Action]:
 
 
 def _drop_unanswerable(at: Step) -> None:
-    barred, turn = at.state.blocked | at.state.bots, at.chat.turn
-    if turn is not None and turn.call.sender in barred:
+    turn = at.chat.turn
+    if turn is not None and _barred(at, turn.call):
         at.drop_turn()
         if not turn.begun:
             at.settle(turn.call, "off")
-    for call in [call for call in at.chat.calls if call.sender in barred]:
+    for call in [call for call in at.chat.calls if _barred(at, call)]:
         at.chat.calls.remove(call)
         at.settle(call, "off")
+
+
+def _barred(at: Step, call: Call) -> bool:
+    return at.blocks(call.sender) or call.sender in at.state.bots
 
 
 def _before(at: Step, event: Before) -> None:
@@ -188,8 +192,7 @@ def _retry(at: Step, event: Retry) -> None:
     if last is None and not event.id:
         return
     kept = last or Call(event.sender, [event.id], 0, 0, 0, at.chat.heard)
-    barred = kept.sender in at.state.blocked | at.state.bots
-    if barred or (kept.kind == "join" and not at.chat.joining):
+    if _barred(at, kept) or (kept.kind == "join" and not at.chat.joining):
         return
     call = replace(kept, ids=[*kept.ids], first=at.now, last=at.now, due=at.now, restarts=0, retries=0)
     call.speak_at = call.waits_until = at.now

@@ -5,9 +5,8 @@ acknowledged by a reaction where the platform has one, never by talk, and are no
 """
 
 import logging
-from collections.abc import Collection
 
-from bot.bystanders import is_stop, wish
+from bot.bystanders import Wish, is_stop, wish
 from bot.errands import Tells
 from bot.history import History
 from bot.persona.message import Message
@@ -17,24 +16,18 @@ from bot.standing import Standing
 logger = logging.getLogger(__name__)
 
 
-async def granted(
-    message: Message, standing: Standing, history: History, port: Port, alerts: Tells | None
-) -> Collection[str] | None:
-    """Grant what a bystander asks for; None where the line asks for nothing, else who gets no answer from now on."""
-    asked = wish(message)
-    if asked is None or standing.is_owner(message.chat, message.sender):
-        return None
+def asked(message: Message, standing: Standing) -> Wish | None:
+    """What a bystander asks of the bot; the owner has commands for that."""
+    return None if standing.is_owner(message.chat, message.sender) else wish(message)
+
+
+async def forgotten(message: Message, history: History, port: Port, alerts: Tells | None) -> None:
+    """Note that somebody wanted to be forgotten, and tell the owner, who has the records."""
     who = message.sender
-    if asked == "forget":
-        await history.forget(message.chat, sender=who, at=port.now())
-        await history.keepsakes.set_consent(message.chat, who, "no", at=port.now())
-        if alerts is not None:
-            told = f"{who} 在 {message.chat} 里要求忘掉他：这里的记录删了，训练用的原始记录请你自己删"
-            await alerts.tell(f"forget {message.chat} {who}", told)
-    else:
-        await standing.unwanted(who, asked == "ignore")
-    await acknowledge(port, message)
-    return standing.barred
+    await history.keepsakes.set_consent(message.chat, who, "no", at=port.now())
+    if alerts is not None:
+        told = f"{who} 在 {message.chat} 里要求忘掉他：这里的记录删了，训练用的原始记录请你自己删"
+        await alerts.tell(f"forget {message.chat} {who}", told)
 
 
 def stops(message: Message, standing: Standing, word: str) -> bool:

@@ -88,7 +88,10 @@ async def _pairs(knobs: Shadow) -> list[Pair]:
 
 async def _lines(history: History, chat: str, since: float) -> list[Line]:
     table = messages.c
-    query = select(table.at, table.author, table.segments).where(table.chat == chat, table.at >= since)
+    query = select(table.at, table.author, table.segments).where(
+        # What the bot said before it was in the shadow is nobody's line.
+        *(table.chat == chat, table.at >= since, table.author.not_like("persona:%"), table.recalled.is_(False))
+    )
     rows = await history.database.read(query.order_by(table.at, table.seq))
     texts = ("".join(Segment(**segment).plain() for segment in json.loads(row.segments)) for row in rows)
     return [Line(row.at, row.author == OWNER, text) for row, text in zip(rows, texts, strict=True)]
@@ -142,7 +145,11 @@ def figures(pairs: Sequence[Pair]) -> dict[str, object]:
     drafted = [pair for pair in pairs if pair.draft]
     spoken = [pair for pair in pairs if pair.run]
     both = [pair for pair in drafted if pair.run]
-    late = [pair.waited - pair.run.waited for pair in both if pair.run and pair.run.waited and pair.waited is not None]
+    late = [
+        pair.waited - pair.run.waited
+        for pair in both
+        if pair.run and pair.run.waited is not None and pair.waited is not None
+    ]
     alike = [likeness(pair.draft.bubbles, pair.run.lines) for pair in both if pair.draft and pair.run]
     worded = [value for value in alike if value is not None]
     return {

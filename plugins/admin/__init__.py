@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from nonebot import get_driver, require
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
-from nonebot.adapters.onebot.v11 import Event as QQEvent, GroupMessageEvent
+from nonebot.adapters.onebot.v11 import Event as QQEvent, GroupMessageEvent, MessageEvent
 from nonebot.permission import Permission
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ require("plugins.chat")
 
 from arclet.alconna import Alconna, AllParam, Args, CommandMeta, Namespace, config  # noqa: E402
 from nonebot_plugin_alconna import At, Reply, Text, UniMessage, on_alconna  # noqa: E402
+from nonebot_plugin_alconna.uniseg import get_message_id  # noqa: E402
 
 from plugins.admin.commands import COMMANDS, Command, run  # noqa: E402
 from plugins.admin.line import Line  # noqa: E402
@@ -67,7 +68,7 @@ def register(commands: Sequence[Command]) -> None:
     heads = sorted({*words, *(name[0] for command in commands for name in command.names)})
     about = CommandMeta("；".join(command.about for command in commands))
     # Who may say what after the word is for us to see: a parser's complaint would be an answer.
-    grammar = Alconna(f"re:(?:{'|'.join(heads)})", Args["rest?", AllParam], meta=about, namespace=QUIET)
+    grammar = Alconna(f"re:(?i:{'|'.join(heads)})", Args["rest?", AllParam], meta=about, namespace=QUIET)
     matcher = on_alconna(
         grammar,
         # Asked before any rule, so that a line without a prefix costs next to nothing.
@@ -81,9 +82,8 @@ def register(commands: Sequence[Command]) -> None:
 
     @matcher.handle()
     async def _(account: BaseBot, event: BaseEvent) -> None:
-        line = read(account, event)
-        if line is not None and line.role:
-            bridge.port.meet(line.place, account.self_id)
+        line = read(account, event) if bridge.up else None
+        if line is not None and line.role and bridge.orders(account, line.place, *sent(account, event)):
             await run(bridge, line)
 
 
@@ -91,7 +91,8 @@ def read(account: BaseBot, event: BaseEvent) -> Line | None:
     """A command line: its words without prefix, whom it names, what it quotes."""
     chat = onebot.chat_of(event) if isinstance(event, QQEvent) else elsewhere.chat_of(account, event)
     sender = elsewhere.who(event)
-    if not chat or not sender:
+    ours = {account.self_id, *bridge.accounts(chat)}
+    if not chat or not sender or sender in ours:
         return None
     leads = isinstance(event, GroupMessageEvent) and event.sender.role in ("admin", "owner")
     standing = bridge.runner.standing
@@ -99,7 +100,6 @@ def read(account: BaseBot, event: BaseEvent) -> Line | None:
     text = " ".join(part.text for part in said if isinstance(part, Text)).strip()
     starts = sorted(get_driver().config.command_start, key=len, reverse=True)
     text = next((text[len(start) :] for start in starts if text.startswith(start)), text)
-    ours = {account.self_id, *bridge.accounts(chat)}
     return Line(
         place=chat,
         chat=chat,
@@ -112,6 +112,13 @@ def read(account: BaseBot, event: BaseEvent) -> Line | None:
         force=any(word in FORCE for word in text.split()),
         text=text,
     )
+
+
+def sent(account: BaseBot, event: BaseEvent) -> tuple[str, float]:
+    """A message's id, and when it was sent."""
+    if isinstance(event, MessageEvent):
+        return str(event.message_id), event.time
+    return get_message_id(event, account), elsewhere.sent_at(event)
 
 
 def quoted(event: BaseEvent, said: UniMessage) -> str:

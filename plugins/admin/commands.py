@@ -5,12 +5,12 @@ What each does is in talk.py, people.py, model.py and status.py. Doesn't know ho
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from bot.port import Unsent
 from config.errors import MyBotError
-from plugins.admin import model, people, status, talk
+from plugins.admin import memory, model, people, status, talk
 from plugins.admin.line import Line, Wrong
 from plugins.admin.roles import Role
 from plugins.chat.bridge import Bridge
@@ -35,6 +35,8 @@ class Command:
     act: Act
     takes: str = ""
     role: Role = Role.OWNER
+    aside: bool = False
+    """The answer is for who asked alone: given in a group, it comes in private."""
 
     @property
     def usage(self) -> str:
@@ -46,39 +48,45 @@ class Command:
         """Every way to write it, in words."""
         return [self.word.split(), *(alias.split() for alias in self.alias.split("|"))]
 
-    def read(self, words: Sequence[str]) -> int:
+    def read(self, line: Line) -> int:
         """How many words of a line are this command's own; 0: it is another one."""
-        return next((len(name) for name in self.names if list(words[: len(name)]) == name), 0)
+        return next((len(name) for name in self.names if line.begins(name)), 0)
 
 
 async def run(bridge: Bridge, line: Line) -> None:
     """Do what a line says, and say so. Silence for who may not; why something went wrong is for the owner alone."""
-    command = next((command for command in COMMANDS if command.read(line.words)), None)
+    command = next((command for command in COMMANDS if command.read(line)), None)
     if command is None:
-        known = [c for c in COMMANDS if line.role >= c.role and any(line.words[0] == name[0] for name in c.names)]
+        known = [c for c in COMMANDS if line.role >= c.role and any(line.begins(name[:1]) for name in c.names)]
         if known:
             await say(bridge, line.place, "用法：\n" + "\n".join(c.usage for c in known))
         return
     if line.role < command.role:
         return
-    line = aimed(line.after(command.read(line.words)))
+    line = await aimed(bridge, line.after(command.read(line)))
     try:
         answer = await command.act(bridge, line)
     except Wrong as wrong:
         answer = "\n".join([*([str(wrong)] if str(wrong) else []), f"用法：{command.usage}"])
     except MyBotError as error:
         answer = await _failed(bridge, command, line, error)
+    if answer and command.aside and ":private:" not in line.place:
+        answer = "私聊发你了" if await say(bridge, line.own, answer) else "这个只能私聊说，可我没法私聊你"
     if answer:
         await say(bridge, line.place, answer)
 
 
-def aimed(line: Line) -> Line:
+async def aimed(bridge: Bridge, line: Line) -> Line:
     """The same line about the chat it names, where its giver may order things elsewhere."""
+    if line.quoted and line.ats:
+        # Phones put an @ of who is quoted before the line: nobody meant a person by it.
+        said = await bridge.history.some(line.place, [line.quoted])
+        line = replace(line, ats=[who for who in line.ats if not said or who != said[0].sender])
     named = line.words[0] if line.words and _CHAT.fullmatch(line.words[0]) else ""
     if not named or line.role < Role.ADMIN:
         return line
     chat = named if named.count(":") > 1 else f"{line.place.partition(':')[0]}:{named}"
-    return replace(line.after(1), chat=chat)
+    return replace(line.after(1), chat=chat, quoted=line.quoted if chat == line.place else "")
 
 
 async def _failed(bridge: Bridge, command: Command, line: Line, error: MyBotError) -> str:
@@ -91,11 +99,14 @@ async def _failed(bridge: Bridge, command: Command, line: Line, error: MyBotErro
     return answer
 
 
-async def say(bridge: Bridge, chat: str, answer: str) -> None:
+async def say(bridge: Bridge, chat: str, answer: str) -> bool:
+    """Answer; False where the platform refused it."""
     try:
         await bridge.port.send(chat, answer, None)
     except Unsent as error:
         log.warning("the answer to a command was not sent: %s", error)
+        return False
+    return True
 
 
 async def usage(_bridge: Bridge, line: Line) -> str:
@@ -112,7 +123,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("clear", "清空|reset", "前面说过的不再看（不删）", talk.clear, role=Role.GROUP_ADMIN),
     Command("freq", "频率", "插话多少：0 只在被叫时，1 像本人", talk.freq, "[0-3]", Role.GROUP_ADMIN),
     Command("help", "帮助", "有哪些命令", usage, "[命令]", Role.ADMIN),
-    Command("status", "状态", "看看现在怎么样", lambda b, x: status.status(b, x.chat), role=Role.ADMIN),
+    Command("status", "状态", "看看现在怎么样", status.status, role=Role.ADMIN),
     Command(
         "on",
         "开启",
@@ -127,7 +138,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("why", "为什么", "刚才为什么说、为什么没说", talk.why, role=Role.ADMIN),
     Command("block", "拉黑", "不理这个人（@ 他、写号码，或引用他的话）", people.block, "@谁", Role.ADMIN),
     Command("unblock", "解封", "又理他了", people.unblock, "@谁", Role.ADMIN),
-    Command("blocklist", "黑名单", "不理哪些人", people.blocklist, role=Role.ADMIN),
+    Command("blocklist", "黑名单", "不理哪些人", people.blocklist, role=Role.ADMIN, aside=True),
     Command("stats", "统计", "今天说了多少", status.stats, role=Role.ADMIN),
     Command("whoami", "我是谁", "你能做什么", people.whoami, role=Role.ADMIN),
     Command("reload", "重载", "换上最新的版本", model.reload, "[--force]"),
@@ -153,6 +164,10 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("say", "代说", "替我说这句", talk.say, "[group:号码] 话"),
     Command("teach", "教", "刚才那句（或引用的那句）我会这么说：记下来训练用", talk.teach, "[group:号码] 话"),
+    Command("remember", "记住", "记住一件关于我的事，这里的人都可以听到", memory.remember, "[group:号码] 话"),
+    Command(
+        "memory", "记忆", "记住了我的哪些事；forget 是忘掉有这几个字的", memory.memory, "[字] [forget 字]", aside=True
+    ),
     Command("takeover", "接管", "这里我自己说，机器人先别说；off 是还给它", talk.takeover, "[分钟|off]"),
     Command("retrain", "训练", "最近一次训练怎么样", model.last_training),
 )

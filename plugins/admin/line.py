@@ -29,6 +29,10 @@ class Line:
     text: str = ""
     """All that follows the command's own words, as it was written."""
 
+    def begins(self, name: Sequence[str]) -> bool:
+        """Whether its first words are these; phones like to begin a line with a capital."""
+        return [word.lower() for word in self.words[: len(name)]] == list(name)
+
     def after(self, count: int) -> "Line":
         """The line without its first words."""
         text = self.text

@@ -1,7 +1,8 @@
 """The commands about people: whom not to answer, who may order what, and whose words are deleted."""
 
+from bot.owner import QQ, account
 from plugins.admin.line import Line, Wrong
-from plugins.admin.roles import NAMES, account, admins, keep_admin
+from plugins.admin.roles import NAMES, admins, keep_admin
 from plugins.admin.talk import ALL
 from plugins.chat.bridge import Bridge
 
@@ -22,13 +23,16 @@ async def block(bridge: Bridge, line: Line) -> str:
     who = await _who(bridge, line)
     if bridge.runner.standing.is_owner(line.chat, who):
         raise Wrong("不能拉黑主人")
+    who = account(line.chat, who)
     await bridge.runner.block(who)
     return f"好，不理 {who} 了"
 
 
 async def unblock(bridge: Bridge, line: Line) -> str:
-    who = await _who(bridge, line)
-    if who not in bridge.runner.blocked():
+    listed = bridge.runner.blocked()
+    as_listed = [word for word in line.only(1) if word in listed]
+    who = as_listed[0] if as_listed else account(line.chat, await _who(bridge, line))
+    if who not in listed:
         return f"{who} 不在黑名单里"
     await bridge.runner.unblock(who)
     return f"好，又理 {who} 了"
@@ -58,20 +62,20 @@ async def admin(bridge: Bridge, line: Line) -> str:
 
 async def forget(bridge: Bridge, line: Line) -> str:
     """Delete for good: the quoted message, a person, or the whole chat once it was said twice."""
-    words, now = list(line.only(2)), bridge.port.now()
+    words = list(line.only(2))
     if words and words[0] in _CHAT:
         if words[1:2] and words[1] not in _SURE:
             raise Wrong
         if not words[1:]:
             return f"要删掉 {line.chat} 的全部记录，删了就没了。确定就发：/forget chat 确认"
-        await bridge.runner.stop(line.chat)
-        return _gone(await bridge.history.forget(line.chat, at=now))
-    if line.quoted and not words and not line.ats:
-        await bridge.runner.recall(line.chat, line.quoted)
-        return _gone(await bridge.history.forget(line.chat, message=line.quoted, at=now))
+        return _gone(await bridge.runner.forget(line.chat))
+    if line.quoted and line.ats:
+        raise Wrong("引用一句，或者 @ 一个人，只能要一个")
+    if line.quoted and not words:
+        return _gone(await bridge.runner.forget(line.chat, message=line.quoted))
     everywhere = bool(words) and words[-1] in ALL
     who = await _who(bridge, line, words[:-1] if everywhere else words)
-    return _gone(await bridge.history.forget("" if everywhere else line.chat, sender=who, at=now))
+    return _gone(await bridge.runner.forget(line.chat, sender=who, everywhere=everywhere))
 
 
 async def _who(bridge: Bridge, line: Line, words: list[str] | None = None) -> str:
@@ -81,8 +85,8 @@ async def _who(bridge: Bridge, line: Line, words: list[str] | None = None) -> st
         raise Wrong("一次一个人")
     if line.ats or words:
         who = next(iter([*line.ats, *words])).removeprefix("@")
-        if not who or who == "all":
-            raise Wrong("要写清是谁")
+        if not who or who == "all" or (line.chat.startswith(f"{QQ}:") and not who.isdecimal()):
+            raise Wrong("要写清是谁：@ 他、写号码，或引用他的话")
         return who
     quoted = await bridge.history.some(line.chat, [line.quoted]) if line.quoted else []
     if not quoted or quoted[0].mine:

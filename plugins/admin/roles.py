@@ -7,7 +7,7 @@ import json
 from enum import IntEnum
 
 from bot.history import History
-from bot.owner import QQ
+from bot.owner import account
 from bot.standing import EVERYWHERE, Standing
 
 ADMINS = "admins"
@@ -36,12 +36,6 @@ def role_of(history: History, standing: Standing, chat: str, sender: str, *, lea
     if account(chat, sender) in admins(history):
         return Role.ADMIN
     return Role.GROUP_ADMIN if leads_group and ":group:" in chat else Role.NOBODY
-
-
-def account(chat: str, sender: str) -> str:
-    """An account as it is kept: a bare number on QQ, `telegram:123` elsewhere."""
-    platform = chat.partition(":")[0]
-    return sender if platform == QQ else f"{platform}:{sender}"
 
 
 def admins(history: History) -> list[str]:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from plugins.admin.line import Line
+from plugins.admin.roles import Role
 from plugins.chat.bridge import Bridge
 
 STATES = {"ready": "在线", "starting": "正在启动", "asleep": "睡着", "paused": "暂停中", "closed": "已关"}
@@ -13,7 +14,11 @@ OFTEN = 3
 """Failures in a row from which a start counts as trouble."""
 
 
-async def status(bridge: Bridge, chat: str) -> str:
+async def status(bridge: Bridge, line: Line) -> str:
+    line.only(0)
+    chat = line.chat
+    # What went wrong may tell of the machine: that is for the owner alone.
+    alone = line.role == Role.OWNER and ":private:" in line.place
     now = bridge.runner.status()
     talker = bridge.runner.talker_in(chat).persona
     rules = bridge.runner.standing.rules(chat)
@@ -21,7 +26,7 @@ async def status(bridge: Bridge, chat: str) -> str:
     return "\n".join(
         [
             f"{talker.name}（{talker.hash or '没有封存'}），已运行{_how_long(time.time() - now.since)}",
-            *(_worker(name, told) for name, told in bridge.personas.status().items()),
+            *(_worker(name, told, why=alone) for name, told in bridge.personas.status().items()),
             *(["急停着，哪里都不说话，/resume 才继续"] if now.halted else []),
             f"这里：{MODES[rules.mode]}{''.join(waits)}；开着的聊天 {len(now.on)} 个，安静着的 {len(now.hushed)} 个",
             f"回了 {now.answered} 条，正在想 {now.drafting}，排队 {now.waiting}，被限 {now.capped}，失败 {now.failed}",
@@ -39,13 +44,14 @@ async def stats(bridge: Bridge, line: Line) -> str:
     )
 
 
-def _worker(name: str, told: dict[str, Any]) -> str:
-    """One persona's line: its version, how it is, and what troubles it."""
+def _worker(name: str, told: dict[str, Any], *, why: bool) -> str:
+    """One persona's line: its version, how it is, and what troubles it; `why` tells the trouble too."""
     parts = [STATES[told["state"]]]
     if told["restarts"]:
         parts.append(f"重启过 {told['restarts']} 次")
     if told["failures"] >= OFTEN and told["trouble"]:
-        parts.append(f"连续 {told['failures']} 次没起来：{told['trouble']}")
+        trouble = f"：{told['trouble']}" if why else ""
+        parts.append(f"连续 {told['failures']} 次没起来{trouble}")
     return f"模型 {name}/{told['version']}：{'，'.join(parts)}"
 
 

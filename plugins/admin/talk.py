@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from bot.rules import MODES, Mode, Night
 from bot.standing import EVERYWHERE
+from plugins.admin import memory
 from plugins.admin.line import Line, Wrong
 from plugins.admin.roles import Role
 from plugins.chat.bridge import Bridge
@@ -35,8 +36,12 @@ async def on(bridge: Bridge, line: Line) -> str:
     mode = _MODES.get(word, word)
     if mode not in MODES or mode == "off":
         raise Wrong(f"没有 {word} 这种")
-    if mode in ("draft", "shadow") and ":private:" in line.chat and bridge.runner.standing.owned(line.chat):
+    standing = bridge.runner.standing
+    mine = standing.owned(line.chat) or (line.role == Role.OWNER and line.chat == line.place and line.chat == line.own)
+    if mode in ("draft", "shadow") and mine:
         raise Wrong("和主人的私聊用不着这个")
+    if standing.denied(line.chat):
+        return "这里是禁止的（/deny），主人先 /allow"
     await bridge.runner.set_mode(line.chat, cast("Mode", mode))
     return f"好，{_SAID[cast('Mode', mode)]}"
 
@@ -50,14 +55,26 @@ async def off(bridge: Bridge, line: Line) -> str:
 async def mute(bridge: Bridge, line: Line) -> str:
     minutes = line.number(0.1, LONGEST)
     until = math.inf if minutes is None else bridge.port.now() + minutes * MINUTE
-    await bridge.runner.hush(line.chat, until)
+    before, why = _hushed(bridge, line.chat)
+    if line.role < Role.OWNER:
+        until = max(until, before)
+    order = bridge.runner.takeover if why == "owner" else bridge.runner.hush
+    await order(line.chat, until)
     return "好，先不说话了，/unmute 叫我回来" if minutes is None else f"好，安静 {minutes:g} 分钟"
 
 
 async def unmute(bridge: Bridge, line: Line) -> str:
     line.only(0)
+    if line.role < Role.OWNER and _hushed(bridge, line.chat)[1] == "owner":
+        return "主人自己在这里说话，不用我"
     await bridge.runner.hush(line.chat, 0)
     return "好，回来了" if bridge.runner.is_on(line.chat) else "好，不过这里还关着，/on 才开"
+
+
+def _hushed(bridge: Bridge, chat: str) -> tuple[float, str]:
+    """Until when a chat is silenced, and by what; nothing where it isn't."""
+    until, why = bridge.runner.standing.hushed(chat)
+    return (until, why) if until > bridge.port.now() else (0.0, "")
 
 
 async def clear(bridge: Bridge, line: Line) -> str:
@@ -87,6 +104,8 @@ async def undo(bridge: Bridge, line: Line) -> str:
 
 async def retry(bridge: Bridge, line: Line) -> str:
     line.only(0)
+    if bridge.personas.paused:
+        return "模型停着，/resume 才能重说"
     begun = await bridge.runner.retry(line.chat)
     return "" if begun and line.place == line.chat else "在重说了" if begun else "没有可以重说的"
 
@@ -96,7 +115,8 @@ async def teach(bridge: Bridge, line: Line) -> str:
     if not line.text:
         raise Wrong
     kept = await bridge.runner.teach(line.chat, line.text, line.quoted)
-    return "记住了，下次训练就学" if kept else "这里最近没有我说的话"
+    nothing = "引用的不是我最近说的话" if line.quoted else "这里最近没有我说的话"
+    return "记住了，下次训练就学" if kept else nothing
 
 
 async def stop(bridge: Bridge, line: Line) -> str:
@@ -112,7 +132,11 @@ async def stop(bridge: Bridge, line: Line) -> str:
 
 async def why(bridge: Bridge, line: Line) -> str:
     line.only(0)
-    return bridge.runner.why(line.chat)
+    recalled = bridge.remembering.last(line.chat)
+    told = [bridge.runner.why(line.chat), *([f"上次想起了 {len(recalled)} 条"] if recalled else [])]
+    if recalled and line.role == Role.OWNER and ":private:" in line.place:
+        told[-1] += "：" + "、".join(memory.short(one.message.text) for one in recalled)
+    return "；".join(told)
 
 
 async def allow(bridge: Bridge, line: Line) -> str:
@@ -132,7 +156,11 @@ async def say(bridge: Bridge, line: Line) -> str:
     """In the owner's own words; nothing is said twice where the chat itself shows it."""
     if not line.text:
         raise Wrong
-    begun = await bridge.runner.say(line.chat, line.text)
+    if line.ats:
+        raise Wrong("代说的话里不能 @ 人")
+    if not bridge.runner.standing.allowed(line.chat):
+        return "那个聊天没开，先 /allow"
+    begun = await bridge.runner.say(line.chat, line.text, quote=line.quoted or None)
     if not begun:
         return "没说出去：被禁言了，或者急停着"
     return "" if line.place == line.chat else "好，替你说了"

@@ -38,6 +38,8 @@ log = logging.getLogger("bot.chat")
 CHOSEN = "persona"
 """The setting of a chat that names its persona."""
 _QQ_CHAT = re.compile(rf"{QQ}:(?:group|private):[0-9]+")
+ORDERS = 1024
+"""Commands that are known when they come again."""
 KNOWN_NAMES = 4096
 """Names of people that are kept, so that an @ can be read."""
 
@@ -50,6 +52,7 @@ class Bridge:
         self._runner: Runner | None = None
         self._settings = Bot.model_construct()
         self._names: OrderedDict[str, str] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._open = AsyncExitStack()
         self._resumed = False
         self._backfills: dict[str, asyncio.Task[None]] = {}
@@ -114,6 +117,11 @@ class Bridge:
         await self._open.aclose()
 
     @property
+    def up(self) -> bool:
+        """Whether there is somebody who could speak: between `open` and `close`."""
+        return self._runner is not None
+
+    @property
     def runner(self) -> Runner:
         """What decides about speaking; only between `open` and `close`."""
         if self._runner is None:
@@ -129,6 +137,18 @@ class Bridge:
         """Our accounts on the platform of a chat."""
         platform = chat.partition(":")[0]
         return self.port.qq.homes.accounts() if platform == QQ else self.port.elsewhere.homes(platform).accounts()
+
+    def orders(self, account: BaseBot, chat: str, id: str, at: float) -> bool:  # noqa: A002 - the word for it
+        """Whether a command is to be done: once, by one account of ours, and not long after it was given."""
+        if self._runner is None or (chat, id) in self._orders or not self.port.meet(chat, account.self_id):
+            return False
+        if self.port.now() - at > self._settings.stale:
+            log.warning("a command in %s came %d s late: not done", chat, self.port.now() - at)
+            return False
+        self._orders[chat, id] = None
+        if len(self._orders) > ORDERS:
+            self._orders.popitem(last=False)
+        return True
 
     def persona_of(self, chat: str) -> str:
         """The name of who speaks in a chat: chosen by command, else by the settings, else the default."""
@@ -229,7 +249,7 @@ class Bridge:
     async def hear_elsewhere(self, account: BaseBot, event: BaseEvent) -> None:
         """Tell the runner of a message on any other platform."""
         runner, chat = self._runner, elsewhere.chat_of(account, event)
-        if runner is None or not chat or not runner.standing.allowed(chat, elsewhere.who(event)):
+        if runner is None or not chat or not self._listens(chat, elsewhere.who(event)):
             return
         platform = chat.partition(":")[0]
         known = self._known(chat, self.port.elsewhere.homes(platform).accounts())
@@ -250,6 +270,11 @@ class Bridge:
             if not message.mine and await self._context.quote(account, heard, known):
                 addressed = True
         await self.runner.hear(message, addressed=addressed, chat_name=name, me=known.accounts)
+
+    def _listens(self, chat: str, sender: str) -> bool:
+        """Whether a message is worth reading: from where we listen, or the owner's, whose stop word holds anywhere."""
+        standing = self.runner.standing
+        return standing.allowed(chat, sender) or standing.is_owner(chat, sender)
 
     def _allows(self, message: Message) -> bool:
         """Whether a message is from where we listen."""

@@ -80,7 +80,7 @@ async def read(bot: Bot, event: Event, known: Known) -> Heard | None:
         id=get_message_id(event, bot),
         chat=_key(bot, target),
         kind=kind,
-        time=_time(event),
+        time=sent_at(event),
         sender=sender,
         name=_name(event) or sender,
         segments=segments,
@@ -203,7 +203,7 @@ def _called(user: object) -> str:
     return str(_first(user, ("member.nick", "global_name", "username", "name"), str) or "")
 
 
-def _time(event: Event) -> int:
+def sent_at(event: Event) -> int:
     given = _first(event, _TIMES)
     if isinstance(given, datetime):
         return int(given.timestamp())

@@ -221,7 +221,8 @@ async def test_block_by_quote_and_the_owner_never(home: Path) -> None:
     async with up(home) as bridge:
         await hear(bridge, 1, sender="20005")
         assert await give(bridge, "拉黑", "ADMIN", quoted=f"{B}/1") == "好，不理 20005 了"
-        assert await give(bridge, "blocklist", "ADMIN") == "20005"
+        assert await give(bridge, "blocklist", "ADMIN") == "私聊发你了"
+        assert bridge.port.texts(OWNER)[-1] == await give(bridge, "blocklist", "ADMIN", chat=OWNER) == "20005"
         assert "不能拉黑主人" in await give(bridge, "block 10001", "ADMIN")
         assert await give(bridge, "解封 20005", "ADMIN") == "好，又理 20005 了"
         assert await give(bridge, "unblock 20005", "ADMIN") == "20005 不在黑名单里"
