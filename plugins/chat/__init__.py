@@ -5,9 +5,9 @@ engine by itself. Importing it reads no file and no torch.
 """
 
 import nonebot
-from nonebot import get_driver, on, on_message, on_metaevent, on_notice, require
+from nonebot import get_driver, on, require
 from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
-from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, MetaEvent, NoticeEvent
+from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, NoticeEvent
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 
 from bot.owner import ours
@@ -30,10 +30,8 @@ __plugin_meta__ = PluginMetadata(
 bridge = Bridge(Ports(nonebot.get_bots))
 driver = get_driver()
 
-message = on_message(priority=50, block=False)
-own_message = on("message_sent", priority=50, block=False)
-notice = on_notice(priority=50, block=False)
-sign_of_life = on_metaevent(priority=50, block=False)
+# One matcher for all: each costs a fifth of a millisecond an event, whether it is wanted or not.
+anything = on(priority=50, block=False)
 
 
 def troubles() -> str:
@@ -69,34 +67,22 @@ async def disconnected(account: BaseBot) -> None:
     bridge.disconnected(account)
 
 
-@message.handle()
-async def hear(account: Account, event: MessageEvent) -> None:
-    await bridge.hear(account, event)
-
-
-@message.handle()
-async def hear_elsewhere(account: BaseBot, event: BaseEvent) -> None:
-    if not isinstance(account, Account):
+@anything.handle()
+async def take(account: BaseBot, event: BaseEvent) -> None:
+    """Tell the bridge of an event, by what it is."""
+    if isinstance(account, Account) and isinstance(event, Event):
+        await _on_qq(account, event)
+    elif event.get_type() == "message":
         await bridge.hear_elsewhere(account, event)
-
-
-@own_message.handle()
-async def hear_own(account: Account, event: Event) -> None:
-    await bridge.hear(account, event)
-
-
-@sign_of_life.handle()
-async def meta(event: MetaEvent) -> None:
-    bridge.heed(event)
-
-
-@notice.handle()
-async def note(account: Account, event: NoticeEvent) -> None:
-    bridge.heed(event)
-    await bridge.note(account, event)
-
-
-@notice.handle()
-async def note_elsewhere(account: BaseBot, event: BaseEvent) -> None:
-    if not isinstance(account, Account):
+    elif event.get_type() == "notice":
         await bridge.note_elsewhere(account, event)
+
+
+async def _on_qq(account: Account, event: Event) -> None:
+    # What we wrote ourselves comes as the bare base event.
+    if isinstance(event, MessageEvent) or event.post_type == "message_sent":
+        await bridge.hear(account, event)
+        return
+    bridge.heed(event)
+    if isinstance(event, NoticeEvent):
+        await bridge.note(account, event)
