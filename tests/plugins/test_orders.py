@@ -93,6 +93,31 @@ async def test_what_is_forgotten_while_a_reply_is_under_way_gets_none(home: Path
         assert not await bridge.history.recent(B, 9)
 
 
+@pytest.mark.parametrize("words", ["forget chat 确认", "undo"])
+async def test_a_bubble_on_its_way_is_forgotten_and_taken_back_with_the_rest(home: Path, words: str) -> None:
+    async with up(home) as bridge:
+        send, leaves, taken = bridge.port.send, asyncio.Event(), []
+
+        async def slow(chat: str, *rest: Any) -> str:
+            if chat == B and not leaves.is_set():
+                leaves.set()
+                await asyncio.sleep(0.4)
+            return await send(chat, *rest)
+
+        async def unsend(_chat: str, id: str) -> bool:  # noqa: A002
+            taken.append(id)
+            return True
+
+        bridge.port.send, bridge.port.unsend = slow, unsend
+        await hear(bridge, 1, addressed=True)
+        await leaves.wait()
+        await give(bridge, words)
+        await asyncio.sleep(0.5)
+        kept = await bridge.history.recent(B, 9)
+        assert not [message for message in kept if message.mine]
+        assert taken == (["s1"] if words == "undo" else [])
+
+
 async def test_retry_after_undo_leaves_the_reply_before_alone(home: Path) -> None:
     async with up(home) as bridge:
         taken: list[str] = []
