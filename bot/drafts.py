@@ -73,13 +73,22 @@ def decision(line: str) -> Decision | None:
 
 
 class Drafts:
-    """The drafts of all chats. `say` is the runner's way to say bubbles as they are, `is_on` whether it may."""
+    """The drafts of all chats. `say` is the runner's way to say bubbles as they are, `is_on` whether a chat is
+    answered at all, `may_say` whether the platform and the owner let anything be said there now."""
 
-    def __init__(self, history: History, port: Port, settings: Bot, say: Say, is_on: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        history: History,
+        port: Port,
+        settings: Bot,
+        say: Say,
+        is_on: Callable[[str], bool],
+        may_say: Callable[[str], bool],
+    ) -> None:
         self._history = history
         self._port = port
         self._say = say
-        self._is_on = is_on
+        self._is_on, self._may_say = is_on, may_say
         self._superusers = settings.superusers
         self._lasts = settings.draft_minutes * 60
         self._stale = settings.stale
@@ -144,6 +153,8 @@ class Drafts:
         if asked.word in ("send", "edit") and not self._is_on(draft.chat):
             await keepsakes.settle_draft(draft.number, "superseded", at=now)
             return f"#{draft.number} 那里已经关了，没发"
+        if asked.word in ("send", "edit") and not self._may_say(draft.chat):
+            return f"#{draft.number} 现在发不了：被禁言，或者急停着。还留着"
         final = draft.bubbles if asked.word == "send" else bubbles
         if not await keepsakes.settle_draft(draft.number, _OUTCOMES[asked.word], at=now, final=final):
             return f"#{draft.number} 已经处理过了"

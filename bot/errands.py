@@ -30,7 +30,7 @@ from bot.events import (
     TellOwner,
     Wake,
 )
-from bot.history import ANSWERED, History
+from bot.history import ANSWERED, OWNER, History
 from bot.port import Port, Unsent
 from bot.reply import Said
 from bot.voice import Scene, Voice
@@ -183,7 +183,8 @@ class Errands:
                 await self._history.answered(chat, todo.answers)
                 if scene.kind == "group" and not self._history.setting(chat, "met"):
                     await self._history.put(chat, "met", "1")
-                await self._voice.disclose(chat, scene)
+                if todo.author != OWNER:
+                    await self._voice.disclose(chat, scene)
             await self._voice.say(
                 chat, scene, todo.text, quote=todo.quote, answers=todo.answers, at=todo.at, author=todo.author
             )

@@ -66,7 +66,7 @@ class Runner(Hearing):
         alerts: Tells | None = None,
         remembering: Remembering | None = None,
     ) -> None:
-        self.drafts = Drafts(history, port, settings, self.say, self.is_on)
+        self.drafts = Drafts(history, port, settings, self.say, self.is_on, self.may_say)
         self._orders: dict[tuple[str, str], None] = {}
         """Lines that ordered something, by chat and id; the newest ones."""
         super().__init__(
@@ -239,6 +239,10 @@ class Runner(Hearing):
 
     def blocked(self) -> list[str]:
         return sorted(self.standing.blocked)
+
+    def may_say(self, chat: str) -> bool:
+        """Whether even the owner's words could go out there now: no ban by the platform, no emergency stop."""
+        return not self.standing.halted and self.standing.muted_until(chat) <= self.port.now()
 
     async def say(
         self,

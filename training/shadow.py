@@ -79,8 +79,13 @@ async def _pairs(knobs: Shadow) -> list[Pair]:
         drafts = await history.keepsakes.drafts(kind="shadow", since=since)
         found: list[Pair] = []
         for chat in sorted({draft.chat for draft in drafts}):
-            lines = await _lines(history, chat, min(draft.at for draft in drafts if draft.chat == chat) - knobs.within)
-            found += paired([draft for draft in drafts if draft.chat == chat], lines, knobs.within)
+            here = [draft for draft in drafts if draft.chat == chat]
+            lines = await _lines(history, chat, min(draft.at for draft in here) - knobs.within)
+            if history.setting(chat, "mode") not in ("", "shadow"):
+                # It is out of the shadow: what the owner says there now had no draft to be missed by.
+                end = max(draft.due for draft in here) + knobs.within
+                lines = [line for line in lines if line.at <= end]
+            found += paired(here, lines, knobs.within)
         return found
     finally:
         await history.close()

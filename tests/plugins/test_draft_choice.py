@@ -6,9 +6,12 @@ from typing import Any
 
 from bot.persona.message import Message, Segment
 from bot.port import Unsent
+from bot.voice import DISCLOSURE
+from config.settings import Shadow
 from tests.plugins.test_commands import give, hear
 from tests.plugins.test_drafts import decide, drafted
 from tests.plugins.test_personas import OWNER, A, B, home, until, up
+from training.shadow import _pairs as shadow_pairs, figures
 
 __all__ = ["home"]
 TELEGRAM_OWNER = "telegram:private:10009"
@@ -72,6 +75,51 @@ async def test_a_draft_of_a_chat_that_was_closed_since_is_not_sent(home: Path) -
         await asyncio.sleep(0.2)
         assert len(bridge.port.texts(B)) == said
         assert await outcomes(bridge) == ["superseded"]
+
+
+async def test_a_draft_that_cannot_go_out_now_waits_on(home: Path) -> None:
+    async with up(home) as bridge:
+        await give(bridge, "on draft")
+        await drafted(bridge, 1)
+        await bridge.runner.stop_all()
+        assert await decide(bridge, 2, "发") == "#1 现在发不了：被禁言，或者急停着。还留着"
+        await bridge.runner.go_on()
+        assert await decide(bridge, 3, "发") == "发了 #1"
+
+
+async def test_the_owners_own_words_are_not_said_to_be_a_machines(home: Path) -> None:
+    async with up(home, disclosure=True) as bridge:
+        await give(bridge, "on draft", chat=A)
+        for number, said in ((1, "改 我本人，七点"), (2, "发")):
+            before = len(bridge.port.texts(OWNER))
+            await hear(bridge, number, "几点", chat=A)
+            await until(lambda before=before: len(bridge.port.texts(OWNER)) > before)
+            await decide(bridge, 10 + number, said)
+            await asyncio.sleep(0.3)
+        assert [text for text in bridge.port.texts(A) if "AI" in text or "本人，" in text] == [
+            "我本人，七点",
+            DISCLOSURE,
+        ]
+
+
+async def test_the_report_keeps_to_the_shadow_and_to_the_owners_own_lines(home: Path) -> None:
+    database = f"sqlite+aiosqlite:///{home.parent}/history.db"
+    async with up(home) as bridge:
+        now, history = bridge.port.now(), bridge.history
+        await give(bridge, "on shadow")
+        for number, (ago, author) in enumerate(((900, "other"), (890, "persona:abc"), (880, "owner"), (100, "owner"))):
+            at, mine = now - ago, author != "other"
+            said = Message(f"r{number}", B, "group", int(at), "", "我", [Segment("text", "来")], mine)
+            await history.add(said, author=author, at=at)
+        await history.keepsakes.keep_draft(
+            B, ["来了"], at=now - 885, answers=[], persona="abc", kind="shadow", due=now - 884
+        )
+        for mode, times in (("shadow", 2), ("called", 1)):
+            await bridge.runner.set_mode(B, mode)
+            await history.flush()
+            pairs = await shadow_pairs(Shadow(database=database))
+            assert figures(pairs)["times you spoke"] == times
+            assert [pair.run.waited for pair in pairs if pair.run and pair.draft] == [20.0]
 
 
 async def test_each_owner_may_decide_and_who_can_be_reached_is_shown_it(home: Path) -> None:
