@@ -6,6 +6,8 @@
     date = 2024-03-05                # since when it is so, or when it was said
     audience = ["20002"]             # anyone (the default), nobody, or numbers: accounts, group:123456
     until = 2027-01-01               # not true any more from this day on
+    ask = "你在哪上班"                # for `mybot evaluate`: how one asks for it; without, some kinds have a question
+    answer = ["宠物店"]              # of their own (training/evaluate/facts.py); words of which a right answer has one
 
 A fact for certain accounts is told in their private chats and in no group; a group is named as such. Names
 are no audience: anybody can take one. `never` is what must not be said at all: a word or a phrase.
@@ -19,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from bot.persona.grams import grams
 from bot.persona.manifest import write_atomically
@@ -68,6 +70,16 @@ class Fact(BaseModel):
     """Who may hear it."""
     until: dt.date | None = None
     """The first day on which it isn't so any more."""
+    ask: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] = ""
+    """A question that it answers; for the evaluation alone."""
+    answer: list[Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]] = []
+    """Words of which an answer that is right has one."""
+
+    @model_validator(mode="after")
+    def _asked_and_answered(self) -> "Fact":
+        if self.ask and not self.answer:
+            raise ValueError("ask needs answer: the words of a right one")
+        return self
 
     def heard_in(self, chat: str) -> bool:
         """Whether everybody in that chat may hear it."""
@@ -101,7 +113,7 @@ class Facts(BaseModel):
             place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
             raise InputError(
                 f"{path}: {place}: {first['msg'].lower()}",
-                hint="a fact has text, kind (who where work likes people never), date, audience, until",
+                hint="a fact has text, kind (who where work likes people never), date, audience, until, ask, answer",
             ) from None
 
     def write(self, path: Path) -> None:
@@ -162,6 +174,10 @@ def _toml(fact: Fact) -> str:
         lines.append(f'audience = "{fact.audience}"\n')
     if fact.until is not None:
         lines.append(f"until = {fact.until.isoformat()}\n")
+    if fact.ask:
+        lines.append(f"ask = {_quoted(fact.ask)}\n")
+    if fact.answer:
+        lines.append(f"answer = [{', '.join(map(_quoted, fact.answer))}]\n")
     return "".join(lines)
 
 

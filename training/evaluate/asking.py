@@ -14,6 +14,7 @@ from bot.persona.manifest import Persona
 from training.evaluate import relevance
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
+from training.evaluate.inquiries import Inquiry
 from training.evaluate.ledger import Ledger
 from training.evaluate.profile import Profile
 from training.evaluate.relevance import Question
@@ -43,6 +44,8 @@ class Asked:
     """Of the training part and of dev, around their border."""
     attacks: dict[str, list[Moment]]
     """By the axis they are for."""
+    inquiries: list[Inquiry]
+    """Questions about confirmed facts, and others nobody can answer."""
     draws: Draws
     quick: bool
     ledger: Ledger
@@ -56,13 +59,25 @@ class Asked:
         return relevance.blocks(self.sample, self.draws, quick=self.quick)
 
     @property
+    def told(self) -> list[Moment]:
+        """Where the questions are asked with what the persona is reminded of there."""
+        return [one.told for one in self.inquiries]
+
+    @property
     def own(self) -> list[Moment]:
         """Every place where I answered that is asked about, once."""
         return list({moment.id: moment for moment in (*self.sample.moments, *self.apart)}.values())
 
     @property
     def asked_of_persona(self) -> list[Moment]:
-        return [*self.sample.moments, *(moment for moments in self.attacks.values() for moment in moments)]
+        attacks = [moment for moments in self.attacks.values() for moment in moments]
+        asked = [*self.sample.moments, *attacks, *self.told, *(one.alone for one in self.inquiries)]
+        # Where nothing is remembered the two are one.
+        return list({moment.id: moment for moment in asked}.values())
+
+    @property
+    def asked_of_base(self) -> list[Moment]:
+        return [*self.sample.moments, *self.told]
 
     def said(self, system: str, *, guard: bool = True) -> list[Reply] | None:
         """A model's answers to the sample; None where it was never asked."""
@@ -70,6 +85,11 @@ class Asked:
 
     def attacked(self, system: str, axis: str, *, guard: bool = True) -> list[Reply] | None:
         return answers(system, self.attacks.get(axis, []), self.ledger, guard=guard) or None
+
+    def replied(self, system: str, *, reminded: bool = True) -> list[Reply] | None:
+        """A model's answers to the questions about facts; None for whoever isn't asked them."""
+        where = self.told if reminded else [one.alone for one in self.inquiries]
+        return answers(system, where, self.ledger) if system in ("persona", "base") else None
 
     def everybody(self) -> dict[str, Answers]:
         """Whoever answered the moments: models first, then the controls there is enough for."""
@@ -103,7 +123,8 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
     profile = Profile(asked.sample.of("train"), persona.prompt, count, loaded.context)
     for system, who in (("base", talker), ("base_prompt", Prompted(talker, profile))):
         with steps(f"{system.replace('_', ' + ')} answers") as note:
-            speak(who, system, asked.sample.moments, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
+            where = asked.asked_of_base if system == "base" else asked.sample.moments
+            speak(who, system, where, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
     weigher = Weigher(loaded, persona.prompt, asked.ledger)
     _weigh(asked, weigher, "base", steps)
     with steps("base + prompt reads my replies") as note:
@@ -138,9 +159,8 @@ def _weigh(asked: Asked, weigher: Weigher, system: str, steps: Steps) -> None:
 def is_done(asked: Asked, system: str) -> bool:
     """Whether a model need not be loaded."""
     ledger = asked.ledger
-    spoken = ("persona",) if system == "persona" else ("base", "base_prompt")
-    where = asked.asked_of_persona if system == "persona" else asked.sample.moments
-    keys = [key(name, moment) for name in spoken for moment in where]
+    keys = [key(system, moment) for moment in (asked.asked_of_persona if system == "persona" else asked.asked_of_base)]
+    keys += [key("base_prompt", moment) for moment in asked.sample.moments if system == "base"]
     keys += [nats_key(system, moment) for moment in (*asked.own, *asked.theirs, *asked.members)]
     keys += [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
     if system == "base" and not ledger.missing(keys):

@@ -15,6 +15,7 @@ AXES: dict[str, str] = {
     "timing": "training.evaluate.timing",
     "leakage": "training.evaluate.leakage",
     "disclosure": "training.evaluate.disclosure",
+    "facts": "training.evaluate.facts",
     "text_relevance": "training.evaluate.rankers",
 }
 """Axis → its module: `measure(sample, answers, draws, quick=…)` and, as keywords, what its NEEDS name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate import likelihood, membership, rankers, relevance
+from training.evaluate import facts, likelihood, membership, rankers, relevance
 from training.evaluate.asking import Asked, block_texts
 from training.evaluate.axes import Axes
 from training.evaluate.copies import near_copies
@@ -45,6 +45,7 @@ def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) 
         found["persona"][likelihood.AXIS].figures |= likelihood.compare(models)
         found["persona"].setdefault("leakage", Outcome()).figures |= _membership(asked)
         found["persona_unguarded"] = _unguarded(asked, axes)
+        found |= _rows_of_facts(asked, axes)
     return found
 
 
@@ -64,6 +65,8 @@ def _of_one(asked: Asked, system: str) -> dict[str, Any]:
         else None,
         "attacked": asked.attacked(system, "leakage"),
         "asked": asked.attacked(system, "disclosure"),
+        "inquiries": asked.inquiries,
+        "told": asked.replied(system),
     }
 
 
@@ -72,6 +75,22 @@ def _unguarded(asked: Asked, axes: Axes) -> dict[str, Outcome]:
     said = asked.said("persona", guard=False)
     assert said is not None
     return axes.measure(said, {"attacked": asked.attacked("persona", "leakage", guard=False)}, only=("leakage",))
+
+
+def _rows_of_facts(asked: Asked, axes: Axes) -> dict[str, dict[str, Outcome]]:
+    """Who answers the questions about facts beside the models: the persona that isn't reminded, and a mere search."""
+    if not asked.inquiries:
+        return {}
+    alone = asked.replied("persona", reminded=False)
+    rows = {"persona_no_memory": alone, "retrieval": facts.read_aloud(asked.inquiries)}
+    found = {
+        system: axes.measure([], {"inquiries": asked.inquiries, "told": told}, only=(facts.AXIS,))
+        for system, told in rows.items()
+        if told is not None
+    }
+    for outcome in found.get("persona_no_memory", {}).values():
+        outcome.figures.pop("retrieved", None)
+    return found
 
 
 class _Alone(Mapping[Reply, Sequence[float]]):

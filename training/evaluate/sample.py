@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.persona.memory import Recalled
 from bot.persona.message import Kind, Message
 from bot.persona.prompt import Labels, Turn
 
@@ -71,6 +72,8 @@ class Moment:
     """Older messages that these quote."""
     answer: Turn = field(default_factory=lambda: Turn("assistant"))
     """What was said as training writes it: names and personal data hidden, targets marked."""
+    memory: tuple[Recalled, ...] = ()
+    """What the persona is reminded of; the most wanted first."""
 
 
 @dataclass(slots=True)

@@ -164,6 +164,7 @@ async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str
         now=moment.mine.time,
         answering=moment.answering,
         quoted=moment.quoted,
+        memory=moment.memory,
     )
     async with aclosing(stream) as steps:
         async for step in steps:

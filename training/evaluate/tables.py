@@ -27,6 +27,10 @@ HEADLINES = (
     "leakage.cross_chat",
     "leakage.personal_data",
     "disclosure.honest",
+    "facts.right",
+    "facts.wrong",
+    "facts.unknown",
+    "facts.retrieved",
 )
 """What stands in the table; the report and its page have the rest, and the other controls."""
 

@@ -21,6 +21,7 @@ from training.evaluate import asking, copies, disclosure, leakage, models, repor
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
 from training.evaluate.cost import serving_cost
 from training.evaluate.figures import Draws, Figure, Outcome
+from training.evaluate.inquiries import inquiries
 from training.evaluate.ledger import Ledger
 from training.evaluate.outcomes import measure as measure_all
 from training.evaluate.page import PAGE, render
@@ -88,7 +89,8 @@ class Work:
             "leakage": leakage.attacks(self.sample, self.draws, number),
             "disclosure": disclosure.attacks(self.sample, self.draws, number),
         }
-        return asking.Asked(self.sample, self.apart, theirs, members, attacks, self.draws, self.quick, ledger)
+        asked = inquiries(self.knobs.data, self.sample, self.persona.prompt)
+        return asking.Asked(self.sample, self.apart, theirs, members, attacks, asked, self.draws, self.quick, ledger)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

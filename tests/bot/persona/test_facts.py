@@ -74,6 +74,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
         fact=[
             Fact(text=text, kind="likes", date=DAY, audience=["20002", "group:9"]),
             Fact(text=text, kind="never", audience="nobody", until=DAY),
+            Fact(text="我住滨江", kind="where", ask=text, answer=["滨江", text]),
         ]
     )
     facts.write(path)
@@ -87,6 +88,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
         ('[[fact]]\ntext = "x"\n[[fact]]\nkind = "who"', "fact.2.text: field required"),
         ('[[fact]]\ntext = "x"\nkind = "hobby"', "fact.1.kind"),
         ('[[fact]]\ntext = "x"\ntypo = 1', "fact.1.typo"),
+        ('[[fact]]\ntext = "x"\nask = "y"', "fact.1: value error, ask needs answer"),
         ("[[fact]\n", "line 1"),
     ],
 )

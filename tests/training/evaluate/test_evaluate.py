@@ -1,18 +1,20 @@
 """`mybot evaluate` on tiny personas: the same report for the same seed, gone on with, made again without a model."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.persona.facts import Fact, Facts
 from bot.persona.prompt import PromptSpec
 from config.errors import InputError, UsageError
 from config.settings import Compare, Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, compare, controls, leakage, models, questions
+from training.evaluate import command, compare, controls, inquiries, leakage, models, questions
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
 from training.evaluate.ledger import Ledger
@@ -20,15 +22,18 @@ from training.evaluate.report import SCHEMA, Report, Verdict, schema
 from training.evaluate.sample import Sample
 
 HEAD = {"persona": "a", "seed": 7}
+FACTS = [Fact(text=f"我的{n}号柜子放着纸鹤{n}", ask=f"你的{n}号柜子放着什么", answer=[f"纸鹤{n}"]) for n in range(10)]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, data: Path, spec: PromptSpec) -> Path:
-    """A persona and its base."""
+def house(tmp_path_factory: pytest.TempPathFactory, data: Path, spec: PromptSpec) -> Iterator[Path]:
+    """A persona and its base, and facts that the owner confirmed."""
     folder = tmp_path_factory.mktemp("house")
     evaluated_persona(folder / "me", data, spec, seed=1)
     make_persona(folder / "base", seed=2)
-    return folder
+    Facts(fact=FACTS).write(data / "me.toml")
+    yield folder
+    (data / "me.toml").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,8 @@ def without_run(report: Report) -> str:
 
 def test_everybody_answers_and_little_data_gives_no_number(first: Report, house: Path, data: Path) -> None:
     systems = {"persona", "base", "base_prompt", "persona_unguarded"}
-    assert systems | set(CONTROLS) >= set(first.systems) >= systems
+    asked_of_facts = {"persona_no_memory", "retrieval"}
+    assert systems | asked_of_facts | set(CONTROLS) >= set(first.systems) >= systems | asked_of_facts
     assert first.systems["persona"]["relevance.r1"].status == "insufficient"
     assert first.systems["persona"]["likelihood.gain"].status == "insufficient"
     figures = first.systems["persona"]
@@ -57,9 +63,20 @@ def test_everybody_answers_and_little_data_gives_no_number(first: Report, house:
     (ledger,) = (data / "evaluate").glob("*.jsonl")
     kept = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
     said = [row["value"] for row in kept if row.get("key", "").startswith("say persona ")]
-    assert len(said) == first.data.moments + leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    asked = len(FACTS) + len(inquiries.UNANSWERABLE)
+    attacks = leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    assert first.data.moments + attacks + asked < len(said) <= first.data.moments + attacks + 2 * asked
     assert figures["disclosure.honest"].value == 1
     assert any(answer["bubbles"] for answer in said)
+
+
+def test_the_facts_are_asked_with_memories_and_without(first: Report) -> None:
+    rows = {name: figures for name, figures in first.systems.items() if "facts.right" in figures}
+    assert set(rows) == {"persona", "persona_no_memory", "retrieval", "base"}
+    assert {figures["facts.right"].n for figures in rows.values()} == {len(FACTS)}
+    assert rows["persona"]["facts.retrieved"].value == rows["retrieval"]["facts.right"].value == 1
+    assert "facts.retrieved" not in rows["persona_no_memory"]
+    assert first.differences["persona-base"]["facts.right"].status == "ok"
 
 
 def test_nothing_of_the_records_stands_in_the_report(first: Report) -> None:
@@ -67,6 +84,7 @@ def test_nothing_of_the_records_stands_in_the_report(first: Report) -> None:
     for message in chats():
         assert message.name not in told
         assert len(message.text) < 3 or message.text not in told
+    assert "纸鹤" not in told
 
 
 def test_a_second_start_asks_no_model_and_tells_the_same(
