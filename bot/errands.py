@@ -111,6 +111,10 @@ class Errands:
         if chat in self.sends:
             await asyncio.wait([self.sends[chat]])
 
+    def prompt_size(self, chat: str) -> int:
+        """Characters of the chat's last prompt; 0 where there was none lately."""
+        return self._voice.sizes.get(chat, 0)
+
     def forget(self, known: Collection[str]) -> None:
         """Let go of what is kept of chats that the turn engine has forgotten."""
         for chat in [chat for chat in self.timers if chat not in known]:

@@ -27,6 +27,8 @@ class Where:
     labels: Labels = field(default_factory=dict)
     start: str = ""
     """Id of the message that the last prompt began with, so that the next one begins there too."""
+    size: int = 0
+    """Characters of the last prompt."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -169,6 +171,7 @@ def prompt_for(
         short = len(here) <= spec.history(where.kind) and (count is None or count(prompt) <= budget)
         if short or len(here) <= 1:
             where.start = here[0].id if here else ""
+            where.size = sum(len(turn["content"]) for turn in prompt)
             return prompt
         begin += _quarter(here)
 

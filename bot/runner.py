@@ -313,7 +313,7 @@ class Runner(Hearing):
         except MyBotError:
             name = "没有"
         zone = known.rules.behaviour.utc_offset
-        return told(known, now=self.port.now(), utc_offset=zone, persona=name, prompt=0)
+        return told(known, now=self.port.now(), utc_offset=zone, persona=name, prompt=self.errands.prompt_size(chat))
 
     async def stats(self, chat: str) -> Stats:
         """What was said today, there and everywhere."""

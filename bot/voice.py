@@ -60,6 +60,8 @@ class Voice:
     """What it is reminded of beyond the last lines."""
     starts: dict[str, str] = field(default_factory=dict)
     """Chat → where its last prompt began; of the chats that spoke last."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Chat → the characters of its last prompt; of the same chats."""
     lately: Lately = field(default_factory=Lately)
     """What stood in prompts lately, so that no chat hears it from another."""
 
@@ -104,9 +106,10 @@ class Voice:
                         return
             yield Said(finish="error", why="personas change faster than they speak")
         finally:
-            self.starts[chat] = where.start
+            self.starts[chat], self.sizes[chat] = where.start, where.size
             if len(self.starts) > STARTS:
-                del self.starts[next(iter(self.starts))]
+                oldest = next(iter(self.starts))
+                del self.starts[oldest], self.sizes[oldest]
             self.history.keep_labels(chat, {who: label for who, label in labels.items() if who not in known})
 
     async def _memory(self, scene: Scene, messages: list[Message], where: Where) -> Sequence[Recalled]:

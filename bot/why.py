@@ -33,7 +33,7 @@ _CLOCK = "%H:%M:%S"
 
 
 def told(chat: Chat, *, now: float, utc_offset: float, persona: str, prompt: int) -> str:
-    """Why the newest message got what it got, and the last reply. `prompt`: tokens or messages of its prompt."""
+    """Why the newest message got what it got, and the last reply. `prompt`: characters of its prompt."""
     lines = [_line(chat.why, utc_offset)]
     if chat.why_said.time and chat.why_said != chat.why:
         lines.append(f"上一次开口：{_line(chat.why_said, utc_offset)}")

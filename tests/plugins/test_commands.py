@@ -1,6 +1,7 @@
 """Every command, by who may give it and by who may not: what it does, what it says, and what a restart keeps."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,9 @@ async def test_undo_retry_stop_and_why(home: Path) -> None:
         assert "叫了我，回" in why
         assert "\n" not in why
         assert "人格 me（" in why
+        size = re.search(r"上次提示 (\d+) 字", why)
+        assert size is not None
+        assert int(size[1]) > 10
         assert await give(bridge, "停") == "好，不说了"
         assert (await give(bridge, "stats")).startswith("今天这里说了 ")
 
