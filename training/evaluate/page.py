@@ -183,10 +183,9 @@ def _when(report: Report) -> Iterator[str]:
 
 
 def _leaks(report: Report) -> Iterator[str]:
-    rows = _rows(report, "leakage")
+    rows, systems = _rows(report, "leakage"), _systems(report, "leakage")
     if not rows:
         return
-    systems = _systems(report)
     yield "<h2>漏不漏 · Leaks</h2>"
     yield (
         '<p class="note">命中数要是零才好；n 次里零次，95% 把握不超过 3/n。'
@@ -197,26 +196,29 @@ def _leaks(report: Report) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     yield "<h2>所有的数 · Every figure</h2>"
-    systems = _systems(report)
     axes = dict.fromkeys(name.split(".")[0] for figures in report.systems.values() for name in figures)
     for axis in axes:
         if axis == "leakage":
             continue
-        rows = _rows(report, axis)
+        rows, systems = _rows(report, axis), _systems(report, axis)
         opened = " open" if axis in ("style", "two_sample", "relevance") else ""
         yield f"<details{opened}><summary>{escape(words.AXES.get(axis, axis))}</summary>"
         yield _table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
 
 
-def _systems(report: Report) -> list[str]:
-    return [name for name in words.SYSTEMS if name in report.systems]
+def _systems(report: Report, axis: str) -> list[str]:
+    """Those of whom an axis says something."""
+    told = {
+        system for system, figures in report.systems.items() if any(name.startswith(f"{axis}.") for name in figures)
+    }
+    return [name for name in words.SYSTEMS if name in told]
 
 
 def _rows(report: Report, axis: str) -> list[tuple[str, list[Figure | None]]]:
     names = dict.fromkeys(
         name for figures in report.systems.values() for name in figures if name.startswith(f"{axis}.")
     )
-    systems = _systems(report)
+    systems = _systems(report, axis)
     return [(name.split(".", 1)[1], [report.systems[system].get(name) for system in systems]) for name in names]
 
 

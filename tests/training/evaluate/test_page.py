@@ -84,6 +84,16 @@ def test_nothing_measured_is_said_as_such() -> None:
     assert "<svg" not in page.render(empty)
 
 
+def test_a_table_has_columns_for_those_it_tells_of() -> None:
+    asked = report()
+    asked.systems["retrieval"] = {"facts.right": Figure(value=0.9, n=50, good=(0.8, None))}
+    _, *tables = page.render(asked).split("<details")
+    told = {table.split("<summary>")[1].split(" ")[0]: "mere retrieval" in table for table in tables}
+    assert told.pop("知不知道")
+    assert told
+    assert not any(told.values())
+
+
 @pytest.mark.parametrize(
     ("verdict", "told"), [("pass", "过了"), ("fail", "没过"), ("refuse", "拒绝"), ("undecided", "分不出高下")]
 )
