@@ -11,7 +11,9 @@ from rich.markup import escape
 
 from bot.engine.wire import Sampling, Talker
 from bot.engine.worker import open_talker
+from bot.persona.facts import Facts
 from bot.persona.message import Message, Segment
+from bot.reminding import Reminding
 from bot.reply import Where, reply
 from config.errors import EngineError
 from config.settings import Chat, Engine, Web, load
@@ -24,9 +26,10 @@ HELP = "/clear 清空  /quit 退出"
 class Conversation:
     """One private chat with a persona, in memory; the same for the terminal, the browser and the demo."""
 
-    def __init__(self, talker: Talker, knobs: Chat | Web) -> None:
+    def __init__(self, talker: Talker, knobs: Chat | Web, facts: Facts) -> None:
         self._talker = talker
         self._knobs = knobs
+        self._reminding = Reminding(facts=facts)
         self._messages: list[Message] = []
         self._numbers = itertools.count()
         self._where = Where("private", knobs.name)
@@ -39,14 +42,16 @@ class Conversation:
     async def say(self, text: str) -> AsyncIterator[str]:
         """Say something; the bubbles of the answer. Raises EngineError when there is none."""
         self._keep(text, mine=False)
-        sampling = Sampling.of(self._talker.persona.generation, temperature=self._knobs.temperature)
+        persona, now = self._talker.persona, time.time()
         steps = reply(
             self._talker,
             self._messages,
             self._where,
-            sampling,
-            now=time.time(),
+            Sampling.of(persona.generation, temperature=self._knobs.temperature),
+            now=now,
+            memory=self._reminding.of(self._messages, persona.prompt, now=now),
             guard=self._knobs.guard,
+            never=self._reminding.facts.forbidden,
         )
         answer: list[str] = []
         try:
@@ -68,6 +73,11 @@ class Conversation:
         self._messages.append(message)
         # The prompt reaches no further back than this anyway.
         del self._messages[: -self._talker.persona.prompt.history_private]
+
+
+def known(knobs: Chat | Web) -> Facts:
+    """What the owner has confirmed; nothing where the file isn't there. InputError where it can't be read."""
+    return Facts.load(knobs.me) if knobs.me.is_file() else Facts()
 
 
 def main(knobs: Chat) -> None:
@@ -98,7 +108,7 @@ async def _main(knobs: Chat) -> None:
 async def converse(talker: Talker, knobs: Chat) -> None:
     """The loop of the terminal: a line in, bubbles out, until end of input, /quit or Ctrl-C."""
     me = talker.persona.prompt.me
-    talk = Conversation(talker, knobs)
+    talk = Conversation(talker, knobs, known(knobs))
     console.print(f"[dim]你在和 {escape(me)} 的 AI 分身聊天（不是本人）。{HELP}[/dim]")
     async for line in _lines(f"{knobs.name}: "):
         if line in ("/quit", "/exit"):

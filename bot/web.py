@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from bot.console import Conversation, engine_for
+from bot.console import Conversation, engine_for, known
 from bot.engine.wire import Talker
 from bot.engine.worker import open_talker
+from bot.persona.facts import Facts
 from config.errors import EngineError, SettingsError
 from config.settings import Web
 
@@ -35,9 +36,10 @@ def main(knobs: Web) -> None:
 
 
 async def _main(knobs: Web) -> None:
+    facts = known(knobs)
     with console.status("loading the persona …"):
         talker = await open_talker(engine_for(knobs))
-    page = build(talker, knobs)
+    page = build(talker, knobs, facts)
     try:
         page.launch(
             server_name=knobs.server_name,
@@ -56,7 +58,7 @@ async def _main(knobs: Web) -> None:
         await talker.close()
 
 
-def build(talker: Talker, knobs: Web) -> Any:
+def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
     """The page: a chat, a field, two buttons. Each browser tab is a conversation of its own."""
     import gradio as gr
 
@@ -66,7 +68,7 @@ def build(talker: Talker, knobs: Web) -> Any:
     async def answer(
         text: str, shown: list[dict[str, str]], talk: Conversation | None
     ) -> AsyncIterator[tuple[Any, ...]]:
-        talk = talk or Conversation(talker, knobs)
+        talk = talk or Conversation(talker, knobs, facts)
         if not text.strip():
             yield "", shown, talk
             return

@@ -728,6 +728,8 @@ class Chat(Table, env_prefix="MYBOT_CHAT_"):
     """Load the weights in 4 bit."""
     temperature: float | None = None
     """Overrides the persona's own sampling; 0 always takes the likeliest token."""
+    me: Path = Path("data/me.toml")
+    """As [bot] me: of these facts those that anyone may hear."""
     guard: bool = True
     """As [bot] guard."""
 
@@ -757,6 +759,8 @@ class Web(Table, env_prefix="MYBOT_WEB_"):
     """Load the weights in 4 bit."""
     temperature: float | None = None
     """Overrides the persona's own sampling; 0 always takes the likeliest token."""
+    me: Path = Path("data/me.toml")
+    """As [bot] me: of these facts those that anyone may hear."""
     guard: bool = True
     """As [bot] guard."""
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from bot.console import Conversation, converse
+from bot.console import Conversation, converse, known
 from bot.engine.worker import open_talker
 from bot.persona.manifest import Persona, open_persona, write_atomically
 from bot.persona.prompt import PromptSpec
@@ -53,7 +53,14 @@ def main(knobs: Demo) -> None:
         write_atomically(path, stamp)
     version, persona = open_persona(folder / "personas" / "xiaobei")
     _explain(persona, time.monotonic() - begun)
-    asyncio.run(_talk(version, persona, chat=knobs.chat and sys.stdin.isatty() and sys.stdout.isatty()))
+    asyncio.run(
+        _talk(
+            version,
+            persona,
+            folder / "data" / "me.toml",
+            chat=knobs.chat and sys.stdin.isatty() and sys.stdout.isatty(),
+        )
+    )
 
 
 def sample_files() -> list[Path]:
@@ -166,14 +173,14 @@ def _explain(persona: Persona, seconds: float) -> None:
     )
 
 
-async def _talk(version: Path, persona: Persona, *, chat: bool) -> None:
+async def _talk(version: Path, persona: Persona, me: Path, *, chat: bool) -> None:
     """A few of the questions, then the chat; without a terminal the questions are the conversation."""
     talker = await open_talker(load(Engine, persona=version, device="cpu", url=""))
     try:
-        knobs = load(Chat, persona=version, name=PARTNER)
+        knobs = load(Chat, persona=version, name=PARTNER, me=me)
         console.print(f"You are {PARTNER}, his old room-mate. Questions that are not in the sample:\n")
         for question in questions()[::5]:
-            talk = Conversation(talker, knobs)
+            talk = Conversation(talker, knobs, known(knobs))
             answer = [bubble async for bubble in talk.say(question["ask"])]
             console.print(f"  [cyan]{PARTNER}:[/cyan] {escape(question['ask'])}")
             for bubble in answer or ["……"]:

@@ -6,7 +6,9 @@ import pytest
 
 from bot.engine.echo import Echo
 from bot.engine.wire import Ask, Piece, Sampling
+from bot.persona.memory import MARK
 from bot.persona.message import Message, Segment
+from bot.persona.prompt import PromptSpec
 from bot.reply import Where, reply
 
 
@@ -23,6 +25,20 @@ class Script(Echo):
         for start in range(0, len(self._text), 3):
             yield Piece(self._text[start : start + 3])
         yield Piece(finish="stop")
+
+
+class Reader(Script):
+    """A Talker that says what its prompt reminds it of, or that it doesn't know."""
+
+    def __init__(self, spec: PromptSpec) -> None:
+        super().__init__()
+        self._persona = self._persona.model_copy(update={"prompt": spec})
+
+    def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        lines = [line.partition(": ")[2] for line in messages[0]["content"].splitlines() if line.startswith(MARK)]
+        return Script(*lines or ["不知道"]).stream(messages, sampling, ask)
 
 
 def chat(*texts: str) -> list[Message]:

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import ROOT
+from bot.console import Conversation, known
+from bot.persona.facts import Fact, Facts
+from bot.persona.prompt import PromptSpec
+from config.errors import InputError
+from config.settings import ROOT, Chat
+from tests.bot.test_reply_guard import Reader
 from tests.wire.running import free_port, running, write_settings
 
 
@@ -32,6 +37,33 @@ def test_a_chat_in_the_terminal_until_the_input_ends(tmp_path: Path) -> None:
     assert done.stdout.count("回声: ") == 2
     assert "[red]第二句[/red]" in done.stdout
     assert chat(tmp_path, "/quit\n没人听\n").stdout.count("回声: ") == 0
+
+
+async def test_facts_for_anyone_are_told_here_too_and_what_must_not_be_said_is_not(tmp_path: Path) -> None:
+    facts = [
+        Fact(text="我在宠物店上班", kind="work"),
+        Fact(text="我在花店上班", kind="work", audience=["20002"]),
+        Fact(text="我住滨江", kind="where"),
+        Fact(text="滨江", kind="never"),
+    ]
+    knobs = Chat(me=tmp_path / "me.toml")
+    reader = Reader(PromptSpec(me="阿树", memory=240))
+    assert await said(Conversation(reader, knobs, known(knobs)), "你在哪上班") == ["不知道"]
+    Facts(fact=facts).write(knobs.me)
+    talk = Conversation(reader, knobs, known(knobs))
+    assert await said(talk, "你在哪上班") == ["我在宠物店上班"]
+    talk.clear()
+    assert await said(talk, "你住哪") == []
+
+
+def test_a_broken_list_of_facts_is_told_in_two_lines(tmp_path: Path) -> None:
+    (tmp_path / "me.toml").write_text("[[fact]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 1"):
+        known(Chat(me=tmp_path / "me.toml"))
+
+
+async def said(talk: Conversation, text: str) -> list[str]:
+    return [bubble async for bubble in talk.say(text)]
 
 
 async def test_a_chat_in_the_browser_keeps_two_tabs_apart(tmp_path: Path) -> None:

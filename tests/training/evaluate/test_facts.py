@@ -1,18 +1,16 @@
 """Questions made of confirmed facts, what counts as right, wrong and not known, and that each row tells its own."""
 
 import random
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.engine.wire import Ask, Piece, Sampling
+from bot.engine.wire import Sampling
 from bot.honesty import fixed_answer
 from bot.persona.facts import Fact, FactKind, Facts
-from bot.persona.memory import MARK
 from bot.persona.prompt import PromptSpec
-from tests.bot.test_reply_guard import Script
+from tests.bot.test_reply_guard import Reader
 from tests.training.evaluate.conftest import World
 from training.evaluate import facts
 from training.evaluate.facts import right, unsure, wrong
@@ -61,20 +59,6 @@ def said(asked: list[Inquiry], known: str, blank: str) -> Answers:
     """One answer to all that can be known, `{v}` in it the confirmed words, and another to the rest."""
     texts = [known.format(v=one.question.answers[0]) if one.question.answerable else blank for one in asked]
     return [replace(one.told.mine, bubbles=(text,)) for one, text in zip(asked, texts, strict=True)]
-
-
-class Reader(Script):
-    """Says what its prompt reminds it of, or that it doesn't know."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._persona = self._persona.model_copy(update={"prompt": SPEC})
-
-    def stream(
-        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
-    ) -> AsyncGenerator[Piece, None]:
-        lines = [line.partition(": ")[2] for line in messages[0]["content"].splitlines() if line.startswith(MARK)]
-        return Script(*lines or ["不知道"]).stream(messages, sampling, ask)
 
 
 @pytest.mark.parametrize(
@@ -241,4 +225,4 @@ async def test_by_the_way_that_serves_the_memories_are_told_and_code_answers_not
 
 
 async def answered(moment: Moment) -> Reply:
-    return said_there(moment, (await answer(Reader(), moment, Sampling()))["bubbles"])
+    return said_there(moment, (await answer(Reader(SPEC), moment, Sampling()))["bubbles"])
