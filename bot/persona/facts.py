@@ -147,6 +147,7 @@ class Facts(BaseModel):
 HEAD = """\
 # Facts about me that the persona may use. `mybot facts` proposes some; all of it may be edited.
 # kind: who where work likes people never; audience: "anyone", "nobody", or a list such as ["20002", "group:123456"].
+# ask and answer: a question and words of which a right answer has one; `mybot evaluate` asks it.
 """
 
 
