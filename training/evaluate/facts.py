@@ -59,7 +59,7 @@ def measure(
     if told is None:
         return Outcome()
     if not inquiries:
-        why = f"fewer than {FEWEST} questions: confirm facts for anyone with `mybot facts`, or write ask and answer"
+        why = f"fewer than {FEWEST} questions: confirm facts with `mybot facts`, or write ask and answer"
         return Outcome({name: insufficient(why) for name in GOOD})
     known = [(one, reply.text) for one, reply in zip(inquiries, told, strict=True) if one.question.answerable]
     blank = [reply.text for one, reply in zip(inquiries, told, strict=True) if not one.question.answerable]

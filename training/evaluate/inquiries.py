@@ -4,7 +4,8 @@
     ask = …, answer = […]    ─▶ as the owner wrote them
 
 One question for each thing that may be asked: two facts that answer the same are one question, with the words
-of both. Only facts that anybody may hear: they are asked by a stranger, in a private chat of their own.
+of both. A stranger asks for what anybody may hear; for what is for certain accounts, the first of them, in private.
+What is for groups alone, or for nobody, is not asked.
 """
 
 import datetime as dt
@@ -22,7 +23,7 @@ from training.evaluate.sample import Moment, Reply, Sample
 
 FEWEST = 10
 """Questions of a kind below which nothing is said."""
-_ASKER = "路人"
+_ASKER, _STRANGER = "路人", "private:facts"
 _ADVERB = r"(?:现在|一直|目前|就|也|真的?|特别|最|很|超级?|比较|其实|还是|都|今年)*"
 _RELATIVE = (
     r"(?:妈妈?|爸爸?|姐姐?|哥哥?|弟弟?|妹妹?|爷爷|奶奶|外公|外婆|姥姥|老婆|老公|女朋友|男朋友|对象|儿子|女儿|室友)"
@@ -97,13 +98,14 @@ def inquiries(data: Path, sample: Sample, spec: PromptSpec) -> list[Inquiry]:
         return []
     now, facts = max(reply.time for reply in sample.mine), Facts.load(path)
     day = dt.datetime.fromtimestamp(now + spec.utc_offset, dt.timezone.utc).date()
-    asked = questions(fact for fact in facts.fact if fact.holds(day) and fact.audience == "anyone")
+    asked = _where_heard([fact for fact in facts.fact if fact.holds(day)])
     if len(asked) < FEWEST:
         return []
     records = [*(fact.text for fact in facts.fact), *(reply.text for reply in sample.mine)]
     records += [reply.text for replies in sample.others.values() for reply in replies]
     reminding = Reminding(facts=facts)
-    return [_inquiry(question, reminding, spec, now) for question in [*asked, *unanswerable(records)]]
+    asked += [(question, _STRANGER) for question in unanswerable(records)]
+    return [_inquiry(question, chat, reminding, spec, now) for question, chat in asked]
 
 
 def questions(facts: Iterable[Fact]) -> list[Question]:
@@ -123,6 +125,23 @@ def unanswerable(records: Sequence[str]) -> list[Question]:
     return [Question(text) for text, word in UNANSWERABLE if word not in everything]
 
 
+def _where_heard(facts: Sequence[Fact]) -> list[tuple[Question, str]]:
+    """Questions, each with the chat in which it is asked; what else is heard there answers it, too."""
+    found: list[tuple[Question, str]] = []
+    for chat in sorted({_chat(fact) for fact in facts} - {""}):
+        own = {question.text for question in questions(fact for fact in facts if _chat(fact) == chat)}
+        heard = questions(fact for fact in facts if fact.heard_in(chat))
+        found += [(question, chat) for question in heard if question.text in own]
+    return found
+
+
+def _chat(fact: Fact) -> str:
+    """The private chat in which a fact is asked for; empty where there is none."""
+    if isinstance(fact.audience, str):
+        return _STRANGER if fact.audience == "anyone" else ""
+    return next((one if ":" in one else f"private:{one}" for one in fact.audience if "group:" not in one), "")
+
+
 def _asked(fact: Fact) -> Question | None:
     """The owner's own question, or one made of the fact's words; None where these have no shape we know."""
     answers = tuple(fact.answer)
@@ -135,8 +154,8 @@ def _asked(fact: Fact) -> Question | None:
     return None
 
 
-def _inquiry(question: Question, reminding: Reminding, spec: PromptSpec, now: int) -> Inquiry:
-    message = Message("asked", "private:facts", "private", now, _ASKER, _ASKER, [Segment("text", question.text)])
+def _inquiry(question: Question, chat: str, reminding: Reminding, spec: PromptSpec, now: int) -> Inquiry:
+    message = Message("asked", chat, "private", now, _ASKER, _ASKER, [Segment("text", question.text)])
     memory = tuple(reminding.of([message], spec, now=now))
     block = remember(memory, spec, {}, kind="private", name=_ASKER, now=now)
     told, alone = _moment(message, block), _moment(message, "")
@@ -145,7 +164,7 @@ def _inquiry(question: Question, reminding: Reminding, spec: PromptSpec, now: in
 
 def _moment(message: Message, block: str) -> Moment:
     # The block is a part of the name: whoever edits me.toml is answered anew.
-    told = f"{message.text}\n{message.time}\n{block}"
+    told = f"{message.chat}\n{message.text}\n{message.time}\n{block}"
     name = f"facts-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:12]}"
     nothing = Reply((), name, message.chat, "private", message.time)
     return Moment(name, (Turn("user", [Bubble(message.text)]),), (message,), nothing, _ASKER, {})

@@ -183,12 +183,25 @@ def test_each_share_counts_its_own_questions(tmp_path: Path, world: World) -> No
 def test_too_few_facts_give_no_number_and_ask_nothing(tmp_path: Path, world: World) -> None:
     assert inquiries(tmp_path, world.sample, SPEC) == []
     assert asked_of(tmp_path, world, person(1)[: FEWEST - 1]) == []
-    hidden = [fact.model_copy(update={"audience": ["20002"]}) for fact in person(1)]
-    assert asked_of(tmp_path, world, hidden) == []
+    for audience in ("nobody", ["group:9"]):
+        hidden = [fact.model_copy(update={"audience": audience}) for fact in person(1)]
+        assert asked_of(tmp_path, world, hidden) == []
     figures = measured(world, [], [])
     assert {figure.status for figure in figures.values()} == {"insufficient"}
     assert all(figure.value is None and "mybot facts" in figure.note for figure in figures.values())
     assert measured(world, [], None) == {}
+
+
+def test_what_is_for_some_is_asked_by_the_first_of_them(tmp_path: Path, world: World) -> None:
+    friends = [fact.model_copy(update={"audience": ["group:9", "20002", "20003"]}) for fact in person(1)]
+    lives = Fact(text="我现在住火星", kind="where")
+    asked = asked_of(tmp_path, world, [*friends, lives])
+    chats = {one.told.messages[0].chat for one in asked if one.question.answerable}
+    assert chats == {"private:20002", "private:facts"}
+    both = [one.question.answers for one in asked if one.question.text == "你住哪"]
+    assert sorted(both, key=len) == [("火星",), (friends[2].text.removeprefix("我现在住"), "火星")]
+    assert {one.told.messages[0].chat for one in asked if not one.question.answerable} == {"private:facts"}
+    assert measured(world, asked, facts.read_aloud(asked))["retrieved"].value == 1
 
 
 def test_without_memory_nothing_is_found_and_everything_asked_once(tmp_path: Path, world: World) -> None:
