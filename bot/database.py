@@ -30,6 +30,8 @@ DELAY = 0.5
 SCRUB_AGAIN = 60.0
 """Seconds after which what was deleted is tried to be written over again."""
 
+PATIENCE = 30.0
+"""Seconds that SQLite waits for another process that has the file: one that brings it up to date, say."""
 HINT = "check [bot] database in config/mybot.toml, such as sqlite+aiosqlite:///data/history.db"
 
 
@@ -218,7 +220,8 @@ def _engine(url: URL) -> AsyncEngine:
     if url.database in (None, "", ":memory:"):
         return create_async_engine(url, hide_parameters=True)
     # One connection that writes, so that nobody waits for a lock, and one that reads meanwhile.
-    engine = create_async_engine(url, pool_size=2, max_overflow=0, hide_parameters=True)
+    patient = {"timeout": PATIENCE}
+    engine = create_async_engine(url, pool_size=2, max_overflow=0, hide_parameters=True, connect_args=patient)
     event.listen(engine.sync_engine, "connect", _tune_sqlite)
     return engine
 

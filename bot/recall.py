@@ -122,7 +122,8 @@ class Recall:
         if message.chat not in self._chats:
             chat = next(self._new_chats)
             self._db.execute("INSERT INTO chats VALUES (?, ?, ?, 0)", (chat, message.chat, message.kind))
-            self._chats[message.chat], self._sizes[chat] = (chat, message.kind), 0
+            self._chats[message.chat] = chat, message.kind
+            self._sizes[chat] = 0
         chat = self._chats[message.chat][0]
         if chat not in self._newest:
             newest = self._rows("SELECT max(line) FROM lines WHERE line BETWEEN ? AND ?", numbers_of(chat))[0][0]

@@ -73,8 +73,8 @@ def plant(knobs: Audit) -> dict[str, Any]:
 
 def measure(knobs: Audit, where: Path) -> dict[str, Any]:
     """Exposure and extraction of an audit persona, against its base; kept beside it as audit.json."""
-    from training.evaluate.command import steps
     from training.evaluate.models import engine, locate_base, opened, opened_base
+    from training.evaluate.work import steps
 
     folder, persona = open_persona(where)
     path = knobs.data / "audit" / CANARIES

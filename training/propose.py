@@ -35,7 +35,9 @@ _SHAPES: list[tuple[FactKind, str]] = [
     ("who", rf"我生日(?:是|在)?{_THING}{{2,8}}"),
     ("who", rf"我{_ADVERB}是{_THING}{{1,6}}座(?:的)?"),
 ]
-_RULES = [(kind, re.compile(rf"(?:^|[，,。!！~～\s])({words}){_END}")) for kind, words in _SHAPES]
+_RULES: list[tuple[FactKind, re.Pattern[str]]] = [
+    (kind, re.compile(rf"(?:^|[，,。!！~～\s])({words}){_END}")) for kind, words in _SHAPES
+]
 _NOT = re.compile(
     r"[?？]|吗|呢|什么|啥|谁|哪|怎|如果|要是|假如|想|觉得|以为|不是我|他|她|你|咱|这样|那样|这个|那个|一下|个屁|个头|服了|醉了|死"
 )

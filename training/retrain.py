@@ -174,24 +174,23 @@ class Steps:
 
 def _command(stage: str, words: Sequence[str]) -> dict[str, Any]:
     """One command in a process of its own; what it says on the way is passed on, its two-line error becomes ours."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
-        child = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, str(ROOT / "mybot.py"), *words], stdout=told, stderr=subprocess.PIPE, text=True
-        )
+    line = [sys.executable, str(ROOT / "mybot.py"), *words]
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as told,
+        subprocess.Popen(line, stdout=told, stderr=subprocess.PIPE, text=True) as child,  # noqa: S603 - our own command
+    ):
         assert child.stderr is not None
         last: deque[str] = deque(maxlen=2)
         try:
-            for line in filter(str.strip, child.stderr):
-                last.append(line.strip())
-                if not line.startswith(("error: ", " hint: ")):
-                    sys.stderr.write(f"  {line}")
+            for said in filter(str.strip, child.stderr):
+                last.append(said.strip())
+                if not said.startswith(("error: ", " hint: ")):
+                    sys.stderr.write(f"  {said}")
         except BaseException:
             # Training saves where it is when it is told to end.
             child.terminate()
             raise
-        finally:
-            child.wait()
-        if child.returncode:
+        if child.wait():
             error, hint = _failure(list(last), words[0])
             raise TrainingError(f"{stage}: {error}", hint=hint)
         told.seek(0)

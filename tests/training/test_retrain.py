@@ -18,6 +18,7 @@ from filelock import FileLock
 import mybot
 from bot.persona.manifest import open_persona
 from config import settings
+from config.errors import TrainingError
 from config.settings import ROOT, Retrain
 from training import retrain
 
@@ -66,13 +67,14 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(
     tmp_path: Path, toy: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     house = House(tmp_path, toy, data)
-    done = house.retrain()
-    assert done.returncode == 0, done.stderr
-    first = json.loads(done.stdout)
+    monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
+    monkeypatch.setattr(retrain, "_command", in_this_process)
+    knobs = settings.parse(Retrain, house.flags, "retrain")
+    retrain.main(knobs)
+    first = json.loads(capsys.readouterr().out)
     assert first["serves"]
     assert set(first["stages"]) == {"dataset", "train", "merge", "compare"}
     assert all(told.startswith("done in 0:") for told in first["stages"].values())
-    assert "  step " in done.stderr, "what the stages say is passed on"
     assert house.current() == first["version"]
     version, _ = open_persona(tmp_path / "personas" / "tree")
     scores = json.loads((version / "scores.json").read_bytes())
@@ -89,12 +91,10 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(
     # Another recipe makes another persona; with so few replies nobody can say that it is no worse, nor that it leaks nothing.
     house.recipe(1e-9)
     capsys.readouterr()
-    monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
-    monkeypatch.setattr(retrain, "_command", in_this_process)
     with pytest.raises(
         retrain.Refused, match=r"does not serve: refuse: leakage\.third_party: 6 replies; 100 are needed"
     ) as worse:
-        retrain.main(settings.parse(Retrain, house.flags, "retrain"))
+        retrain.main(knobs)
     assert worse.value.exit_code == 1
     assert "hint: what serves now serves on" in worse.value.lines()
     refused = max(version.parent.glob("*/scores.json"))
@@ -105,6 +105,20 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(
     assert told["stages"]["dataset"] == "unchanged"
     assert told["stages"]["train"] != "unchanged"
     assert house.current() == first["version"]
+
+
+def test_what_a_stage_says_is_passed_on_and_its_error_is_ours(
+    tmp_path: Path, toy: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, toy, data)
+    monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
+    report = retrain._command("dataset", ["dataset", "--data", str(tmp_path / "data"), "--json"])
+    assert report
+    (tmp_path / "data" / "train.jsonl").unlink()
+    with pytest.raises(TrainingError, match="train: ") as error:
+        retrain._command("train", ["train", "--data", str(tmp_path / "data"), "--runs", str(tmp_path), "--json"])
+    assert error.value.hint
+    assert "error: " not in capsys.readouterr().err
 
 
 def test_two_at_once_and_no_records(tmp_path: Path, toy: Path, data: Path) -> None:
