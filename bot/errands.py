@@ -56,7 +56,7 @@ class Tells(Protocol):
     async def tell(self, reason: str, text: str) -> object: ...
 
 
-Proposals = Callable[[Propose, str], Awaitable[object]]
+Proposed = Callable[[Propose, str], Awaitable[object]]
 """Takes a draft and its author, `persona:<hash>`."""
 
 
@@ -69,16 +69,16 @@ class Errands:
         history: History,
         port: Port,
         feed: Callable[[Event], None],
+        proposed: Proposed,
         *,
         alerts: Tells | None = None,
-        proposals: Proposals | None = None,
     ) -> None:
         self._voice = voice
         self._history = history
         self._port = port
         self._feed = feed
         self.alerts = alerts
-        self.proposals = proposals
+        self._proposed = proposed
         self.counts: Counter[str] = Counter()
         """How messages ended: answered, or a `Settle`'s outcome; and bubbles that the guard held back."""
         self.timers: dict[str, asyncio.TimerHandle] = {}
@@ -209,9 +209,8 @@ class Errands:
 
     async def _propose(self, todo: Propose) -> None:
         await self._history.flush()
-        if self.proposals is not None:
-            scene = await self._scene(todo.chat)
-            await self.proposals(todo, scene.author)
+        scene = await self._scene(todo.chat)
+        await self._proposed(todo, scene.author)
 
     async def _tell(self, todo: TellOwner) -> None:
         kind, peer = todo.chat.split(":", 2)[1:]

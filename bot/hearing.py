@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bot.engine.wire import Talker
-from bot.errands import Errands, Proposals, Tells
-from bot.events import Before, Blocked, Counted, Event, Halted, Heard, Hushed, Muted, Recalled, Ruled
+from bot.errands import Errands, Tells
+from bot.events import Before, Blocked, Counted, Event, Halted, Heard, Hushed, Muted, Propose, Recalled, Ruled
 from bot.history import ANSWERED, OPEN, OTHER, OWNER, History
 from bot.persona.message import Message
 from bot.persona.watch import RECENT, Traits, traits
@@ -58,7 +58,7 @@ class Hearing:
     """The personas in all of their chats. What is passed in stays the caller's to close.
 
     `of_chat` says who speaks in a chat; left out, it is `talker` everywhere. `alerts` is a way to the
-    owner, `proposals` takes the replies of chats in draft and shadow mode; `remembering` reminds of older lines. Call `resume` once at the start.
+    owner; `remembering` reminds of older lines. Call `resume` once at the start.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class Hearing:
         seed: int = 0,
         pace: Pace | None = None,
         alerts: Tells | None = None,
-        proposals: Proposals | None = None,
         remembering: Remembering | None = None,
     ) -> None:
         self.talker = talker
@@ -84,7 +83,7 @@ class Hearing:
         self._of_chat = of_chat
         self.settings = settings
         voice = Voice(self.talker_in, history, settings, port, remembering)
-        self.errands = Errands(voice, history, port, self.feed, alerts=alerts, proposals=proposals)
+        self.errands = Errands(voice, history, port, self.feed, self.proposed, alerts=alerts)
         self._hearing = asyncio.Lock()
         self._heard = 0
         self._since = port.now()
@@ -92,6 +91,9 @@ class Hearing:
         self._held = False
         self.feed(Blocked(self.standing.barred, frozenset(settings.bots)))
         self.feed(Halted(self.standing.halted))
+
+    async def proposed(self, todo: Propose, author: str) -> None:
+        """A reply isn't sent, in draft and shadow mode: what becomes of it is for whoever orders the bot."""
 
     def talker_in(self, chat: str) -> Talker:
         """Who speaks in this chat. Raises MyBotError where nobody can."""

@@ -5,27 +5,23 @@ command is written; what is heard and what comes of it is in bot/hearing.py.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 from bot import wishes
 from bot.bystanders import Wish
 from bot.drafts import Drafts
-from bot.engine.wire import Talker
-from bot.errands import Tells
-from bot.events import Blocked, Cleared, Halted, Hushed, Retry, Ruled, Said, Stopped
+from bot.events import Blocked, Cleared, Halted, Hushed, Propose, Retry, Ruled, Said, Stopped
 from bot.hearing import Hearing, Status
-from bot.history import OTHER, OWNER, History
+from bot.history import OTHER, OWNER
 from bot.owner import account
 from bot.persona.message import Message
-from bot.port import Port
-from bot.remembering import Remembering
 from bot.rules import Mode
 from bot.turn_limits import DAY
-from bot.turn_state import Chat, Pace
+from bot.turn_state import Chat
 from bot.why import told
 from config.errors import MyBotError
-from config.settings import Bot
 
 LOOKED_BACK = 40
 """Messages among which my last reply is looked for."""
@@ -53,34 +49,19 @@ class Stats:
 class Runner(Hearing):
     """The personas in all of their chats, under orders."""
 
-    def __init__(
-        self,
-        talker: Talker,
-        history: History,
-        *,
-        settings: Bot,
-        port: Port,
-        of_chat: Callable[[str], Talker] | None = None,
-        seed: int = 0,
-        pace: Pace | None = None,
-        alerts: Tells | None = None,
-        remembering: Remembering | None = None,
-    ) -> None:
-        self.drafts = Drafts(history, port, settings, self.say, self.is_on, self.may_say)
-        self._orders: dict[tuple[str, str], None] = {}
+    @cached_property
+    def drafts(self) -> Drafts:
+        """The replies that the owner decides on."""
+        return Drafts(self.history, self.port, self.settings, self.say, self.is_on, self.may_say)
+
+    @cached_property
+    def _orders(self) -> dict[tuple[str, str], None]:
         """Lines that ordered something, by chat and id; the newest ones."""
-        super().__init__(
-            talker,
-            history,
-            settings=settings,
-            port=port,
-            of_chat=of_chat,
-            seed=seed,
-            pace=pace,
-            alerts=alerts,
-            proposals=self.drafts.take,
-            remembering=remembering,
-        )
+        return {}
+
+    async def proposed(self, todo: Propose, author: str) -> None:
+        """A reply isn't sent: the owner decides about it, or it is only kept."""
+        await self.drafts.take(todo, author)
 
     async def hear(
         self, message: Message, *, addressed: bool = False, chat_name: str = "", me: Collection[str] = ()

@@ -19,6 +19,7 @@ from bot.engine.child import SERVE
 from bot.engine.personas import Personas
 from bot.engine.wire import Talker
 from bot.engine.worker import Worker
+from bot.events import Recalled
 from bot.history import History
 from bot.owner import QQ, private_chats
 from bot.persona.manifest import Persona
@@ -29,7 +30,7 @@ from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import elsewhere, onebot
 from plugins.chat.context import Context
-from plugins.chat.heard import Heard, Known, Recalled
+from plugins.chat.heard import Heard, Known
 from plugins.chat.ports import Ports
 from plugins.chat.presence import heed
 

@@ -15,8 +15,9 @@ from nonebot.adapters import Bot, Event
 from nonebot_plugin_alconna import At, AtAll, Audio, Emoji, File, Image, Reply, Text, UniMessage, Video, Voice
 from nonebot_plugin_alconna.uniseg import Reference, Segment as Uni, SerializeFailed, Target, get_message_id, get_target
 
+from bot.events import Recalled
 from bot.persona.message import Kind, Message, Segment
-from plugins.chat.heard import Heard, Known, Recalled
+from plugins.chat.heard import Heard, Known
 from plugins.chat.onebot import calls
 
 _NATIVE = {

@@ -34,16 +34,3 @@ class Heard:
     """The message that it quotes, where the event holds it."""
     group_name: str = ""
     """The group's name, where the event has it."""
-
-
-@dataclass(slots=True, frozen=True)
-class Recalled:
-    chat: str
-    id: str
-
-
-@dataclass(slots=True, frozen=True)
-class Muted:
-    chat: str
-    until: float
-    """UTC seconds; infinite for good, 0 when it has ended."""

@@ -20,10 +20,11 @@ from nonebot.adapters.onebot.v11 import (
 )
 from nonebot.compat import type_validate_python
 
+from bot.events import Muted, Recalled
 from bot.persona.bots import is_official
 from bot.persona.message import Kind, Message, Segment
 from bot.persona.onebot import cq_parts, segments
-from plugins.chat.heard import Heard, Known, Muted, Recalled
+from plugins.chat.heard import Heard, Known
 
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 
