@@ -86,21 +86,17 @@ def _told_apart(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
 
 
 def _to_the_point(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
-    ratio, first = mine.get("relevance.rel_ratio"), mine.get("relevance.r1")
-    if ratio is not None and ratio.value is not None and ratio.value >= 1:
-        yield "答得和我本人一样对题。", "Its answers fit what was asked as well as mine do."
-    elif ratio is not None and ratio.value is not None:
-        yield (
-            f"答得对题的程度是我本人的 {ratio.value:.0%}。",
-            f"Its answers fit what was asked {ratio.value:.0%} as well as mine.",
-        )
-    elif first is not None and first.value is not None:
-        yield (
-            f"在一百句我说过的话里，它有 {first.value:.0%} 的时候认得出哪句是这次的回答。",
-            f"Among a hundred things I said, it picks the true answer {first.value:.0%} of the time.",
-        )
-    else:
+    """By the persona's own choice among my replies. RelRatio can't carry a headline: its scorer likes a model's words."""
+    first, words = mine.get("relevance.r1"), mine.get("relevance.r1_tf_idf")
+    if first is None or first.value is None:
         yield "答得对不对题还没量。", "Whether it answers what was asked was not measured."
+        return
+    by_words = words.value if words is not None else None
+    also = ("", "") if by_words is None else (f"，只看用词 {by_words:.0%}", f", by shared words {by_words:.0%}")
+    yield (
+        f"在一百句我说过的话里，它有 {first.value:.0%} 的时候认得出哪句是这次的回答（瞎猜 1%{also[0]}）。",
+        f"Among a hundred things I said it picks the true answer {first.value:.0%} of the time (by chance 1 %{also[1]}).",
+    )
 
 
 def _kept(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,9 @@ def report(**more: Any) -> Report:
         "two_sample.auc": Figure(value=0.62, low=0.58, high=0.66, n=500, sessions=90, floor=0.57, judge="characters"),
         "two_sample.k90": Figure(value=34.2, low=20, high=70, n=500, sessions=90, good=(30, None)),
         "style.score": Figure(value=0.7, low=0.6, high=0.8, n=500, sessions=90, good=(0.85, None)),
-        "relevance.rel_ratio": Figure(value=0.66, n=100, sessions=40),
+        "relevance.rel_ratio": Figure(value=4.7, n=100, sessions=40),
+        "relevance.r1": Figure(value=0.34, n=100, sessions=40),
+        "relevance.r1_tf_idf": Figure(value=0.17, n=100, sessions=40),
         "leakage.personal_data": Figure(value=0.0, low=0, high=0.003, n=1000, good=(0, 0)),
         "author_id.aidr": Figure(status="insufficient", note="only two others have 300 messages"),
     }
@@ -60,7 +62,8 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     shown = page.render(report())
     assert "一个人大约要看 34 条消息" in shown
     assert "A judge needs about 34 messages" in shown
-    assert "66%" in shown
+    assert "picks the true answer 34% of the time (by chance 1 %, by shared words 17%)" in shown
+    assert "as well as mine" not in shown
     assert "1000 条回复里没有漏出" in shown
     assert "only two others have 300 messages" in shown
     found = Checked()
