@@ -81,7 +81,8 @@ def _listed(found: list[Proposal], console: Console, zone: Zone, *, as_json: boo
         return
     for one in found:
         _show(one, console, zone)
-    console.print(f"{len(found)} facts; none is kept before you confirm it: mybot facts", markup=False)
+    more = "" if found else "; --least 1 also shows what you said on one day only"
+    console.print(f"{len(found)} facts; none is kept before you confirm it: mybot facts{more}", markup=False)
 
 
 def _show(one: Proposal, console: Console, zone: Zone) -> None:

@@ -20,6 +20,7 @@ from itertools import pairwise
 from rich.console import Console
 from sqlalchemy import select
 
+from bot.database import database_path
 from bot.history import OWNER, History
 from bot.keepsakes import Draft
 from bot.persona.message import Segment
@@ -64,7 +65,12 @@ class Pair:
 
 
 def main(knobs: Shadow) -> None:
-    pairs = asyncio.run(_pairs(knobs))
+    url = knobs.database or load(Bot).database
+    if url.startswith("sqlite") and not database_path(url).is_file():
+        raise InputError(
+            f"there is no history at {database_path(url)}", hint="start the bot once, or name [bot] database"
+        )
+    pairs = asyncio.run(_pairs(knobs, url))
     if not pairs:
         raise InputError("nothing was drafted in a shadow chat", hint="/on shadow in a chat, then wait a few days")
     if knobs.pairs and not knobs.as_json:
@@ -72,8 +78,8 @@ def main(knobs: Shadow) -> None:
     show("shadow", figures(pairs), as_json=knobs.as_json)
 
 
-async def _pairs(knobs: Shadow) -> list[Pair]:
-    history = await History.open(knobs.database or load(Bot).database)
+async def _pairs(knobs: Shadow, url: str) -> list[Pair]:
+    history = await History.open(url)
     try:
         since = time.time() - knobs.days * 86400
         drafts = await history.keepsakes.drafts(kind="shadow", since=since)

@@ -130,6 +130,12 @@ async def test_teach_keeps_a_pair_for_a_reply_that_was_sent(home: Path) -> None:
         assert "用法" in await give(bridge, "teach")
 
 
+def test_a_history_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no history at"):
+        shadow.main(Shadow(database=f"sqlite+aiosqlite:///{tmp_path}/none.db"))
+    assert not list(tmp_path.iterdir())
+
+
 async def test_shadow_says_nothing_and_the_report_compares(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     knobs = Shadow(database=f"sqlite+aiosqlite:///{home.parent}/history.db", as_json=True)
     async with up(home, guard=False) as bridge:
