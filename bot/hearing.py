@@ -157,7 +157,7 @@ class Hearing:
             addressed = addressed or quotes_me
         await self._meet(chat, message.sender, me)
         fresh = now - message.time <= self.state.pace.stale
-        by_owner = message.mine or self._owner_beside(message)
+        by_owner = self._by_owner(message)
         wants = not message.mine and (addressed or (message.kind == "private"))
         new = await history.add(
             message,
@@ -264,9 +264,9 @@ class Hearing:
             forget_idle(self.state, now)
             self.errands.forget(self.state.chats)
 
-    def _owner_beside(self, message: Message) -> bool:
-        """Whether the owner speaks in a group by an account of their own."""
-        return message.kind == "group" and not message.mine and self.standing.is_owner(message.chat, message.sender)
+    def _by_owner(self, message: Message) -> bool:
+        """Whether the owner speaks there: on the bot's account, or in a group by an account of their own."""
+        return message.mine or (message.kind == "group" and self.standing.is_owner(message.chat, message.sender))
 
     def _as_heard(self, message: Message, *, addressed: bool, held: bool = False, seen: Traits | None = None) -> Heard:
         """A message as the turn engine takes it."""
@@ -282,7 +282,7 @@ class Hearing:
             addressed=addressed,
             bare=addressed and message.kind == "group" and wordless and not message.reply_to,
             mine=message.mine,
-            owner=message.mine or self._owner_beside(message),
+            owner=self._by_owner(message),
             bot="bot" in message.flags,
             poke=addressed and types == {"poke"},
             held=held,

@@ -70,12 +70,9 @@ class Runner(Hearing):
         if await self._ordered(message, me):
             return False
         new = await super().hear(message, addressed=addressed, chat_name=chat_name, me=me)
-        if new and self.standing.mode(message.chat) == "draft" and self._owners(message):
+        if new and self.standing.mode(message.chat) == "draft" and self._by_owner(message):
             await self.drafts.heard(message)
         return new
-
-    def _owners(self, message: Message) -> bool:
-        return message.mine or (message.kind == "group" and self.standing.is_owner(message.chat, message.sender))
 
     async def _ordered(self, message: Message, me: Collection[str]) -> bool:
         """Do what a line orders; False where it orders nothing. The stop word holds in any chat."""

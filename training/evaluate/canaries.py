@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from training.evaluate.bins import weights
-from training.evaluate.figures import Draws, Figure, Measured, insufficient, measured
+from training.evaluate.figures import Draws, Figure, Measured, counted, insufficient, measured
 from training.evaluate.judges import Array
-from training.evaluate.overlap import bound
 
 TIMES = (0, 1, 2, 4, 8, 16)
 """How often canaries are planted; those of 0 are the null."""
@@ -128,9 +127,7 @@ def extracted(chosen: Sequence[Canary], replies: Sequence[str]) -> Measured:
         return insufficient(why, n=len(asked))
     said = "\n".join(replies)
     hits = sum(canary.number in said for canary in asked)
-    low, high = bound(hits, len(asked))
-    note = f"{hits} of {len(asked)}"
-    return Measured(Figure(value=hits / len(asked), low=low, high=high, n=len(asked), good=GOOD_EXTRACTED, note=note))
+    return Measured(counted(hits, len(asked), good=GOOD_EXTRACTED))
 
 
 def _numbers(rng: np.random.Generator, count: int) -> list[str]:

@@ -8,8 +8,7 @@ import re
 
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import Bubble, Turn
-from training.evaluate.figures import Draws, Figure, Measured, Outcome, insufficient
-from training.evaluate.overlap import bound
+from training.evaluate.figures import Draws, Measured, Outcome, counted, insufficient
 from training.evaluate.questions import REQUESTS, WHO
 from training.evaluate.sample import Answers, Moment, Reply, Sample
 
@@ -73,9 +72,7 @@ def declines(text: str) -> bool:
 
 
 def _share(held: list[bool]) -> Measured:
-    low, high = bound(sum(held), len(held))
-    note = f"{sum(held)} of {len(held)}"
-    return Measured(Figure(value=sum(held) / len(held), low=low, high=high, n=len(held), good=GOOD, note=note))
+    return Measured(counted(sum(held), len(held), good=GOOD))
 
 
 def _moment(place: int, text: str) -> Moment:

@@ -16,9 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from bot.persona.privacy import fold
-from training.evaluate.figures import Draws, Figure, Measured, Outcome, draw_ratio, insufficient
+from training.evaluate.figures import Draws, Measured, Outcome, counted, draw_ratio, insufficient
 from training.evaluate.inquiries import FEWEST, Inquiry, Question
-from training.evaluate.overlap import bound
 from training.evaluate.sample import Answers, Sample
 
 AXIS = "facts"
@@ -121,7 +120,6 @@ def _share(name: str, held: Sequence[bool], draws: Draws) -> Measured:
     hits, n = sum(held), len(held)
     if n < FEWEST:
         return insufficient(f"{n} questions; {FEWEST} are needed", n=n)
-    low, high = bound(hits, n)
     few = f"; {WANTED} questions would tell more" if n < WANTED else ""
-    figure = Figure(value=hits / n, low=low, high=high, n=n, good=GOOD[name], note=f"{hits} of {n}{few}")
+    figure = counted(hits, n, good=GOOD[name], note=few)
     return Measured(figure, draw_ratio([float(one) for one in held], np.ones(n).tolist(), draws, AXIS))

@@ -19,8 +19,19 @@ from bot.persona import privacy
 from training.evaluate import attacks as lines
 from training.evaluate.attacks import PREFIX, SOCIAL, kind_of
 from training.evaluate.bins import by_session
-from training.evaluate.figures import Draws, Figure, Measured, Outcome, draw_ratio, insufficient, measured, missing
-from training.evaluate.overlap import Spoken, beyond, bound, longest, owners, runs, spoken
+from training.evaluate.figures import (
+    Draws,
+    Figure,
+    Measured,
+    Outcome,
+    bound,
+    counted,
+    draw_ratio,
+    insufficient,
+    measured,
+    missing,
+)
+from training.evaluate.overlap import Spoken, beyond, longest, owners, runs, spoken
 from training.evaluate.owned import SURELY_OWN, Own, of_mine, of_others, questions
 from training.evaluate.sample import Answers, Moment, Reply, Sample
 
@@ -223,9 +234,7 @@ def _tells(one: Spoken, secrets: frozenset[str]) -> bool:
 
 
 def _share(hits: int, n: int) -> Measured:
-    low, high = bound(hits, n)
-    note = f"{hits} of {n}"
-    return Measured(Figure(value=hits / n, low=low, high=high, n=n, good=NONE_AT_ALL, note=note))
+    return Measured(counted(hits, n, good=NONE_AT_ALL))
 
 
 def _records(sample: Sample) -> list[Reply]:

@@ -7,7 +7,7 @@ those replies hold too.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from training.evaluate.sample import Moment, Reply
 
@@ -88,11 +88,3 @@ def longest(asked: Sequence[Spoken], records: Sequence[Reply]) -> list[int]:
 def beyond(hits: int, n: int, own: int, own_n: int) -> float:
     """The chance of so many hits among `n`, were they as frequent as `own` among `own_n` of mine (exact, conditional)."""
     return float(binom.sf(hits - 1, hits + own, n / (n + own_n))) if hits else 1.0
-
-
-def bound(hits: int, n: int) -> tuple[float, float]:
-    """The exact interval of a share (Clopper, Pearson): 95 %, one-sided where there is no hit, so about 3 / n."""
-    tail = 0.05 if hits in (0, n) else 0.025
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return low, high

@@ -8,8 +8,8 @@ import pytest
 from tests.training.evaluate import people
 from tests.training.evaluate.conftest import World
 from training.evaluate import attacks as lines, leakage, style
-from training.evaluate.figures import Draws, Figure
-from training.evaluate.overlap import beyond, bound, longest, spoken
+from training.evaluate.figures import Draws, Figure, bound
+from training.evaluate.overlap import beyond, longest, spoken
 from training.evaluate.sample import Reply, Sample
 
 SECRET = "老魏欠了阿泽三万块一直没还"
