@@ -117,7 +117,7 @@ async def test_the_report_keeps_to_the_shadow_and_to_the_owners_own_lines(home: 
         for mode, times in (("shadow", 2), ("called", 1)):
             await bridge.runner.set_mode(B, mode)
             await history.flush()
-            pairs = await shadow_pairs(Shadow(database=database))
+            pairs = await shadow_pairs(Shadow(), database)
             assert figures(pairs)["times you spoke"] == times
             assert [pair.run.waited for pair in pairs if pair.run and pair.draft] == [20.0]
 
