@@ -87,10 +87,15 @@ def _apart(works: list[Work], measured: list[Mapping[str, Measured] | Any]) -> d
         if new[name].draws is None and name not in MARGINS:
             continue
         one = difference(new[name], old[name])
-        if name.startswith("relevance.rel_") and works[0].base != works[1].base:
+        if name.startswith("relevance.rel_") and _scorer(works[0]) != _scorer(works[1]):
             one = insufficient("their base models differ, and the base is the scorer")
         found[name] = one.figure
     return found
+
+
+def _scorer(work: Work) -> str:
+    """By what its base model is known, wherever it lies."""
+    return work.scorer.get("fingerprint") or work.scorer.get("path", "")
 
 
 def _show(found: Comparison) -> None:

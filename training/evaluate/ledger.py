@@ -1,9 +1,11 @@
 """What a model said and scored, kept line by line: an evaluation that was broken off goes on from here.
 
     {"head": {…}}                              which persona, which moments, which seed
+    {"base": {"path": …, "fingerprint": …}}    which base model is meant by what follows
     {"key": "say persona 3f2a…", "value": …}   one answer, one score
 
-The file is private: it holds replies. With it a report is made again without a model.
+What the base said belongs to that very base: with another one it is asked anew, and what the persona said
+stays. The file is private: it holds replies. With it a report is made again without a model.
 """
 
 import json
@@ -15,17 +17,38 @@ from typing import IO, Any
 from config.errors import InputError
 
 
+BASED = ("base", "base_prompt")
+"""Systems whose values are the base model's; a key's second word is its system."""
+
+
 class Ledger:
     """Values by key; what is put is on disk before the next one."""
 
-    def __init__(self, path: Path, head: Mapping[str, Any], *, writes: bool = True) -> None:
-        """InputError where the file is of another persona, other moments or another seed, or isn't there to be read."""
+    def __init__(
+        self, path: Path, head: Mapping[str, Any], base: Mapping[str, str] | None = None, *, writes: bool = True
+    ) -> None:
+        """`base` is the base model that is at hand, its path and fingerprint; None: whichever the file knows last.
+
+        InputError where the file is of another persona, other moments, another seed, or (only read) of another
+        base, or isn't there to be read.
+        """
         self._path = path
         self._values: dict[str, Any] = {}
+        self._of_bases: dict[str, dict[str, Any]] = {}
+        self._bases: dict[str, dict[str, str]] = {}
         self._file: IO[str] | None = None
+        self.base: dict[str, str] = {}
+        """The base model whose values these are; empty where none was ever asked."""
         kept = self._read(head) if path.is_file() else None
         if kept is None and not writes:
             raise InputError(f"{path} holds no evaluation", hint="run `mybot evaluate` without --from first")
+        if base is not None and self._of_bases and not writes and _identity(base) not in self._of_bases:
+            raise InputError(
+                f"{path} is of another base model: {_name(self.base)}, not {_name(base)}",
+                hint="give that one with --base-model, or evaluate without --from: what the persona said is kept",
+            )
+        last = self.base
+        self._choose(base)
         if writes:
             path.parent.mkdir(parents=True, exist_ok=True)
             # A line that was cut off when the power went is cut away.
@@ -34,6 +57,8 @@ class Ledger:
                 os.truncate(path, kept)
             else:
                 self._write({"head": dict(head)})
+            if _identity(self.base) != _identity(last):
+                self._write({"base": self.base})
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -79,10 +104,35 @@ class Ledger:
                     f"{self._path} is of another evaluation: {_unlike(row.get('head') or {}, head)}",
                     hint="give the file that belongs to this persona, this data and this seed",
                 )
-            if size:
-                self._values[row["key"]] = row["value"]
+            if "base" in row:
+                self.base = row["base"]
+                self._bases[_identity(self.base)] = self.base
+            elif size:
+                self._kept(row["key"])[row["key"]] = row["value"]
             size += len(line)
         return size or None
+
+    def _kept(self, key: str) -> dict[str, Any]:
+        """Where a value of the file belongs: to the base that was named last, or to nobody's base."""
+        if key.split(" ")[1:2] and key.split(" ")[1] in BASED:
+            return self._of_bases.setdefault(_identity(self.base), {})
+        return self._values
+
+    def _choose(self, base: Mapping[str, str] | None) -> None:
+        """Take in what the wanted base said; left out, the one that was named last."""
+        if base is not None:
+            self.base = self._bases.get(_identity(base), dict(base))
+        if self.base:
+            self._values |= self._of_bases.get(_identity(self.base), {})
+
+
+def _identity(base: Mapping[str, str]) -> str:
+    """By what a base is known: its weights, or, where they don't lie here, its name on the hub."""
+    return base.get("fingerprint") or base.get("path", "")
+
+
+def _name(base: Mapping[str, str]) -> str:
+    return f"{base.get('path', '')} {base.get('fingerprint', '')[:12]}".strip() or "one it doesn't name"
 
 
 def _unlike(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.persona.base_model import find_base
+from bot.persona.base_model import find_base, fingerprint
 from bot.persona.manifest import Persona
 from config.errors import MyBotError, PersonaError
 from config.settings import Engine, Evaluate, load
@@ -68,6 +68,13 @@ def locate_base(knobs: Evaluate, folder: Path, persona: Persona) -> str:
         return base.source(knobs.base_model)
     places = (_of_an_adapter(folder, persona), _of_the_run(knobs.runs / persona.name / RUN, persona), _fetched(persona))
     return next((place for place in places if place and Path(place).is_dir()), "")
+
+
+def known_by(path: str) -> dict[str, str] | None:
+    """A base model's path, and the fingerprint by which a persona's manifest knows it; None where none is at hand."""
+    if not path:
+        return None
+    return {"path": path, "fingerprint": fingerprint(Path(path)) if Path(path).is_dir() else ""}
 
 
 def _of_an_adapter(folder: Path, persona: Persona) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ Outcomes = dict[str, dict[str, Outcome]]
 console = Console(stderr=True, highlight=False)
 
 
-@dataclass(slots=True)
+@dataclass
 class Work:
     """One evaluation: what is asked of whom, and on what."""
 
@@ -56,6 +57,18 @@ class Work:
     base: str
     """Where the base model lies; empty where it isn't at hand."""
     wall: dict[str, float] = field(default_factory=dict)
+    scorer: dict[str, str] = field(default_factory=dict)
+    """The base model whose answers and scores were measured: path and fingerprint; empty where none was asked."""
+
+    @cached_property
+    def known(self) -> dict[str, str] | None:
+        """By what the base model is known; None where none is at hand."""
+        return models.known_by(self.base)
+
+    def opened(self) -> Ledger:
+        """What is known already, of the base model at hand."""
+        from_ = self.knobs.as_from
+        return Ledger(from_ or self.ledger, self.head, self.known, writes=from_ is None)
 
     @property
     def quick(self) -> bool:
@@ -119,10 +132,9 @@ def prepare(knobs: Evaluate, others: Sequence[Trained] = (), *, strict: bool = T
 
 def measure(work: Work) -> tuple[Outcomes, Run]:
     """Ask the models what isn't known yet, then measure every system and control on every axis."""
-    from_ = work.knobs.as_from
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    ledger = Ledger(from_ or work.ledger, work.head, writes=from_ is None)
-    asked = work.asked(ledger)
+    ledger = work.opened()
+    work.scorer, asked = ledger.base, work.asked(ledger)
     try:
         with work.timed("asking"):
             cost = _ask(work, asked) if ledger.writes else {}
@@ -171,13 +183,19 @@ def report_of(work: Work, outcomes: Outcomes, run: Run) -> Report:
         seed=knobs.seed,
         quick=knobs.quick,
         persona=work.persona.hash,
-        base=work.persona.model.base if work.base else "",
+        base=_named(work),
         data=_data(work),
         systems={system: _figures(axes) for system, axes in outcomes.items()},
         differences=report.differences(outcomes),
         pictures=report.pictures(outcomes),
         run=run,
     )
+
+
+def _named(work: Work) -> str:
+    """What the base model is called; empty where none was asked."""
+    given = work.knobs.base_model.rstrip("/").rsplit("/", 1)[-1]
+    return (given or work.persona.model.base) if work.scorer else ""
 
 
 def write(found: Report, folder: Path) -> None:
@@ -194,6 +212,7 @@ def _data(work: Work) -> Data:
     knobs, mine = work.knobs, work.sample.mine
     files = ("messages.jsonl", "train.jsonl", "heldout.jsonl")
     hashes = {name: sha256(knobs.data / name) for name in files if (knobs.data / name).is_file()}
+    hashes |= {"base": work.scorer["fingerprint"]} if work.scorer.get("fingerprint") else {}
     hashes |= {"sample": str(work.head["sample"]), TRAINED: work.persona.provenance.data.get(TRAINED, "")}
     parts = sorted({reply.part for reply in mine if reply.part})
     middle = {part: _middle([reply.time for reply in mine if reply.part == part]) for part in ("train", "test")}

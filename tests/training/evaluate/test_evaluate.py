@@ -135,6 +135,49 @@ def test_a_ledger_is_of_one_evaluation(tmp_path: Path) -> None:
         Ledger(tmp_path / "none", HEAD, writes=False)
 
 
+def test_what_another_base_said_is_never_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    one, other = ({"path": f"bases/{name}", "fingerprint": name} for name in ("one", "other"))
+    said = ("say persona m", "say base m", "nats base_prompt m")
+    ledger = Ledger(path, HEAD, one)
+    for key in said:
+        ledger.put(key, 1)
+    ledger.close()
+    moved = Ledger(path, HEAD, {**one, "path": "elsewhere"})
+    assert not moved.missing(said), "the same weights at another place"
+    moved.close()
+    ledger = Ledger(path, HEAD, other)
+    assert ledger.missing(said) == [*said[1:]], "the persona is not asked again, the base is"
+    ledger.put("say base m", 2)
+    ledger.close()
+    assert [Ledger(path, HEAD, base, writes=False).get("say base m") for base in (one, other, None)] == [1, 2, 2]
+    again = Ledger(path, HEAD, one)
+    again.put("nats base_prompt n", 3)
+    again.close()
+    assert Ledger(path, HEAD, writes=False).base == one
+    with pytest.raises(InputError, match="of another base model: bases/one one, not bases/third third"):
+        Ledger(path, HEAD, {"path": "bases/third", "fingerprint": "third"}, writes=False)
+
+
+def test_another_base_is_asked_anew_and_told_in_the_report(
+    first: Report, house: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_persona(house / "other_base", seed=9)
+    (whole,) = (data / "evaluate").glob("*.jsonl")
+    kept = whole.read_bytes()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(models, "opened", None)  # the persona has said all
+            found = command.evaluate(knobs(house, data, base_model=str(house / "other_base")))
+        assert other
+        assert found.data.hashes["base"] != first.data.hashes["base"]
+        assert (found.base, first.base) == ("other_base", "base")
+        assert whole.read_bytes().startswith(kept)
+        assert without_run(command.evaluate(knobs(house, data))) == without_run(first)
+    finally:
+        whole.write_bytes(kept)
+
+
 def test_controls_are_what_they_say(world: Any) -> None:
     sample: Sample = world.sample
     draws = Draws()
