@@ -151,7 +151,7 @@ class Facts(Table, env_prefix="MYBOT_FACTS_"):
     as_list: List = False
     """Show them with their sources, and ask nothing."""
     least: int = Field(default=2, ge=1)
-    """Days on which you must have said it."""
+    """Days on which you must have said what may have been meant for its day; 我对花生过敏 is enough once."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

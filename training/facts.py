@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,13 +23,16 @@ from config.settings import Dataset, Facts as Knobs, load
 from training.dataset import read_messages
 from training.filter import Filter
 from training.importers.source import Zone
-from training.propose import Proposal, key_of, proposals
+from training.propose import Proposal, proposals
 from training.report import show
+from training.statements import key_of
 from training.written import Written
 
 DECLINED = "me.declined"
-KEYS = "y 只对听过的人说 / a 谁都可以知道 / e 改写 / n 不要 / q 结束"
+KEYS = "y 只对听过的人说（{heard}）/ a 谁都可以知道 / e 改写 / n 不要 / q 结束{advice}: "
 """What the owner may answer: yes to whom has heard it, anyone, edit, no, quit."""
+NAMED = 4
+"""Chats that heard it which are named."""
 
 Ask = Callable[[str], str]
 
@@ -42,10 +46,11 @@ def main(knobs: Knobs) -> None:
     declined = _declined(knobs.data)
     counts: Counter[str] = Counter()
     zone = Zone(wanted.tz)
+    today = dt.datetime.now(dt.timezone.utc).date()
     found = [
         one
-        for one in proposals(_messages(knobs, wanted, counts), knobs.least)
-        if one.key not in known and _hash(one.key) not in declined
+        for one in proposals(_messages(knobs, wanted, counts), knobs.least, zone, today)
+        if key_of(one.text) not in known and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
         _listed(found, console, zone, as_json=knobs.as_json)
@@ -57,7 +62,7 @@ def main(knobs: Knobs) -> None:
     kept = 0
     for fact, one in _confirmed(found, console, zone, console.input):
         if fact is None:
-            declined.add(_hash(one.key))
+            declined.add(_hash(key_of(one.text)))
             write_atomically(knobs.data / DECLINED, "".join(f"{line}\n" for line in sorted(declined)))
             continue
         # Each at once: whoever stops half-way has lost nothing.
@@ -76,8 +81,7 @@ def _messages(knobs: Knobs, wanted: Dataset, counts: Counter[str]) -> Iterator[M
 
 def _listed(found: list[Proposal], console: Console, zone: Zone, *, as_json: bool) -> None:
     if as_json:
-        rows = [{"kind": o.kind, "text": o.text, "mentions": o.mentions, "chats": o.chats} for o in found]
-        show("facts", {"facts": rows}, as_json=True)
+        show("facts", {"facts": [_row(one) for one in found]}, as_json=True)
         return
     for one in found:
         _show(one, console, zone)
@@ -88,8 +92,31 @@ def _listed(found: list[Proposal], console: Console, zone: Zone, *, as_json: boo
 def _show(one: Proposal, console: Console, zone: Zone) -> None:
     console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{one.kind}, {one.mentions} × on {len(one.days)} days[/dim]")
     for message in one.sources:
-        where = message.chat_name or message.chat.rpartition(":")[2]
+        where = one.names[message.chat]
         console.print(f"    {zone.local(message.time):%Y-%m-%d} {where}: {message.text}", markup=False)
+    if one.before:
+        console.print(f"    before that: {one.before}", markup=False)
+    if one.until is not None:
+        console.print(f"    over on {one.until}", markup=False)
+
+
+def _row(one: Proposal) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "text": one.text,
+        "mentions": one.mentions,
+        "days": len(one.days),
+        "chats": one.chats,
+        "before": one.before,
+        "until": one.until.isoformat() if one.until is not None else None,
+        "audience": "anyone" if one.open else _heard(one),
+    }
+
+
+def _keys(one: Proposal) -> str:
+    names = list(one.names.values())
+    heard = "、".join(names[:NAMED]) + (f" 等 {len(names)} 处" if len(names) > NAMED else "")
+    return KEYS.format(heard=heard, advice="；在好几处说过，建议 a" if one.open else "；建议 y")
 
 
 def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) -> Iterator[tuple[Fact | None, Proposal]]:
@@ -99,7 +126,7 @@ def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) ->
         text = one.text
         while True:
             try:
-                answer = ask(f"{escape(KEYS)}: ").strip().lower()
+                answer = ask(escape(_keys(one))).strip().lower()
             except EOFError:
                 return
             if answer == "e":
@@ -116,8 +143,12 @@ def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) ->
 
 
 def _fact(one: Proposal, text: str, date: dt.date, *, anyone: bool) -> Fact:
-    heard = [place.removeprefix("private:") for chat in one.chats for place in [chat.partition(":")[2]]]
-    return Fact(text=text, kind=one.kind, date=date, audience="anyone" if anyone else heard)
+    return Fact(text=text, kind=one.kind, date=date, audience="anyone" if anyone else _heard(one), until=one.until)
+
+
+def _heard(one: Proposal) -> list[str]:
+    """Whom it was said to, as an audience."""
+    return [chat.partition(":")[2].removeprefix("private:") for chat in one.chats]
 
 
 def _declined(data: Path) -> set[str]:

@@ -1,47 +1,33 @@
-"""Facts that my own lines seem to tell, by plain rules: 我在…上班, 我住…, 我喜欢…, 我妈…; counted, with their sources.
+"""Facts that my records seem to tell, by plain rules: gathered over all chats, counted, with their sources.
 
-Knows words only, and nothing for certain: a joke looks like a fact. Questions, wishes, what passes with the
-day and lines about others are left out. Who confirms is the owner (training/facts.py).
+My own lines are read by their shape (training/doubts.py, shapes.py), my short answers by the question before them
+(training/asked.py). Of what has one value at a time the newest stays; what I take back within moments is gone.
+Knows words only, and nothing for certain. Who confirms is the owner (training/facts.py).
 """
 
+import datetime as dt
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bot.persona import privacy
 from bot.persona.facts import FactKind
 from bot.persona.message import Message
-from training.selection import bound_to_a_moment
+from training.asked import answers
+from training.doubts import Clause, clauses, corrected, taken_back
+from training.importers.source import Zone
+from training.plans import is_journey, plan_of
+from training.statements import Statement, told
 
 SOURCES = 3
 """Of each, so many are shown."""
-_END = r"(?:[了啊呀哦噢哈嘛吧呗啦的诶]*)(?:[，,。.!！~～…、;；\s]|$)"
-_THING = r"[^\s，,。.!！?？~～…、;；]"
-_ADVERB = r"(?:现在|一直|就|也|真的?|特别|最|很|超|超级|比较|其实|还是|都|今年)*"
-_RELATIVE = (
-    r"(?:妈妈?|爸爸?|姐姐?|哥哥?|弟弟?|妹妹?|爷爷|奶奶|外公|外婆|姥姥|老婆|老公|女朋友|男朋友|对象|儿子|女儿|室友)"
-)
-_SHAPES: list[tuple[FactKind, str]] = [
-    ("work", rf"我{_ADVERB}在{_THING}{{1,12}}?(?:上班|工作|实习|上学|读书|读研|念书)"),
-    ("work", rf"我{_ADVERB}是?(?:学|做|搞|教){_THING}{{1,8}}的"),
-    ("where", rf"我{_ADVERB}?(?:家)?住(?:在)?{_THING}{{2,12}}"),
-    ("where", rf"我?(?:老家|家)在{_THING}{{2,10}}"),
-    ("where", rf"我{_ADVERB}是{_THING}{{2,6}}人"),
-    ("likes", rf"我{_ADVERB}(?:喜欢|爱吃|爱喝|爱看|爱玩|讨厌|不吃|不喝|不喜欢){_THING}{{1,10}}"),
-    ("likes", rf"我?对{_THING}{{1,6}}过敏"),
-    ("people", rf"我{_RELATIVE}(?:叫|在|是|住|喜欢|属){_THING}{{1,10}}"),
-    ("who", rf"我{_ADVERB}(?:叫|属){_THING}{{1,6}}"),
-    ("who", rf"我{_ADVERB}{_THING}{{1,3}}岁"),
-    ("who", rf"我生日(?:是|在)?{_THING}{{2,8}}"),
-    ("who", rf"我{_ADVERB}是{_THING}{{1,6}}座(?:的)?"),
-]
-_RULES: list[tuple[FactKind, re.Pattern[str]]] = [
-    (kind, re.compile(rf"(?:^|[，,。!！~～\s])({words}){_END}")) for kind, words in _SHAPES
-]
-_NOT = re.compile(
-    r"[?？]|吗|呢|什么|啥|谁|哪|怎|如果|要是|假如|想|觉得|以为|不是我|他|她|你|咱|这样|那样|这个|那个|一下|个屁|个头|服了|醉了|死"
-)
-_TAIL = re.compile(r"(?:了|啊|呀|哦|噢|哈|嘛|吧|呗|啦|的|滴|诶|捏|哒)+$")
+SOON, LINES = 600, 4
+"""Seconds and lines within which a question is answered, or what was said taken back."""
+PRIVATE = ("感情", "孩子", "身体", "住", "年龄", "生日", "名字", "过敏", "不耐", "信仰")
+"""What isn't everybody's business, wherever it was said."""
+OPEN_CHATS = 4
+"""Chats in which something was said for it to be no secret; one group counts as two."""
 
 
 @dataclass(slots=True)
@@ -50,51 +36,176 @@ class Proposal:
 
     kind: FactKind
     text: str
+    topic: str = ""
+    """What it is about."""
+    value: str = ""
     mentions: int = 0
+    plain: bool = False
+    """Whether it was ever said in words that are meant for good."""
+    until: dt.date | None = None
+    """The first day on which it is over."""
+    before: str = ""
+    """What I said of it earlier, where that was something else."""
     days: set[int] = field(default_factory=set)
     chats: dict[str, int] = field(default_factory=dict)
     """Chat → mentions."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Chat → what it is called."""
     first: int = 0
     """When it was said first."""
+    last: int = 0
+    """When it was said last."""
     sources: list[Message] = field(default_factory=list)
     """The newest ones, oldest first."""
 
-    @property
-    def key(self) -> str:
-        """By what it is known again: its words, without what varies."""
-        return key_of(self.text)
-
-    def see(self, message: Message) -> None:
+    def see(self, source: Message, text: str, day: int, *, plain: bool) -> None:
         """Another mention."""
-        self.first = min(self.first or message.time, message.time)
+        if source.time >= self.last:
+            self.last, self.text = source.time, text
+        self.first = min(self.first or source.time, source.time)
+        self.plain |= plain
         self.mentions += 1
-        self.days.add(message.time // 86400)
-        self.chats[message.chat] = self.chats.get(message.chat, 0) + 1
-        self.sources = [*self.sources, message][-SOURCES:]
+        self.days.add(day)
+        self.chats[source.chat] = self.chats.get(source.chat, 0) + 1
+        self.names[source.chat] = source.chat_name or source.chat.rpartition(":")[2]
+        self.sources = sorted([*self.sources, source], key=lambda message: message.time)[-SOURCES:]
+
+    @property
+    def open(self) -> bool:
+        """Whether it was said in so many places, and is of such a sort, that anyone may hear it."""
+        heard = sum(2 if ":group:" in chat else 1 for chat in self.chats)
+        return heard >= OPEN_CHATS and not any(part in PRIVATE for part in self.topic.split(":"))
 
 
-def proposals(messages: Iterable[Message], least: int) -> list[Proposal]:
-    """What my lines tell on at least so many days; the most often said first. Personal data stays out."""
+@dataclass(slots=True)
+class _Told:
+    """A statement, where it stands."""
+
+    statement: Statement
+    source: Message
+    day: dt.date
+    until: dt.date | None = None
+
+
+def proposals(messages: Iterable[Message], least: int, zone: Zone, today: dt.date) -> list[Proposal]:
+    """What my lines tell, the most often said first; personal data and what is over stay out.
+
+    What may have been meant for its day only must have been said on `least` days.
+    """
+    return merged(_mentions(messages, zone), least, today)
+
+
+def merged(mentions: Iterable[_Told], least: int, today: dt.date) -> list[Proposal]:
+    """Mentions as facts: alike ones as one, of a topic's values the newest."""
     found: dict[tuple[str, str], Proposal] = {}
-    for message in messages:
-        if not message.learnable or len(message.text) > 60 or bound_to_a_moment(message.text.replace("现在", "")):
-            continue
-        for kind, text in _told(message.text):
-            found.setdefault((kind, key_of(text)), Proposal(kind, text)).see(message)
-    wanted = [one for one in found.values() if len(one.days) >= least]
+    for one in mentions:
+        said = one.statement
+        key = (said.topic, said.value)
+        proposal = found.setdefault(key, Proposal(said.kind, said.text, said.topic, said.value, until=one.until))
+        proposal.see(one.source, said.text, one.day.toordinal(), plain=said.plain)
+    enough = [one for one in found.values() if one.plain or len(one.days) >= least]
+    newest: dict[str, Proposal] = {}
+    for one in sorted(enough, key=lambda one: one.last):
+        known = newest.pop(one.topic, None)
+        newest[one.topic] = _later(known, one) if known is not None else one
+    wanted = [one for one in newest.values() if one.until is None or one.until > today]
     return sorted(wanted, key=lambda one: (-len(one.days), -one.mentions, one.text))
 
 
-def key_of(text: str) -> str:
-    """A statement without adverbs, endings and punctuation."""
-    bare = re.sub(r"[\W_]+", "", text.lower())
-    return re.sub(rf"^(我?){_ADVERB}", r"\1", _TAIL.sub("", bare))
+def _later(known: Proposal, one: Proposal) -> Proposal:
+    """Of two values of a topic the later, or both as one where they only say it more or less exactly."""
+    if not (_within(known.value, one.value) or _within(one.value, known.value)):
+        one.before = known.text
+        return one
+    exact, other = (known, one) if len(known.value) > len(one.value) else (one, known)
+    exact.before = other.before or exact.before
+    exact.mentions += other.mentions
+    exact.days |= other.days
+    exact.first, exact.last = min(exact.first, other.first), max(exact.last, other.last)
+    exact.names |= other.names
+    for chat, number in other.chats.items():
+        exact.chats[chat] = exact.chats.get(chat, 0) + number
+    exact.sources = sorted([*exact.sources, *other.sources], key=lambda message: message.time)[-SOURCES:]
+    return exact
 
 
-def _told(text: str) -> Iterator[tuple[FactKind, str]]:
-    if _NOT.search(text) or privacy.find(text):
+def _within(part: str, whole: str) -> bool:
+    """Whether a value is another one, said less exactly: 宠物店 and 城西宠物店, but not 3月1 and 3月11."""
+    return re.search(rf"(?<!\d){re.escape(part)}(?!\d)", whole) is not None and not whole.startswith("不")
+
+
+def _mentions(messages: Iterable[Message], zone: Zone) -> Iterator[_Told]:
+    """What is told, one chat after the other; a moment later than it is said, as it may be taken back."""
+    chat = ""
+    waiting: deque[tuple[int, _Told]] = deque()
+    before: deque[Message] = deque(maxlen=LINES)
+    for number, message in enumerate(messages):
+        if message.chat != chat:
+            yield from (one for _, one in waiting)
+            waiting.clear()
+            before.clear()
+            chat = message.chat
+        while waiting and (number - waiting[0][0] > LINES or message.time - waiting[0][1].source.time > SOON):
+            yield waiting.popleft()[1]
+        if message.learnable:
+            text = message.text
+            if taken_back(text) and waiting:
+                last = waiting.pop()[1]
+                if (right := corrected(text)) and (mended := _mended(last, message, right)) is not None:
+                    waiting.append((number, mended))
+            else:
+                waiting.extend((number, one) for one in _of(message, before, zone))
+        before.append(message)
+    yield from (one for _, one in waiting)
+
+
+def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[_Told]:
+    """What a line of mine tells, by itself or as an answer."""
+    if privacy.find(message.text):
         return
-    for kind, rule in _RULES:
-        if match := rule.search(text):
-            yield kind, match[1]
-            return
+    day = zone.local(message.time).date()
+    by_itself = [found for clause in clauses(message) if (found := _in(clause, message, day)) is not None]
+    yield from by_itself
+    question = _question(message, before)
+    if by_itself or question is None or privacy.find(question.text):
+        return
+    for text in answers(question.text, message.text):
+        if (said := told(text)) is not None:
+            yield _Told(said._replace(plain=True), message, day)
+
+
+def _in(clause: Clause, message: Message, day: dt.date) -> _Told | None:
+    if (plan := plan_of(clause.text, day)) is not None:
+        text, does, until = plan
+        kind: FactKind = "where" if is_journey(does) else "who"
+        return _Told(Statement(kind, f"计划:{does}", until.isoformat(), text, clause.sure, ""), message, day, until)
+    if clause.passing or (said := told(clause.text)) is None:
+        return None
+    return _Told(said if clause.sure else said._replace(plain=False), message, day)
+
+
+def _question(message: Message, before: deque[Message]) -> Message | None:
+    """The line of another that mine answers: the last one said there, or the one it quotes."""
+    for earlier in reversed(before):
+        if message.time - earlier.time > SOON:
+            return None
+        if message.reply_to is not None:
+            if earlier.id == message.reply_to:
+                return None if earlier.mine else earlier
+        elif not earlier.mine and earlier.spoken:
+            return earlier
+        elif earlier.mine:
+            # What I have said since may have been the answer.
+            return None
+    return None
+
+
+def _mended(last: _Told, message: Message, right: str) -> _Told | None:
+    """What was just told, with the right words in it."""
+    wrong = last.statement.said
+    if not wrong or wrong not in last.statement.text:
+        return None
+    said = told(last.statement.text.replace(wrong, right.removeprefix("是").removeprefix("在")))
+    if said is None or said.topic != last.statement.topic:
+        return None
+    return _Told(said, message, last.day)

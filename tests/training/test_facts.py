@@ -1,12 +1,15 @@
 """`mybot facts`: proposed by rules with sources, confirmed one by one, and never by itself."""
 
+import datetime as dt
 import json
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 from bot.persona.facts import Fact, Facts
@@ -14,10 +17,14 @@ from bot.persona.message import Message, Segment
 from config.errors import UsageError
 from config.settings import Facts as Knobs
 from tests.bot.people import DAY, TALK
+from tests.training.told import LINES, MORE, MORE_NOTHING, NOTHING, PLANS, TALKS
 from training import facts
-from training.propose import proposals
+from training.importers.source import Zone
+from training.plans import plan_of, until
+from training.propose import Proposal, proposals
 
 START = 1_700_000_000
+TODAY = dt.date(2023, 1, 1)
 
 
 def said(text: str, day: int = 0, *, chat: str = "qq:private:20002", mine: bool = True, place: int = 0) -> Message:
@@ -29,33 +36,81 @@ def said(text: str, day: int = 0, *, chat: str = "qq:private:20002", mine: bool 
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "told"),
-    [
-        ("我现在在宠物店上班啊", "work", "我现在在宠物店上班"),
-        ("我在宠物店上班", "work", "我在宠物店上班"),
-        ("我是做美术的", "work", "我是做美术的"),
-        ("我住滨江", "where", "我住滨江"),
-        ("我是湖南人", "where", "我是湖南人"),
-        ("我老家在湘潭", "where", "我老家在湘潭"),
-        ("哈哈 我最爱吃折耳根", "likes", "我最爱吃折耳根"),
-        ("我对花生过敏", "likes", "我对花生过敏"),
-        ("我妈在医院", "people", "我妈在医院"),
-        ("我属兔", "who", "我属兔"),
-        ("我今年22岁", "who", "我今年22岁"),
-        ("我喜欢你", "", None),
-        ("我在宠物店上班吗", "", None),
-        ("我要是在宠物店上班就好了", "", None),
-        ("我觉得我是湖南人", "", None),
-        ("明天我在学校上学", "", None),
-        ("我家住13912345678", "", None),
-        ("我在路上", "", None),
-        ("我是说真的", "", None),
-    ],
+def proposed(messages: list[Message], least: int = 1) -> list[Proposal]:
+    return proposals(messages, least, Zone("+08:00"), TODAY)
+
+
+@pytest.mark.parametrize(("text", "kind"), LINES)
+def test_what_a_line_tells(text: str, kind: str) -> None:
+    assert [one.kind for one in proposed([said(text)])] == [kind]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_tells_nothing_is_not_proposed(text: str) -> None:
+    assert proposed([said(text)]) == []
+
+
+def test_of_lines_seen_later_most_are_told_apart() -> None:
+    found = [len(proposed([said(text)])) for text in MORE]
+    assert sum(map(bool, found)) >= 0.9 * len(MORE)
+    wrong = [one for text in MORE_NOTHING for one in proposed([said(text)])]
+    assert len(wrong) <= 0.04 * len(MORE_NOTHING)
+    assert sum(one.plain for one in wrong) <= 1, "the others ask for a second day"
+
+
+@pytest.mark.parametrize(("lines", "told"), TALKS)
+def test_answers_corrections_and_what_is_taken_back(lines: list[str], told: list[str]) -> None:
+    messages = [
+        said(line.removeprefix("我: "), place=20 * place, mine=line.startswith("我: "))
+        for place, line in enumerate(lines)
+    ]
+    assert [one.text for one in proposed(messages)] == told
+
+
+def test_an_answer_is_one_soon_and_to_another() -> None:
+    question = said("你在哪上班", mine=False)
+    answer = said("宠物店", place=30)
+    assert len(proposed([question, answer])) == 1
+    assert proposed([question, said("宠物店", place=4000)]) == []
+    assert proposed([question, said("等等", place=10), answer]) == []
+    assert proposed([said("你在哪上班"), answer]) == []
+    quoting = replace(answer, reply_to="elsewhere")
+    assert proposed([question, quoting]) == []
+    other = said("你在哪上班", mine=False, chat="qq:group:9")
+    assert proposed([other, answer]) == []
+
+
+@pytest.mark.parametrize(("text", "day", "over"), PLANS)
+def test_a_plan_is_over_on_a_day(text: str, day: str, over: str) -> None:
+    found = plan_of(text, dt.date.fromisoformat(day))
+    assert found is not None
+    assert found[2].isoformat() == over
+
+
+@given(
+    st.text("下这个周月星期礼拜末一二三四五六日天号年底明后大国庆十0123456789", max_size=8),
+    st.dates(dt.date(1990, 1, 1), dt.date(2090, 1, 1)),
 )
-def test_what_a_line_tells(text: str, kind: str, told: str | None) -> None:
-    found = proposals([said(text)], 1)
-    assert [(one.kind, one.text) for one in found] == ([(kind, told)] if told else [])
+@settings(max_examples=150)
+def test_a_plan_is_never_over_before_it_was_told(when: str, day: dt.date) -> None:
+    over = until(when, day)
+    assert over is None or day < over < day + dt.timedelta(days=800)
+
+
+def test_plans_that_are_over_are_not_proposed() -> None:
+    message = said("我下周三去北京出差")
+    (one,) = proposals([message], 1, Zone("+08:00"), dt.date(2023, 11, 20))
+    assert (one.kind, one.until) == ("where", dt.date(2023, 11, 23))
+    assert proposals([message], 1, Zone("+08:00"), dt.date(2023, 11, 23)) == []
+
+
+@given(st.lists(st.sampled_from([*NOTHING, *(text for text, _ in LINES)]), max_size=6), st.text(max_size=30))
+@settings(max_examples=40)
+def test_whatever_is_said_each_proposal_is_in_its_sources(lines: list[str], more: str) -> None:
+    messages = [said(text, place=place) for place, text in enumerate([*lines, more])]
+    for one in proposed(messages):
+        assert one.sources
+        assert all(message in messages and message.learnable for message in one.sources)
 
 
 def test_mentions_of_one_thing_are_counted_together_by_days() -> None:
@@ -63,33 +118,51 @@ def test_mentions_of_one_thing_are_counted_together_by_days() -> None:
         said("我在宠物店上班", 1),
         said("我在宠物店上班啊", 1, place=5),
         said("我现在在宠物店上班", 3),
-        said("我属兔", 1),
+        said("我喜欢下雨天", 1),
     ]
-    (one,) = proposals(messages, 2)
+    (one,) = proposed(messages, 2)
     assert (one.mentions, len(one.days), one.first) == (3, 2, START + DAY)
     assert [message.text for message in one.sources] == [message.text for message in messages[:3]]
-    assert proposals([said("我在宠物店上班", day, mine=False) for day in range(9)], 1) == []
+    assert proposed([said("我在宠物店上班", day, mine=False) for day in range(9)]) == []
+    assert proposed([said("我家住13912345678")]) == []
+
+
+def test_the_newest_value_stays_and_says_what_was_before() -> None:
+    messages = [said("我住滨江", day) for day in (1, 2, 3)] + [said("我搬到苏州了", 90)]
+    (one,) = proposed(messages)
+    assert (one.text, one.before) == ("我搬到苏州", "我住滨江")
+    # More or less exactly the same is the same; numbers are whole.
+    (one,) = proposed([said("我在城西的宠物店上班", 1), said("我在宠物店上班", 2)])
+    assert (one.mentions, len(one.days), one.before) == (2, 2, "")
+    (one,) = proposed([said("我今年22岁", 1), said("我今年2岁", 2), said("我生日3月1号", 3), said("我生日3月11号", 4)])[
+        1:
+    ]
+    assert (one.text, one.before) == ("我生日3月11号", "我生日3月1号")
+
+
+def test_who_may_hear_it_is_suggested_by_where_it_was_said() -> None:
+    chats = ["qq:group:9", "qq:group:8", "qq:private:20002"]
+    everywhere = [said(text, day, chat=chat) for day, chat in enumerate(chats) for text in ("我会弹吉他", "我单身")]
+    by_text = {one.text: one for one in proposed(everywhere)}
+    assert by_text["我会弹吉他"].open
+    assert not by_text["我单身"].open
+    assert not proposed([said("我会弹吉他", chat=chats[0])])[0].open
 
 
 def test_generated_people_with_known_facts() -> None:
-    """Of ten facts said twice among 4,000 lines each is proposed, and nothing that isn't one."""
+    """Of what was said once or twice among 4,000 lines each is proposed, and nothing that isn't so."""
     draw = random.Random(7)
-    known = [
-        "我在宠物店上班",
-        "我住滨江",
-        "我是湖南人",
-        "我最爱吃折耳根",
-        "我对花生过敏",
-        "我妈在医院",
-        "我属兔",
-        "我是学美术的",
-    ]
+    known = [draw.choice(LINES)[0] for _ in range(12)]
+    talk = [*TALK, *NOTHING]
     lines = [
-        said(draw.choice(TALK), day, mine=draw.random() < 0.5, place=place) for day in range(40) for place in range(100)
+        said(draw.choice(talk), day, mine=draw.random() < 0.5, place=place) for day in range(40) for place in range(100)
     ]
     lines += [said(text, day, place=1000 + place) for place, text in enumerate(known) for day in (3, 17)]
-    found = [one.text for one in proposals(sorted(lines, key=lambda message: message.time), 2)]
-    assert sorted(found) == sorted(known)
+    found = proposed(sorted(lines, key=lambda message: message.time), 2)
+    sources = {message.text for one in found for message in one.sources}
+    topics = {one.topic for text in known for one in proposed([said(text)])}
+    assert {one.topic for one in found} == topics
+    assert sources <= set(known)
 
 
 @pytest.fixture
