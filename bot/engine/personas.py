@@ -142,11 +142,9 @@ class Personas:
                     continue
                 tried[name] = folder
                 try:
-                    persona = await worker.reload()
+                    await worker.reload()
                 except MyBotError as error:
                     log.error("the new version was not taken: %s (%s)", error, error.hint)
-                else:
-                    log.info("%s speaks now (%s)", persona.name, persona.hash)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Name → what its worker says of itself."""

@@ -8,6 +8,7 @@ else in its place, the requests being held meanwhile.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from bot.engine.wire import Ask, Piece, Sampling, Talker
 from bot.persona.manifest import CURRENT, MANIFEST, Persona, make_current, open_persona
 from config.errors import EngineError, PersonaError
 from config.settings import Engine
+
+log = logging.getLogger("bot.engine.worker")
 
 
 async def open_talker(knobs: Engine) -> Talker:
@@ -151,6 +154,7 @@ class Worker:
             await place.put(new)
             if before not in (None, folder):
                 self._previous = before
+            log.info("%s speaks now (%s)", persona.name, persona.hash)
             return persona
 
     async def reload(self, *, force: bool = False) -> Persona:
