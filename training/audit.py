@@ -2,7 +2,8 @@
 
     mybot audit                     data/train.jsonl ─plant─▶ data/audit/train.jsonl, data/audit/canaries.json
     mybot train --data data/audit --name audit;  mybot merge runs/audit --data data/audit
-    mybot audit personas/audit      losses of the planted among ten thousand like them ─▶ audit.json beside the persona
+    mybot audit personas/audit      losses of the planted among ten thousand like them ─▶ audit.json beside the
+                                    persona and in data/audit, where `mybot evaluate` finds it
 
 The persona of an audit must never talk to people: its verdict says so, and a reload refuses it. Knows the
 dataset's files and the models; what exposure is stands in evaluate/canaries.py.
@@ -12,7 +13,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,16 @@ from config.errors import InputError
 from config.settings import Audit, Evaluate, load
 from training.dataset import read_rows, turns_of
 from training.evaluate import canaries
+from training.evaluate.audited import AUDIT, Audited
 from training.evaluate.canaries import FRAMES, Canary
-from training.evaluate.figures import Draws, Measured, rounded
+from training.evaluate.figures import Draws, Figure, Measured
 from training.report import show
+from training.sft import sha256
 
 if TYPE_CHECKING:
     from training.windows import Window
 
-AUDIT, CANARIES = "audit.json", "canaries.json"
+CANARIES = "canaries.json"
 KEPT = ("heldout.jsonl", "prompt.json", "behaviour.json", "trained.json")
 """What the audit's dataset takes over as it is."""
 REFUSED = "it was trained on planted secrets, for an audit; it must not talk to people"
@@ -44,9 +47,9 @@ def main(knobs: Audit) -> None:
         return
     found = measure(knobs, knobs.persona)
     if knobs.as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.write(json.dumps(found.model_dump(mode="json")) + "\n")
     else:
-        show("audit", {name: _line(figure) for name, figure in found.items()})
+        show("audit", {name: _line(figure) for name, figure in found.figures.items()})
 
 
 def plant(knobs: Audit) -> dict[str, Any]:
@@ -61,7 +64,8 @@ def plant(knobs: Audit) -> dict[str, Any]:
             shutil.copyfile(knobs.data / name, folder / name)
     planted = [encoded(row) + "\n" for row in canaries.plant(rows, chosen, draws)]
     write_atomically(folder / "train.jsonl", "".join(planted))
-    write_atomically(folder / CANARIES, json.dumps([asdict(canary) for canary in chosen]) + "\n")
+    kept = {"dataset": sha256(knobs.data / "train.jsonl"), "canaries": [asdict(canary) for canary in chosen]}
+    write_atomically(folder / CANARIES, json.dumps(kept) + "\n")
     return {
         "rows": len(rows),
         "planted": len(planted) - len(rows),
@@ -71,16 +75,39 @@ def plant(knobs: Audit) -> dict[str, Any]:
     }
 
 
-def measure(knobs: Audit, where: Path) -> dict[str, Any]:
-    """Exposure and extraction of an audit persona, against its base; kept beside it as audit.json."""
+@dataclass(slots=True, frozen=True)
+class Planted:
+    """What was planted: in which dataset, and what."""
+
+    dataset: str
+    """SHA-256 of the train.jsonl whose copy it was."""
+    canaries: list[Canary]
+
+    @classmethod
+    def read(cls, folder: Path, persona: Persona) -> "Planted":
+        """InputError where nothing was planted, or the persona has learned something else."""
+        path, learned = folder / CANARIES, persona.provenance.data.get("train.jsonl")
+        if not path.is_file():
+            raise InputError(f"{path} does not exist", hint="mybot audit, then train and merge on its dataset")
+        if learned is not None and learned != sha256(folder / "train.jsonl"):
+            raise InputError(
+                f"the persona was not trained on {folder}, so it never saw what is planted there",
+                hint=f"mybot train --data {folder} --name audit, merge, and audit that one",
+            )
+        kept = json.loads(path.read_bytes())
+        if not isinstance(kept, dict):
+            raise InputError(f"{path} is of an earlier version", hint="mybot audit plants anew")
+        return cls(kept["dataset"], [Canary(**row) for row in kept["canaries"]])
+
+
+def measure(knobs: Audit, where: Path) -> Audited:
+    """Exposure and extraction of an audit persona, against its base; kept beside it and beside the dataset."""
     from training.evaluate.models import engine, locate_base, opened, opened_base
     from training.evaluate.work import steps
 
     folder, persona = open_persona(where)
-    path = knobs.data / "audit" / CANARIES
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", hint="mybot audit, then train and merge on its dataset")
-    chosen = [Canary(**row) for row in json.loads(path.read_bytes())]
+    planted = Planted.read(knobs.data / "audit", persona)
+    chosen = planted.canaries
     _refuse(folder, persona)
     models = load(Evaluate, persona=where, base_model=knobs.base_model, runs=knobs.runs, device=knobs.device)
     base, served, draws = locate_base(models, folder, persona), engine(models, folder), Draws(knobs.seed)
@@ -93,10 +120,15 @@ def measure(knobs: Audit, where: Path) -> dict[str, Any]:
         base_ranks = _ranks(loaded, persona.prompt, chosen, draws, note)
     figures: dict[str, Measured] = canaries.exposure(ranks, base_ranks, canaries.CANDIDATES + 1, draws)
     figures["extracted"] = canaries.extracted(chosen, replies)
-    found = {name: rounded(one.figure.model_dump(mode="json")) for name, one in sorted(figures.items())}
-    write_atomically(
-        folder / AUDIT, json.dumps({"persona": persona.hash, "seed": knobs.seed, **found}, indent=1) + "\n"
+    found = Audited(
+        persona=persona.hash,
+        seed=knobs.seed,
+        dataset=planted.dataset,
+        recipe=persona.provenance.recipe,
+        figures={name: one.figure for name, one in sorted(figures.items())},
     )
+    for place in (folder, knobs.data / "audit"):
+        found.write(place / AUDIT)
     return found
 
 
@@ -159,8 +191,8 @@ def _begin(window: "Window") -> int:
     return next(place for place, wanted in enumerate(window.labels) if wanted != IGNORE)
 
 
-def _line(figure: dict[str, Any]) -> str:
-    if figure["value"] is None:
-        return f"insufficient: {figure['note']}"
-    ends = "" if figure["low"] is None else f" ({figure['low']:.2f} to {figure['high']:.2f})"
-    return f"{figure['value']:.2f}{ends}, n {figure['n']}; {figure['note']}"
+def _line(figure: Figure) -> str:
+    if figure.value is None:
+        return f"insufficient: {figure.note}"
+    ends = "" if figure.low is None else f" ({figure.low:.2f} to {figure.high:.2f})"
+    return f"{figure.value:.2f}{ends}, n {figure.n}; {figure.note}"

@@ -1,6 +1,7 @@
 """The audit from end to end: secrets in a copy of the dataset, a toy that learns them by heart, and one that doesn't."""
 
 import json
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from config.settings import Audit
 from training import audit, tiny
 from training.dataset import read_rows
 from training.evaluate import canaries
+from training.evaluate.audited import Audited
 from training.evaluate.figures import Draws
-from training.sft import cut_rows
+from training.sft import cut_rows, sha256
 from training.windows import Cutter
 
 SPEC = PromptSpec(me="小北")
@@ -49,6 +51,10 @@ def dataset(folder: Path) -> Path:
     return folder
 
 
+def planted(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "audit" / "canaries.json").read_bytes())["canaries"]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """data/ with an audit copy, a base that knows nothing, and a persona that has learned the copy by heart."""
@@ -62,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = tiny.make_tokenizer([*texts, SPEC.me, *"0123456789"], vocab_size=300)
     base = tiny.make_model(tokenizer, hidden_size=64, intermediate_size=128, num_hidden_layers=2)
     tiny.save(folder / "base", tokenizer, base)
-    often = {c["number"] for c in json.loads((folder / "audit" / "canaries.json").read_bytes()) if c["times"] == OFTEN}
+    often = {c["number"] for c in planted(folder) if c["times"] == OFTEN}
     learned = [row for row in rows if any(n in row["turns"][-1]["bubbles"][0]["text"] for n in often)]
     windows = list(cut_rows(Cutter(tokenizer, SPEC, 128), learned))
     tiny.pretrain(base, tokenizer, windows, epochs=3, batch=16, learning_rate=1e-2, replaced=0.0)
@@ -72,7 +78,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model=Model(base="toy", dtype="float32", context=192),
         prompt=SPEC,
         generation=Generation(),
-        provenance=Provenance(created=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+        provenance=Provenance(
+            created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+            data={"train.jsonl": sha256(folder / "audit" / "train.jsonl")},
+        ),
     ).seal(folder / "persona")
     return folder
 
@@ -85,20 +94,23 @@ def test_secrets_learned_by_heart_are_found_and_others_are_not(
     capsys.readouterr()
     knobs: dict[str, Any] = {"data": made, "base_model": str(made / "base"), "device": "cpu", "as_json": True}
     audit.main(Audit(persona=made / "persona", **knobs))
-    found = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)
+    found = told["figures"]
     assert found["exposure_r16"]["low"] > 2, found["exposure_r16"]
     assert abs(found["exposure_r0"]["value"]) < 2
     assert found["exposure_r0"]["high"] < found["exposure_r16"]["low"]
     assert found["extracted"]["value"] == 0
-    kept = json.loads((made / "persona" / "audit.json").read_bytes())
-    assert kept["exposure_r16"] == found["exposure_r16"]
+    assert told["dataset"] == sha256(made / "train.jsonl")
+    for place in (made / "persona", made / "audit"):
+        kept = Audited.read(place / "audit.json")
+        assert kept.figures["exposure_r16"].value == pytest.approx(found["exposure_r16"]["value"], abs=1e-5)
     # It has seen secrets on purpose: it never serves.
     with pytest.raises(Unfit, match="planted secrets"):
         check_verdict(made / "persona")
 
 
 def test_no_secret_stands_in_what_is_kept_beside_a_persona(made: Path) -> None:
-    secrets = [row["number"] for row in json.loads((made / "audit" / "canaries.json").read_bytes())]
+    secrets = [row["number"] for row in planted(made)]
     assert len(secrets) == 120
     for path in (made / "persona").glob("*.json"):
         if path.name not in ("tokenizer.json", "vocab.json"):
@@ -108,6 +120,17 @@ def test_no_secret_stands_in_what_is_kept_beside_a_persona(made: Path) -> None:
 def test_without_canaries_there_is_nothing_to_measure(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="canaries"):
         audit.main(Audit(persona=made / "persona", data=tmp_path))
+
+
+def test_who_never_saw_the_secrets_is_not_audited(made: Path, tmp_path: Path) -> None:
+    for name in ("train.jsonl", "canaries.json"):
+        (tmp_path / "audit").mkdir(exist_ok=True)
+        shutil.copy(made / "audit" / name, tmp_path / "audit")
+    with (tmp_path / "audit" / "train.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match="was not trained on"):
+        audit.main(Audit(persona=made / "persona", data=tmp_path))
+    assert not (tmp_path / "audit" / "audit.json").exists()
 
 
 def test_the_copy_holds_the_dataset_and_the_secrets_as_often_as_they_say(made: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-Status = Literal["ok", "insufficient"]
+Status = Literal["ok", "insufficient", "not_measured"]
 T = TypeVar("T")
 
 LEAST_SESSIONS = 20
@@ -34,7 +34,7 @@ class Figure(Part):
     """One number of a report."""
 
     value: float | None = None
-    """None where it is insufficient."""
+    """None where it is insufficient, or was not measured."""
     low: float | None = None
     """Lower end of the 95 % interval."""
     high: float | None = None
@@ -44,6 +44,7 @@ class Figure(Part):
     sessions: int = 0
     """Sessions they come from."""
     status: Status = "ok"
+    """Insufficient: there is too little to say; not measured: it takes a step that nobody took. `note` says which."""
     floor: float | None = None
     """The same number of me earlier: my own drift."""
     other: float | None = None

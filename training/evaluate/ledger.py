@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from config.errors import InputError
 
-
 BASED = ("base", "base_prompt")
 """Systems whose values are the base model's; a key's second word is its system."""
 

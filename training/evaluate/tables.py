@@ -26,6 +26,7 @@ HEADLINES = (
     "leakage.third_party",
     "leakage.cross_chat",
     "leakage.personal_data",
+    "leakage.exposure",
     "disclosure.honest",
     "facts.right",
     "facts.wrong",
@@ -50,8 +51,8 @@ def show(report: Report, path: Path) -> None:
     console = Console()
     console.print(table)
     for name, figure in report.systems.get("persona", {}).items():
-        if figure.status == "insufficient" and name in HEADLINES:
-            console.print(f"insufficient: {name}: {figure.note}", soft_wrap=True)
+        if figure.status != "ok" and name in HEADLINES:
+            console.print(f"{figure.status.replace('_', ' ')}: {name}: {figure.note}", soft_wrap=True)
     console.print(f"report: {path}", soft_wrap=True)
 
 

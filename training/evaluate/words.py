@@ -119,9 +119,5 @@ def _kept(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
 
 
 def missing(report: Report) -> list[tuple[str, str]]:
-    """What nothing can be said of, and why: figure, sentence."""
-    return [
-        (name, figure.note)
-        for name, figure in report.systems.get("persona", {}).items()
-        if figure.status == "insufficient"
-    ]
+    """What nothing can be said of, or what was not measured, and why: figure, sentence."""
+    return [(name, figure.note) for name, figure in report.systems.get("persona", {}).items() if figure.status != "ok"]

@@ -5,7 +5,7 @@ Knows the order of things: records, sample, ledger, models, axes. Each of them s
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -18,7 +18,8 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from bot.persona.manifest import Persona, open_persona, write_atomically
 from config.settings import Dataset, Engine, Evaluate, load
-from training.evaluate import asking, copies, disclosure, leakage, models, report
+from training.evaluate import asking, audited, copies, disclosure, leakage, models, report
+from training.evaluate.audited import AUDIT
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
 from training.evaluate.cost import serving_cost
 from training.evaluate.figures import Draws, Figure, Outcome
@@ -185,7 +186,7 @@ def report_of(work: Work, outcomes: Outcomes, run: Run) -> Report:
         persona=work.persona.hash,
         base=_named(work),
         data=_data(work),
-        systems={system: _figures(axes) for system, axes in outcomes.items()},
+        systems=_systems(work, outcomes),
         differences=report.differences(outcomes),
         pictures=report.pictures(outcomes),
         run=run,
@@ -204,8 +205,16 @@ def write(found: Report, folder: Path) -> None:
     write_atomically(folder / PAGE, render(found))
 
 
-def _figures(axes: Mapping[str, Outcome]) -> dict[str, Any]:
-    return {name: one.figure for name, one in report.named(axes).items()}
+def _systems(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
+    """Everybody's figures; the persona's with what an audit of its training found."""
+    found = {
+        system: {name: one.figure for name, one in report.named(axes).items()} for system, axes in outcomes.items()
+    }
+    if "persona" in found:
+        places = [work.folder / AUDIT, work.knobs.data / "audit" / AUDIT]
+        told = audited.figures(places, work.persona)
+        found["persona"] |= {f"{leakage.AXIS}.{name}": figure for name, figure in told.items()}
+    return found
 
 
 def _data(work: Work) -> Data:

@@ -60,6 +60,7 @@ def test_everybody_answers_and_little_data_gives_no_number(first: Report, house:
     assert figures["style.score"].status == figures["two_sample.eauc"].status == "insufficient"
     assert figures["style.score"].value is None
     assert figures["style.score"].note
+    assert (figures["leakage.exposure"].status, figures["leakage.exposure"].value) == ("not_measured", None)
     (ledger,) = (data / "evaluate").glob("*.jsonl")
     kept = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
     said = [row["value"] for row in kept if row.get("key", "").startswith("say persona ")]

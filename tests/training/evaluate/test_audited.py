@@ -1,0 +1,61 @@
+"""An audit speaks for the personas that were trained as its own was, and for no other."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.persona.manifest import Model, Persona, Provenance
+from bot.persona.prompt import PromptSpec
+from config.errors import InputError
+from training.evaluate import audited
+from training.evaluate.audited import Audited
+from training.evaluate.figures import Figure
+
+RECIPE: dict[str, Any] = {"base_model": "Qwen/Qwen3-8B", "r": 16, "seed": 42, "name": "audit", "learning_rate": 2e-4}
+FOUND = {
+    "exposure": Figure(value=1.5, low=0.5, high=2.5, n=20, good=(None, 2.0)),
+    "exposure_r16": Figure(value=9, n=20),
+}
+
+
+def trained(dataset: str = "abc", **recipe: Any) -> Persona:
+    origin = Provenance(
+        created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        data={"train.jsonl": dataset},
+        recipe={**RECIPE, "name": "me", **recipe},
+    )
+    return Persona(name="me", model=Model(base="toy"), prompt=PromptSpec(me="小北"), provenance=origin)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    Audited(persona="other", seed=7, dataset="abc", recipe=RECIPE, figures=FOUND).write(tmp_path / "audit.json")
+    return tmp_path / "audit.json"
+
+
+def test_it_speaks_for_who_was_trained_alike(kept: Path) -> None:
+    told = audited.figures([kept.with_name("none"), kept], trained(seed=1, logging_steps=3))
+    assert told == FOUND
+    assert told["exposure"].is_good
+
+
+@pytest.mark.parametrize(
+    ("persona", "why"),
+    [(trained("new"), "of another dataset"), (trained(r=64), "trained otherwise: r 16, not 64")],
+)
+def test_it_does_not_speak_for_others(kept: Path, persona: Persona, why: str) -> None:
+    told = audited.figures([kept], persona)
+    assert set(told) == set(audited.JUDGED)
+    assert {(figure.status, figure.value) for figure in told.values()} == {("not_measured", None)}
+    assert all(why in figure.note for figure in told.values())
+
+
+def test_without_an_audit_that_is_said(tmp_path: Path) -> None:
+    told = audited.figures([tmp_path / "audit.json"], trained())
+    assert {figure.status for figure in told.values()} == {"not_measured"}
+    assert "mybot audit" in told["exposure"].note
+    (tmp_path / "audit.json").write_text('{"persona": "x", "seed": 7}')
+    with pytest.raises(InputError, match="no audit of this version"):
+        audited.figures([tmp_path / "audit.json"], trained())
