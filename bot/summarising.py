@@ -8,19 +8,16 @@ import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import aclosing
 
 from rich.console import Console
 
-from bot.engine.wire import Sampling, Talker
-from bot.engine.worker import open_talker
-from bot.persona import privacy
+from bot.engine.wire import Talker
 from bot.persona.message import Message
-from bot.persona.prompt import clean_name
 from bot.recall import Recall
 from bot.summaries import Summaries
+from bot.writing import open_writer, plain, record, written
 from config.errors import InputError
-from config.settings import Engine, Summaries as Knobs, load
+from config.settings import Summaries as Knobs
 
 LINES = 120
 """The newest lines that a summary is written from."""
@@ -40,10 +37,9 @@ def main(knobs: Knobs) -> None:
 
 
 async def _main(knobs: Knobs) -> Counter[str]:
-    given = {"persona": knobs.persona, "url": knobs.url}
     store = Recall.open(knobs.memory)
     try:
-        talker = await open_talker(load(Engine, **{name: value for name, value in given.items() if value}))
+        talker = await open_writer(knobs.url, knobs.persona)
         try:
             return await summarise(store, Summaries(knobs.summaries), talker, least=knobs.least)
         finally:
@@ -62,32 +58,18 @@ async def summarise(store: Recall, summaries: Summaries, talker: Talker, *, leas
         if len(fresh) < least or (before is not None and not before[1]):
             counts["unchanged"] += 1
             continue
-        text = await _written(talker, lines, before[1] if before else "")
+        text = await _of(talker, lines, before[1] if before else "")
         if text:
             summaries.write(chat, _day(lines[-1].time), text)
         counts["written" if text else "failed"] += 1
     return counts
 
 
-async def _written(talker: Talker, lines: Sequence[Message], before: str) -> str:
+async def _of(talker: Talker, lines: Sequence[Message], before: str) -> str:
     """What the engine says of a chat; empty where it fails."""
     me = talker.persona.prompt.me
-    said = "\n".join(f"{me if line.mine else clean_name(line.name)}: {_plain(line.text)}" for line in lines)
-    asked = [ASKED.format(me=me)]
-    if before:
-        asked.append(f"上一次的小结：{before}")
-    messages = [{"role": "system", "content": "\n".join(asked)}, {"role": "user", "content": said}]
-    text = ""
-    async with aclosing(talker.stream(messages, Sampling(temperature=0.3, max_tokens=WORDS))) as pieces:
-        async for piece in pieces:
-            text += piece.text
-            if piece.finish and piece.finish not in ("stop", "length"):
-                return ""
-    return _plain(text).strip()
-
-
-def _plain(text: str) -> str:
-    return privacy.scrub(" ".join(text.split()))
+    asked = ASKED.format(me=me) + (f"\n上一次的小结：{before}" if before else "")
+    return plain(await written(talker, asked, record(lines, me), longest=WORDS))
 
 
 def _day(time: int) -> dt.date:

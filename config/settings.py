@@ -152,6 +152,14 @@ class Facts(Table, env_prefix="MYBOT_FACTS_"):
     """Show them with their sources, and ask nothing."""
     least: int = Field(default=2, ge=1)
     """Days on which you must have said what may have been meant for its day; 我对花生过敏 is enough once."""
+    engine: bool = False
+    """Let an engine propose as well: the server of [engine] url, or a worker with the persona."""
+    url: str = ""
+    """An OpenAI-compatible server that proposes as well; --engine isn't needed then."""
+    persona: Path | None = None
+    """The persona of such a worker. Left out, [engine] persona."""
+    stretches: int = Field(default=200, ge=1)
+    """Stretches of 60 lines that an engine reads at most, the newest."""
     as_json: Json = False
     """Print the report as one JSON object."""
 

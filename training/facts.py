@@ -4,6 +4,7 @@ Nothing enters unconfirmed. Told at first is a fact only where it was said befor
 the people and groups that have heard it. What was declined is not asked again; of it a hash is kept.
 """
 
+import asyncio
 import datetime as dt
 import hashlib
 import sys
@@ -14,16 +15,19 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 
 from bot.persona.facts import Fact, Facts
 from bot.persona.manifest import write_atomically
 from bot.persona.message import Message
+from bot.writing import open_writer
 from config.errors import UsageError
 from config.settings import Dataset, Facts as Knobs, load
+from training.candidates import asked, stretches
 from training.dataset import read_messages
 from training.filter import Filter
 from training.importers.source import Zone
-from training.propose import Proposal, proposals
+from training.propose import Mention, Proposal, mentions, merged
 from training.report import show
 from training.statements import key_of
 from training.written import Written
@@ -47,13 +51,18 @@ def main(knobs: Knobs) -> None:
     counts: Counter[str] = Counter()
     zone = Zone(wanted.tz)
     today = dt.datetime.now(dt.timezone.utc).date()
+    told = list(mentions(_messages(knobs, wanted, counts), zone))
+    read: Counter[str] = Counter()
+    if knobs.engine or knobs.url:
+        more, read = asyncio.run(_read(knobs, stretches(_messages(knobs, wanted, counts), knobs.stretches), zone))
+        told += more
     found = [
         one
-        for one in proposals(_messages(knobs, wanted, counts), knobs.least, zone, today)
+        for one in merged(told, knobs.least, today)
         if key_of(one.text) not in known and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
-        _listed(found, console, zone, as_json=knobs.as_json)
+        _listed(found, read, console, zone, as_json=knobs.as_json)
         return
     if found and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -69,7 +78,8 @@ def main(knobs: Knobs) -> None:
         facts = Facts(fact=[*facts.fact, fact])
         facts.write(path)
         kept += 1
-    show("facts", {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}, as_json=knobs.as_json)
+    numbers = {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}
+    show("facts", numbers | ({"engine": dict(read)} if read else {}), as_json=knobs.as_json)
 
 
 def _messages(knobs: Knobs, wanted: Dataset, counts: Counter[str]) -> Iterator[Message]:
@@ -79,18 +89,34 @@ def _messages(knobs: Knobs, wanted: Dataset, counts: Counter[str]) -> Iterator[M
     return Filter(wanted, Written.beside(wanted.history, knobs.data)).messages(read_messages(source), counts)
 
 
-def _listed(found: list[Proposal], console: Console, zone: Zone, *, as_json: bool) -> None:
+async def _read(knobs: Knobs, found: list[list[Message]], zone: Zone) -> tuple[list[Mention], Counter[str]]:
+    """What an engine reads out of the chats."""
+    talker = await open_writer(knobs.url, knobs.persona)
+    try:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("reading", total=len(found))
+            return await asked(talker, found, zone, lambda: bar.advance(task))
+    finally:
+        await talker.close()
+
+
+def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Zone, *, as_json: bool) -> None:
     if as_json:
-        show("facts", {"facts": [_row(one) for one in found]}, as_json=True)
+        engine = {"engine": dict(read)} if read else {}
+        show("facts", {"facts": [_row(one) for one in found]} | engine, as_json=True)
         return
     for one in found:
         _show(one, console, zone)
+    if read:
+        console.print("engine: " + "  ".join(f"{name} {n}" for name, n in sorted(read.items())), markup=False)
     more = "" if found else "; --least 1 also shows what you said on one day only"
     console.print(f"{len(found)} facts; none is kept before you confirm it: mybot facts{more}", markup=False)
 
 
 def _show(one: Proposal, console: Console, zone: Zone) -> None:
-    console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{one.kind}, {one.mentions} × on {len(one.days)} days[/dim]")
+    reader = ", read by the engine" if one.read else ""
+    told = f"{one.kind}, {one.mentions} × on {len(one.days)} days{reader}"
+    console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{told}[/dim]")
     for message in one.sources:
         where = one.names[message.chat]
         console.print(f"    {zone.local(message.time):%Y-%m-%d} {where}: {message.text}", markup=False)
@@ -108,6 +134,7 @@ def _row(one: Proposal) -> dict[str, Any]:
         "days": len(one.days),
         "chats": one.chats,
         "before": one.before,
+        "read_by_the_engine": one.read,
         "until": one.until.isoformat() if one.until is not None else None,
         "audience": "anyone" if one.open else _heard(one),
     }

@@ -42,6 +42,8 @@ class Proposal:
     mentions: int = 0
     plain: bool = False
     """Whether it was ever said in words that are meant for good."""
+    read: bool = True
+    """Whether only an engine reads it so."""
     until: dt.date | None = None
     """The first day on which it is over."""
     before: str = ""
@@ -55,17 +57,24 @@ class Proposal:
     """When it was said first."""
     last: int = 0
     """When it was said last."""
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    """Chats and ids of the lines that say it."""
     sources: list[Message] = field(default_factory=list)
     """The newest ones, oldest first."""
 
-    def see(self, source: Message, text: str, day: int, *, plain: bool) -> None:
-        """Another mention."""
+    def see(self, one: "Mention") -> None:
+        """Another mention; a line counts once, by whomever it is read."""
+        source = one.source
+        self.plain |= one.statement.plain
+        self.read &= one.read
+        if (source.chat, source.id) in self.seen:
+            return
+        self.seen.add((source.chat, source.id))
         if source.time >= self.last:
-            self.last, self.text = source.time, text
+            self.last, self.text = source.time, one.statement.text
         self.first = min(self.first or source.time, source.time)
-        self.plain |= plain
         self.mentions += 1
-        self.days.add(day)
+        self.days.add(one.day.toordinal())
         self.chats[source.chat] = self.chats.get(source.chat, 0) + 1
         self.names[source.chat] = source.chat_name or source.chat.rpartition(":")[2]
         self.sources = sorted([*self.sources, source], key=lambda message: message.time)[-SOURCES:]
@@ -78,31 +87,28 @@ class Proposal:
 
 
 @dataclass(slots=True)
-class _Told:
+class Mention:
     """A statement, where it stands."""
 
     statement: Statement
     source: Message
     day: dt.date
     until: dt.date | None = None
+    read: bool = False
+    """Whether it is an engine that reads it so."""
 
 
-def proposals(messages: Iterable[Message], least: int, zone: Zone, today: dt.date) -> list[Proposal]:
-    """What my lines tell, the most often said first; personal data and what is over stay out.
+def merged(told: Iterable[Mention], least: int, today: dt.date) -> list[Proposal]:
+    """Mentions as facts, the most often said first: alike ones as one, of a topic's values the newest.
 
-    What may have been meant for its day only must have been said on `least` days.
+    What may have been meant for its day only must have been said on `least` days; what is over is left out.
     """
-    return merged(_mentions(messages, zone), least, today)
-
-
-def merged(mentions: Iterable[_Told], least: int, today: dt.date) -> list[Proposal]:
-    """Mentions as facts: alike ones as one, of a topic's values the newest."""
     found: dict[tuple[str, str], Proposal] = {}
-    for one in mentions:
+    for one in told:
         said = one.statement
         key = (said.topic, said.value)
         proposal = found.setdefault(key, Proposal(said.kind, said.text, said.topic, said.value, until=one.until))
-        proposal.see(one.source, said.text, one.day.toordinal(), plain=said.plain)
+        proposal.see(one)
     enough = [one for one in found.values() if one.plain or len(one.days) >= least]
     newest: dict[str, Proposal] = {}
     for one in sorted(enough, key=lambda one: one.last):
@@ -119,7 +125,9 @@ def _later(known: Proposal, one: Proposal) -> Proposal:
         return one
     exact, other = (known, one) if len(known.value) > len(one.value) else (one, known)
     exact.before = other.before or exact.before
-    exact.mentions += other.mentions
+    exact.seen |= other.seen
+    exact.mentions = len(exact.seen)
+    exact.read &= other.read
     exact.days |= other.days
     exact.first, exact.last = min(exact.first, other.first), max(exact.last, other.last)
     exact.names |= other.names
@@ -134,10 +142,10 @@ def _within(part: str, whole: str) -> bool:
     return re.search(rf"(?<!\d){re.escape(part)}(?!\d)", whole) is not None and not whole.startswith("不")
 
 
-def _mentions(messages: Iterable[Message], zone: Zone) -> Iterator[_Told]:
-    """What is told, one chat after the other; a moment later than it is said, as it may be taken back."""
+def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:
+    """What my lines tell, without personal data, one chat after the other; a moment later than it is said, as it may be taken back."""
     chat = ""
-    waiting: deque[tuple[int, _Told]] = deque()
+    waiting: deque[tuple[int, Mention]] = deque()
     before: deque[Message] = deque(maxlen=LINES)
     for number, message in enumerate(messages):
         if message.chat != chat:
@@ -159,7 +167,7 @@ def _mentions(messages: Iterable[Message], zone: Zone) -> Iterator[_Told]:
     yield from (one for _, one in waiting)
 
 
-def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[_Told]:
+def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[Mention]:
     """What a line of mine tells, by itself or as an answer."""
     if privacy.find(message.text):
         return
@@ -171,17 +179,17 @@ def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[_Told]
         return
     for text in answers(question.text, message.text):
         if (said := told(text)) is not None:
-            yield _Told(said._replace(plain=True), message, day)
+            yield Mention(said._replace(plain=True), message, day)
 
 
-def _in(clause: Clause, message: Message, day: dt.date) -> _Told | None:
+def _in(clause: Clause, message: Message, day: dt.date) -> Mention | None:
     if (plan := plan_of(clause.text, day)) is not None:
         text, does, until = plan
         kind: FactKind = "where" if is_journey(does) else "who"
-        return _Told(Statement(kind, f"计划:{does}", until.isoformat(), text, clause.sure, ""), message, day, until)
+        return Mention(Statement(kind, f"计划:{does}", until.isoformat(), text, clause.sure, ""), message, day, until)
     if clause.passing or (said := told(clause.text)) is None:
         return None
-    return _Told(said if clause.sure else said._replace(plain=False), message, day)
+    return Mention(said if clause.sure else said._replace(plain=False), message, day)
 
 
 def _question(message: Message, before: deque[Message]) -> Message | None:
@@ -200,7 +208,7 @@ def _question(message: Message, before: deque[Message]) -> Message | None:
     return None
 
 
-def _mended(last: _Told, message: Message, right: str) -> _Told | None:
+def _mended(last: Mention, message: Message, right: str) -> Mention | None:
     """What was just told, with the right words in it."""
     wrong = last.statement.said
     if not wrong or wrong not in last.statement.text:
@@ -208,4 +216,4 @@ def _mended(last: _Told, message: Message, right: str) -> _Told | None:
     said = told(last.statement.text.replace(wrong, right.removeprefix("是").removeprefix("在")))
     if said is None or said.topic != last.statement.topic:
         return None
-    return _Told(said, message, last.day)
+    return Mention(said, message, last.day)

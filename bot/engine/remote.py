@@ -74,12 +74,14 @@ class Remote:
         return self._count
 
     @classmethod
-    async def open(cls, knobs: Engine) -> "Remote":
-        """Raises EngineError when none of the servers answers, PersonaError when there is no persona here."""
-        folder, persona = open_persona(knobs.persona)
+    async def open(cls, knobs: Engine, persona: Persona | None = None) -> "Remote":
+        """As this persona, or that of the folder here. Raises EngineError when none of the servers answers,
+        PersonaError when there is no persona here."""
+        folder, persona = open_persona(knobs.persona) if persona is None else (None, persona)
         key = knobs.api_key.get_secret_value() if knobs.api_key else ""
         clients = [Client(url, api_key=key, model=knobs.model, timeout=knobs.timeout) for url in knobs.urls]
-        remote = cls(clients, persona, token_counter(folder), full=knobs.max_batch, longest=knobs.max_new_tokens)
+        counter = token_counter(folder) if folder is not None else None
+        remote = cls(clients, persona, counter, full=knobs.max_batch, longest=knobs.max_new_tokens)
         try:
             await remote._meet()
         except BaseException:

@@ -21,7 +21,7 @@ from tests.training.told import LINES, MORE, MORE_NOTHING, NOTHING, PLANS, TALKS
 from training import facts
 from training.importers.source import Zone
 from training.plans import plan_of, until
-from training.propose import Proposal, proposals
+from training.propose import Proposal, mentions, merged
 
 START = 1_700_000_000
 TODAY = dt.date(2023, 1, 1)
@@ -36,8 +36,8 @@ def said(text: str, day: int = 0, *, chat: str = "qq:private:20002", mine: bool 
     )
 
 
-def proposed(messages: list[Message], least: int = 1) -> list[Proposal]:
-    return proposals(messages, least, Zone("+08:00"), TODAY)
+def proposed(messages: list[Message], least: int = 1, today: dt.date = TODAY) -> list[Proposal]:
+    return merged(mentions(messages, Zone("+08:00")), least, today)
 
 
 @pytest.mark.parametrize(("text", "kind"), LINES)
@@ -99,9 +99,9 @@ def test_a_plan_is_never_over_before_it_was_told(when: str, day: dt.date) -> Non
 
 def test_plans_that_are_over_are_not_proposed() -> None:
     message = said("我下周三去北京出差")
-    (one,) = proposals([message], 1, Zone("+08:00"), dt.date(2023, 11, 20))
+    (one,) = proposed([message], today=dt.date(2023, 11, 20))
     assert (one.kind, one.until) == ("where", dt.date(2023, 11, 23))
-    assert proposals([message], 1, Zone("+08:00"), dt.date(2023, 11, 23)) == []
+    assert proposed([message], today=dt.date(2023, 11, 23)) == []
 
 
 @given(st.lists(st.sampled_from([*NOTHING, *(text for text, _ in LINES)]), max_size=6), st.text(max_size=30))
