@@ -15,6 +15,7 @@ from bot.persona.grams import asked
 from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
+from bot.persona.wanted import SURE, Wanted
 from bot.recall import Line, Recall
 from bot.summaries import Summaries
 
@@ -52,12 +53,12 @@ class Reminding:
         about = asking(messages, spec.silence)
         if not about or not spec.memory:
             return []
-        chat, weights = about[-1], asked([message.text for message in about])
+        chat, said = about[-1], [message.text for message in about]
+        weights, wanted = asked(said), Wanted.of(said)
         day = dt.datetime.fromtimestamp(now + spec.utc_offset, dt.timezone.utc).date()
-        words = " ".join(message.text for message in about)
         found = [
-            Recalled("fact", as_message(fact, chat), score)
-            for fact, score in self.facts.fitting(chat.chat, weights, words, day)[:FACTS]
+            Recalled("fact", as_message(one.fact, chat), one.score, answers=one.answers)
+            for one in self.facts.fitting(chat.chat, weights, wanted, said, day)[:FACTS]
         ]
         summary = self.summaries.of(chat) if self.summaries is not None else None
         if summary is not None and not self.facts.forbidden(summary.text):
@@ -66,7 +67,8 @@ class Reminding:
             before = min(before, messages[0].time)
             ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES)
             found += [
-                Recalled("line", line.message, line.score, line.key, line.seq) for line in self._worth(ranked, before)
+                Recalled("line", line.message, line.score, line.key, line.seq, _answers(line.message, wanted))
+                for line in self._worth(ranked, before)
             ]
         return found
 
@@ -86,3 +88,8 @@ class Reminding:
                 pair.append(answer)
             told.update(one.number for one in pair)
             yield from pair
+
+
+def _answers(message: Message, wanted: Wanted) -> bool:
+    """Whether I said what is asked of me; what others say of themselves is no answer."""
+    return message.mine and wanted.fit(message.text) >= SURE

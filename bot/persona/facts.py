@@ -17,7 +17,8 @@ Doesn't know prompts or stores.
 import datetime as dt
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from bot.persona.grams import grams
 from bot.persona.manifest import write_atomically
 from bot.persona.message import Message, Segment
+from bot.persona.wanted import SURE, Wanted
 from config.errors import InputError
 
 if sys.version_info >= (3, 11):
@@ -46,7 +48,9 @@ CUES: Mapping[str, str] = {
 """What is asked about a kind of fact, in words that the fact itself needn't have."""
 _KINDS = {kind: re.compile(cues) for kind, cues in CUES.items()}
 CUED = 3.0
-"""What a question about its kind counts, beside each pair of characters in common."""
+"""What a question about its kind counts where nothing answers it, beside each pair of characters in common."""
+ANSWERS = 20.0
+"""What an answer counts: more than any words in common."""
 LEAST = 1.0
 """Below that a fact has nothing to do with what is talked about."""
 
@@ -92,6 +96,15 @@ class Fact(BaseModel):
         return (self.date is None or self.date <= day) and (self.until is None or day < self.until)
 
 
+@dataclass(slots=True, frozen=True)
+class Fitting:
+    """A fact that has to do with what is talked about; whether it answers it as well."""
+
+    fact: Fact
+    score: float
+    answers: bool
+
+
 class Facts(BaseModel):
     """All of them."""
 
@@ -121,22 +134,27 @@ class Facts(BaseModel):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, HEAD + "".join(_toml(fact) for fact in self.fact))
 
-    def fitting(self, chat: str, asked: Mapping[str, float], words: str, day: dt.date) -> list[tuple[Fact, float]]:
+    def fitting(
+        self, chat: str, weights: Mapping[str, float], wanted: Wanted, lines: Sequence[str], day: dt.date
+    ) -> list[Fitting]:
         """What has to do with what is talked about, may be heard there and holds on that day; the best first.
 
-        `asked` are the grams of the talk and their weight, `words` its text.
+        `lines` are the talk, `weights` its grams and what they count, `wanted` what it asks. Answers come first;
+        a fact that is only of the kind that is asked about is there where none answers.
         """
-        scored: list[tuple[Fact, float]] = []
-        for fact in self.fact:
-            if not (fact.heard_in(chat) and fact.holds(day)):
-                continue
-            common = sum(
-                weight * (1.0 if len(gram) > 1 else 0.6) for gram in grams(fact.text) if (weight := asked.get(gram))
+        words, kinds = " ".join(lines), wanted.kinds
+        heard = [fact for fact in self.fact if fact.heard_in(chat) and fact.holds(day)]
+        sure = {fact.text: fit for fact in heard if (fit := wanted.fit(fact.text)) >= SURE}
+        found: list[Fitting] = []
+        for fact in heard:
+            score = sum(
+                weight * (1.0 if len(gram) > 1 else 0.6) for gram in grams(fact.text) if (weight := weights.get(gram))
             )
-            score = common + (CUED if _KINDS[fact.kind].search(words) else 0.0)
-            if score >= LEAST:
-                scored.append((fact, score))
-        return sorted(scored, key=lambda one: -one[1])
+            if not sure and (fact.kind in kinds or _KINDS[fact.kind].search(words)):
+                score += CUED
+            if fact.text in sure or score >= LEAST:
+                found.append(Fitting(fact, score + ANSWERS * sure.get(fact.text, 0.0), fact.text in sure))
+        return sorted(found, key=lambda one: -one.score)
 
     def forbidden(self, text: str) -> bool:
         """Whether a text has something in it that must never be said, however it is spaced or punctuated."""

@@ -16,7 +16,8 @@ _STOP = frozenset(
 """Characters that stand in every second line: alone they find nothing."""
 _RUN = re.compile(r"[0-9a-z]+|[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]+")
 _MEDIA = re.compile("|".join(re.escape(mark) for mark in sorted({*PLACEHOLDERS.values()})) + r"|@\S+")
-_WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+"""Full-width characters and what they stand for."""
 _LONGEST = 24
 """Characters of a word or number; what is longer is cut."""
 MOST = 200
@@ -31,7 +32,7 @@ EARLIER = 0.5
 def grams(text: str) -> list[str]:
     """The different grams of a text, in order of appearance."""
     found: dict[str, None] = {}
-    for run in _RUN.findall(_MEDIA.sub(" ", text).translate(_WIDE).lower()):
+    for run in _RUN.findall(_MEDIA.sub(" ", text).translate(WIDE).lower()):
         if run[0] <= "z":
             found[run[:_LONGEST]] = None
             continue

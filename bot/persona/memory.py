@@ -40,6 +40,8 @@ class Recalled:
     """What it is kept under; 0 for what is no line."""
     seq: int | None = None
     """Its number in the bot's history; None where it came from records."""
+    answers: bool = False
+    """Whether it answers what was asked, as far as words tell; else it only has to do with it."""
 
 
 def memory_block(

@@ -13,6 +13,7 @@ from bot.recall import Recall
 from bot.reminding import Reminding
 from config.errors import InputError
 from tests.bot.people import DAY, Person, asks, person
+from tests.bot.strangers import NEVER_TOLD
 
 SPEC = PromptSpec(me="阿树", memory=240)
 
@@ -52,6 +53,27 @@ def share_found(people: list[Person], *, days_later: float) -> float:
 def test_what_is_asked_about_stands_in_the_block() -> None:
     """Eight facts of each of 20 people, each said once in 1,200 lines, asked in other words."""
     assert share_found([person(number, seed=11) for number in range(20)], days_later=1) >= 0.95
+
+
+def test_what_a_chat_has_told_is_answered_and_nothing_else() -> None:
+    """By the first line of mine that answers, without a model; nobody told what is asked beside."""
+    right, wrong, silent = [], [], []
+    reminding = Reminding(lines := Recall.open(None))
+    for one in [person(number, seed=11) for number in range(10)]:
+        lines.add((message, None) for message in one.messages)
+        for known in one.known:
+            answer = answered(reminding, asks(one, known.question, days_later=1))
+            right.append(known.value in answer)
+            wrong.append(bool(answer) and known.value not in answer)
+        silent += [not answered(reminding, asks(one, question, days_later=1)) for question in NEVER_TOLD]
+    assert sum(right) / len(right) >= 0.8
+    assert sum(wrong) / len(wrong) <= 0.05
+    assert sum(silent) / len(silent) >= 0.9
+
+
+def answered(reminding: Reminding, messages: list[Message]) -> str:
+    recalled = reminding.of(messages, SPEC, now=messages[-1].time)
+    return next((one.message.text for one in recalled if one.answers), "")
 
 
 def test_the_first_day_is_found_as_often_after_a_month_as_on_the_next() -> None:

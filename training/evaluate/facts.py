@@ -5,7 +5,7 @@ every message, with the memories that the bot would show. Judged by words alone:
 confirmed words in it that doesn't deny them; wrong one that states something else. Laughter, silence and a
 question back are neither. It can't see that an answer adds an invention to what is right.
 
-    persona             with its memories, as it serves         retrieval   says the first line it is reminded of
+    persona             with its memories, as it serves         retrieval   says the first answer that it finds
     persona_no_memory   what training alone has left in it      base        the base model with the same memories
 """
 
@@ -73,8 +73,8 @@ def measure(
 
 
 def read_aloud(inquiries: Sequence[Inquiry]) -> Answers:
-    """The answers of a mere search: the first thing that comes to mind, or that there is nothing."""
-    first = [one.told.memory[0].message.text if one.told.memory else NOBODY for one in inquiries]
+    """The answers of a mere search: the first thing it is reminded of that answers, or that there is nothing."""
+    first = [next((it.message.text for it in one.told.memory if it.answers), NOBODY) for one in inquiries]
     return [replace(one.told.mine, bubbles=(text,)) for one, text in zip(inquiries, first, strict=True)]
 
 

@@ -8,13 +8,14 @@ from hypothesis import given, strategies as st
 
 from bot.persona.facts import Fact, Facts
 from bot.persona.grams import asked
+from bot.persona.wanted import Wanted
 from config.errors import InputError
 
 DAY = dt.date(2024, 3, 4)
 
 
 def fitting(facts: Facts, words: str, chat: str = "qq:private:20002", day: dt.date = DAY) -> list[str]:
-    return [fact.text for fact, _ in facts.fitting(chat, asked([words]), words, day)]
+    return [one.fact.text for one in facts.fitting(chat, asked([words]), Wanted.of([words]), [words], day)]
 
 
 def test_a_fact_answers_what_is_asked_about_its_kind() -> None:

@@ -148,16 +148,18 @@ def test_what_says_that_it_does_not_know(text: str, says: bool) -> None:
 
 def test_generated_people_are_reminded_of_what_is_asked(tmp_path: Path, world: World) -> None:
     """Thirteen facts of each of 20 people, in the block of the question at least 95 of 100 times."""
-    found, aloud = [], []
+    found, aloud, unknown = [], [], []
     for number in range(20):
         asked = asked_of(tmp_path, world, person(number))
         assert sum(one.question.answerable for one in asked) == len(TOLD)
         rows = measured(world, asked, facts.read_aloud(asked))
         found.append(rows["retrieved"].value or 0)
         aloud.append((rows["right"].value or 0, rows["wrong"].value or 0))
+        unknown.append(rows["unknown"].value or 0)
     assert sum(found) / len(found) >= 0.95
     assert sum(right for right, _ in aloud) / len(aloud) >= 0.8
     assert sum(wrong for _, wrong in aloud) / len(aloud) <= 0.05
+    assert sum(unknown) / len(unknown) >= 0.9
 
 
 def test_each_share_counts_its_own_questions(tmp_path: Path, world: World) -> None:
