@@ -19,6 +19,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from config.errors import TrainingError
 from training.batching import Updates, cost, micro_batches
+from training.labelled import Labelled
 from training.windows import IGNORE
 
 console = Console(stderr=True, highlight=False)
@@ -78,6 +79,8 @@ class Trainer(SFTTrainer):
         self._windows = Windows(rows)
         self._pad = replace(self.data_collator, padding_free=self.packed)  # pyright: ignore[reportArgumentType]
         self.data_collator = Rows.of
+        tuned: Any = self.model
+        self._labelled = Labelled(tuned.get_base_model())
         if updates is not None:
             self.add_callback(_Epochs(updates))
 
@@ -122,6 +125,10 @@ class Trainer(SFTTrainer):
             return 1
         own = len(micro_batches(lengths, self.limit, packed=self.packed))
         return int(self.accelerator.gather(torch.tensor([own], device=self.args.device)).max())  # pyright: ignore[reportAttributeAccessIssue]
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *more: Any, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        with self._labelled.only(inputs) as labelled:
+            return super().compute_loss(model, labelled, *more, **options)
 
     def shrink(self, why: str, lengths: list[int]) -> None:
         """Half the tokens of these windows at once from now on; TrainingError where that can't be."""

@@ -106,11 +106,21 @@ def recipe(made: Made, which: str, **more: Any) -> Train:
     return resolve(Train(preset="original-13b-v100", **common)) if which == "document" else Train(**common)
 
 
-def trained(made: Made, knobs: Train, scratch: Path) -> tuple[Any, float]:
+class Everywhere:
+    """Logits of every token, padding too, as TRL computes them on a CPU and the document's notebook did."""
+
+    @contextlib.contextmanager
+    def only(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield inputs
+
+
+def trained(made: Made, knobs: Train, scratch: Path, *, everywhere: bool = False) -> tuple[Any, float]:
     """The trainer after its run, and the CPU-seconds of the steps."""
     windows = made.every if knobs.loss_on == "all" else made.train
     with contextlib.redirect_stderr(io.StringIO()):
         trainer = running._trainer(knobs, made.tokenizer, windows, made.dev, scratch, [])
+        if everywhere:
+            trainer._labelled = Everywhere()
         begun = time.process_time()
         trainer.train()
     return trainer, time.process_time() - begun
@@ -130,22 +140,27 @@ def sessions(made: Made, mean: float, spread: bool) -> list[Window]:
 
 
 def speed(made: Made, scratch: Path, steps: int, rounds: int = 3) -> None:
-    """Useful tokens a CPU-second with the same adapter and the same windows, batches alone different."""
+    """Useful tokens a CPU-second with the same adapter, windows and labels: the document's batches with logits of all
+    tokens, and with each of the two changed.
+    """
     made = replace(made, train=[w for w in sessions(made, 4.7, spread=True) if len(w.input_ids) <= LONGEST])
-    print(f"\n{'batches':28}{'useful tokens/CPU-s':>20}{'padding':>10}{'ratio':>8}   (median of {rounds})")
+    labels = sum(window.trained for window in made.train) / sum(len(window.input_ids) for window in made.train)
+    print(f"\nlabels stand on {labels:.0%} of the tokens; median of {rounds}")
+    print(f"{'batches, logits':28}{'useful tokens/CPU-s':>20}{'padding':>10}{'ratio':>8}{'loss':>12}")
     for bits in ("fp32", "nf4"):
         found: dict[str, list[float]] = {}
-        padding: dict[str, float] = {}
+        last: dict[str, Any] = {}
         for _ in range(rounds):
-            for kind in ("padded", "grouped", "packed"):
+            for way in ("padded, all", "padded, labels", "grouped, all", "grouped, labels", "packed, labels"):
+                kind, logits = way.split(", ")
                 knobs = recipe(made, "ours", batching=kind, max_steps=steps, load_in_4bit=bits == "nf4")
-                trainer, seconds = trained(made, knobs, scratch)
-                found.setdefault(kind, []).append(trainer.useful / seconds)
-                padding[kind] = 1 - trainer.useful / trainer.computed
-        first = statistics.median(found["padded"])
-        for kind, rates in found.items():
-            rate = statistics.median(rates)
-            print(f"{bits + ' ' + kind:28}{rate:20,.0f}{padding[kind]:10.1%}{rate / first:8.2f}", flush=True)
+                last[way], seconds = trained(made, knobs, scratch, everywhere=logits == "all")
+                found.setdefault(way, []).append(last[way].useful / seconds)
+        first = statistics.median(found["padded, all"])
+        for way, rates in found.items():
+            rate, loss = statistics.median(rates), last[way].state.log_history[-1]["train_loss"]
+            padding = 1 - last[way].useful / last[way].computed
+            print(f"{bits + ' ' + way:28}{rate:20,.0f}{padding:10.1%}{rate / first:8.2f}{loss:12.6f}", flush=True)
 
 
 def tokens_a_reply(made: Made) -> None:

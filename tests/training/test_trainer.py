@@ -1,5 +1,7 @@
 """However an update is cut, the loss is the mean over its trained tokens and the gradient the same."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,21 @@ from config.errors import TrainingError
 from config.settings import Train
 from tests.training.test_running import windows_of
 from training import base, running
-from training.trainer import Rows
+from training.trainer import Rows, silent
+from training.windows import IGNORE
 
 LEARN: dict[str, Any] = {
     "max_length": 192, "r": 4, "optim": "adamw_torch", "max_steps": 1, "per_device_train_batch_size": 8,
     "gradient_accumulation_steps": 2, "learning_rate": 1e-3, "warmup_steps": 0, "save_steps": 0, "logging_steps": 1,
 }  # fmt: skip
+
+
+class Everywhere:
+    """As TRL does it: logits of every token."""
+
+    @contextlib.contextmanager
+    def only(self, inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield inputs
 
 
 def trainer_of(toy: Path, data: Path, scratch: Path, **more: Any) -> Any:
@@ -66,6 +77,36 @@ def test_the_loss_is_the_mean_over_trained_tokens(grouped: Any, mixed: list[Any]
             count += int((labels != -100).sum())
     loss, _ = gradient(grouped, mixed, 10_000)
     assert loss == pytest.approx(total / count, rel=1e-5)
+
+
+def test_logits_at_the_labels_alone_give_the_same_loss_and_gradient(grouped: Any, mixed: list[Any]) -> None:
+    shapes: list[tuple[int, ...]] = []
+    backbone = grouped.model.get_base_model().model
+    hook = backbone.register_forward_hook(lambda m, a, out: shapes.append(tuple(out.last_hidden_state.shape[:2])))
+    alone, held = grouped._labelled, grouped.evaluate()["eval_loss"]
+    try:
+        shapes.clear()
+        loss, cut = gradient(grouped, mixed, 10_000)
+        labels = sum(label != IGNORE for row in mixed for label in row["labels"][1:])
+        assert shapes == [(1, labels)]
+        grouped._labelled = Everywhere()
+        whole_loss, whole = gradient(grouped, mixed, 10_000)
+        assert shapes[1] == (len(mixed), max(len(row["input_ids"]) for row in mixed))
+        assert shapes[1][0] * shapes[1][1] > 3 * labels
+        assert loss == pytest.approx(whole_loss, rel=1e-5)
+        assert float((cut - whole).norm() / whole.norm()) < 1e-5
+        assert grouped.evaluate()["eval_loss"] == pytest.approx(held, rel=1e-5)
+    finally:
+        grouped._labelled = alone
+        hook.remove()
+
+
+def test_a_share_without_any_label_has_a_gradient_of_nothing(grouped: Any, mixed: list[Any]) -> None:
+    """What a process computes that got no window of an update: it must keep step with the others."""
+    loss, none = gradient(grouped, [silent(mixed[0])], 10_000)
+    assert loss == 0
+    assert len(none) > 0
+    assert not none.any()
 
 
 @pytest.mark.parametrize("limit", [1, 200, 500])
