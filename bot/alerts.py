@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from bot import words
 from bot.alert_ways import Undelivered, Way, ways
 from bot.owner import private_chats
 from bot.port import Port, Unsent
+from bot.words import Language, Text
 from config.settings import Bot
 
 log = logging.getLogger("bot.alerts")
@@ -42,11 +44,19 @@ FAILING = 3
 class Alerts:
     """The ways to the owner. Let go of by `close`."""
 
-    def __init__(self, settings: Bot, port: Port, *, why: Callable[[], str] = lambda: "") -> None:
-        """`why` says what is known of a missing connection, for a person. SettingsError as `ways`."""
+    def __init__(
+        self,
+        settings: Bot,
+        port: Port,
+        *,
+        why: Callable[[], str] = lambda: "",
+        language: Callable[[], Language] = lambda: "zh",
+    ) -> None:
+        """`why` says what is known of a missing connection, `language` what the owner reads. SettingsError as `ways`."""
         self._owners = private_chats(settings.superusers)
         self._port = port
         self._why = why
+        self._language = language
         self._grace = settings.alert_after
         self._ways: list[Way] = ways(settings)
         self._told: dict[str, float] = {}
@@ -82,7 +92,7 @@ class Alerts:
                 return True
         return await self._deliver(text)
 
-    def away(self, account: str, why: str = "", *, grace: float | None = None) -> None:
+    def away(self, account: str, why: Text | None = None, *, grace: float | None = None) -> None:
         """An account can't speak any more. If it is not back within the grace, the owner hears of it."""
         if account not in self._gone:
             wait = self._grace if grace is None else grace
@@ -102,18 +112,18 @@ class Alerts:
         if handle := self._beats.pop(account, None):
             handle.cancel()
         if not online:
-            self.away(account, "QQ 掉线了，可能被挤下线或要重新登录")
+            self.away(account, words.OFFLINE)
             return
         self.back(account)
         patience = max(1.5 * interval, min(2 * interval + MARGIN, 100.0))
         loop = asyncio.get_running_loop()
-        self._beats[account] = loop.call_later(patience, lambda: self.away(account, "心跳停了", grace=0.0))
+        self._beats[account] = loop.call_later(patience, lambda: self.away(account, words.NO_HEARTBEAT, grace=0.0))
 
     def disconnected(self, account: str) -> None:
         """The connection of an account has ended."""
         if handle := self._beats.pop(account, None):
             handle.cancel()
-        self.away(account, "连接断了")
+        self.away(account, words.DISCONNECTED)
 
     async def watch(self, status: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         """Look at the engine's own word of itself, for ever: a persona that does not come up is news."""
@@ -121,7 +131,7 @@ class Alerts:
             await asyncio.sleep(LOOKS)
             for name, told in status().items():
                 if told["failures"] >= FAILING and told["trouble"]:
-                    text = f"模型 {name} 连续 {told['failures']} 次没起来：{told['trouble']}"
+                    text = words.ENGINE_DOWN(self._language(), name=name, times=told["failures"], why=told["trouble"])
                     await self.tell(f"engine {name}", text)
 
     async def close(self) -> None:
@@ -133,21 +143,22 @@ class Alerts:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _report(self, account: str, why: str, wait: float) -> None:
+    async def _report(self, account: str, why: Text | None, wait: float) -> None:
         """Wait for the grace, then tell until somebody has heard it."""
         await asyncio.sleep(wait)
-        who = f"账号 {account}" if account else "QQ"
-        known = self._why() or why
+        language = self._language()
+        who = words.ACCOUNT(language, account=account) if account else "QQ"
+        known = self._why() or (why(language) if why else "")
         self._news.add(account)
         attempt = 0
-        while not await self._deliver(f"{who} 不在线，现在谁也没法回。{known}".strip()):
+        while not await self._deliver(words.AWAY(language, who=who, why=known).strip()):
             if not self._ways:
                 return
             await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
             attempt += 1
 
     async def _deliver_back(self, account: str) -> None:
-        await self._deliver(f"账号 {account} 回来了")
+        await self._deliver(words.BACK(self._language(), account=account))
 
     async def _deliver(self, text: str) -> bool:
         """By every way that is not QQ; whether one of them took it."""

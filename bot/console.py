@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 from rich.markup import escape
 
+from bot import words
 from bot.engine.wire import Sampling, Talker
 from bot.engine.worker import open_talker
 from bot.persona.facts import Facts
@@ -20,7 +21,7 @@ from config.settings import Chat, Engine, Web, load
 
 console = Console(highlight=False)
 
-HELP = "/clear 清空  /quit 退出"
+HELP = f"/clear {words.CLEAR.both()}  /quit {words.QUIT.both()}"
 
 
 class Conversation:
@@ -109,7 +110,7 @@ async def converse(talker: Talker, knobs: Chat) -> None:
     """The loop of the terminal: a line in, bubbles out, until end of input, /quit or Ctrl-C."""
     me = talker.persona.prompt.me
     talk = Conversation(talker, knobs, known(knobs))
-    console.print(f"[dim]你在和 {escape(me)} 的 AI 分身聊天（不是本人）。{HELP}[/dim]")
+    console.print(f"[dim]{escape(words.YOU_TALK_TO.both(me=me))} {HELP}[/dim]")
     async for line in _lines(f"{knobs.name}: "):
         if line in ("/quit", "/exit"):
             return
@@ -149,4 +150,4 @@ async def _answer(talk: Conversation, me: str, line: str) -> None:
         console.print(error.lines(), markup=False)
         return
     if silent:
-        console.print(f"[dim]{me} 没有说话[/dim]")
+        console.print(f"[dim]{escape(words.SAID_NOTHING.both(me=me))}[/dim]")

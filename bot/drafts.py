@@ -15,12 +15,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bot import words
 from bot.events import Propose
 from bot.history import History
 from bot.keepsakes import Draft, Outcome
 from bot.owner import is_owner, private_chats
 from bot.persona.message import Message
 from bot.port import Port, Unsent
+from bot.standing import Standing
+from bot.words import Language, Text
 from config.settings import Bot
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,8 @@ class Decision:
     word: Word
     number: int
     text: str
+    said: str
+    """The word as it was written."""
 
 
 def decision(line: str) -> Decision | None:
@@ -69,7 +74,7 @@ def decision(line: str) -> Decision | None:
         return None
     word, number, text = _WORDS[found[1].lower()], int(found[2] or 0), found[3].strip()
     # "发" and "丢" stand alone, the others are followed by words: anything else is ordinary talk.
-    return Decision(word, number, text) if bool(text) == (word in ("edit", "teach")) else None
+    return Decision(word, number, text, found[1]) if bool(text) == (word in ("edit", "teach")) else None
 
 
 class Drafts:
@@ -81,12 +86,14 @@ class Drafts:
         history: History,
         port: Port,
         settings: Bot,
+        standing: Standing,
         say: Say,
         is_on: Callable[[str], bool],
         may_say: Callable[[str], bool],
     ) -> None:
         self._history = history
         self._port = port
+        self._standing = standing
         self._say = say
         self._is_on, self._may_say = is_on, may_say
         self._superusers = settings.superusers
@@ -128,14 +135,15 @@ class Drafts:
         number = asked.number or self._notes.get((message.chat, message.reply_to or ""), 0)
         if not number and not waiting:
             return False
+        language = await self._standing.ordered(asked.said)
         if not number and len(waiting) > 1:
             numbers = " ".join(f"#{draft.number}" for draft in waiting)
-            answer = f"在等的有 {numbers}：引用那一条，或写上编号"
+            answer = words.WHICH_DRAFT(language, numbers=numbers)
         elif not number and self._just_replaced(waiting[0]):
-            answer = f"刚换成了 #{waiting[0].number}，看过再说"
+            answer = words.DRAFT_REPLACED(language, number=waiting[0].number)
         else:
             draft = next((one for one in waiting if number in (0, one.number)), None)
-            answer = await self._do(asked, draft) if draft else f"#{number} 已经不在了"
+            answer = await self._do(asked, draft, language) if draft else words.DRAFT_GONE(language, number=number)
         await self._tell(message.chat, answer)
         return True
 
@@ -143,33 +151,37 @@ class Drafts:
         number, at = self._replaced.get(draft.chat, (0, 0.0))
         return number == draft.number and self._port.now() - at < READ
 
-    async def _do(self, asked: Decision, draft: Draft) -> str:
+    async def _do(self, asked: Decision, draft: Draft, language: Language) -> str:
+        return (await self._done(asked, draft))(language, number=draft.number)
+
+    async def _done(self, asked: Decision, draft: Draft) -> Text:
+        """Do it; what to say of it."""
         keepsakes, now = self._history.keepsakes, self._port.now()
         bubbles = tuple(line.strip() for line in asked.text.splitlines() if line.strip())
         late = now - draft.at > self._lasts
         if late and asked.word in ("send", "edit"):
             await keepsakes.settle_draft(draft.number, "expired", at=now)
-            return f"#{draft.number} 太久了，没发"
+            return words.DRAFT_LATE
         if asked.word in ("send", "edit") and not self._is_on(draft.chat):
             await keepsakes.settle_draft(draft.number, "superseded", at=now)
-            return f"#{draft.number} 那里已经关了，没发"
+            return words.DRAFT_CLOSED
         if asked.word in ("send", "edit") and not self._may_say(draft.chat):
-            return f"#{draft.number} 现在发不了：被禁言，或者急停着。还留着"
+            return words.DRAFT_WAITS
         final = draft.bubbles if asked.word == "send" else bubbles
         if not await keepsakes.settle_draft(draft.number, _OUTCOMES[asked.word], at=now, final=final):
-            return f"#{draft.number} 已经处理过了"
+            return words.DRAFT_DECIDED
         if bubbles:
             await self.teach(
                 draft.chat, draft.answers[-1] if draft.answers else "", draft.bubbles, bubbles, draft.persona
             )
         if asked.word == "drop":
-            return f"丢了 #{draft.number}"
+            return words.DRAFT_DROPPED
         if asked.word == "teach":
-            return f"记住了，#{draft.number} 没发"
+            return words.DRAFT_TAUGHT
         author = f"persona:{draft.persona}" if asked.word == "send" else "owner"
         quote = await self._quote(draft)
         begun = await self._say(draft.chat, "\n".join(final), quote=quote, answers=draft.answers, author=author)
-        return f"发了 #{draft.number}" if begun else f"#{draft.number} 没发出去：被禁言、暂停或急停着"
+        return words.DRAFT_SENT if begun else words.DRAFT_UNSENT
 
     async def teach(
         self, chat: str, answered: str, rejected: Sequence[str], chosen: Sequence[str], persona: str
@@ -206,9 +218,10 @@ class Drafts:
         recent = answered or await self._history.recent(todo.chat, 1)
         last = recent[-1] if recent else None
         where = (last.chat_name if last else "") or todo.chat.split(":", 1)[1]
-        asked = f"{last.name}：{last.text[:SHOWN]}\n" if last else ""
-        lines = "\n".join(f"→ {bubble}" for bubble in todo.bubbles)
-        note = f"草稿 #{number}（{where}）\n{asked}{lines}\n发 / 改 … / 丢 / 教 …（只记住不发）"
+        language = self._standing.language
+        asked = words.ASKED(language, name=last.name, text=last.text[:SHOWN]) if last else ""
+        bubbles = "\n".join(f"→ {bubble}" for bubble in todo.bubbles)
+        note = words.DRAFT(language, number=number, where=where, asked=asked, bubbles=bubbles)
         # An owner on the platform of the chat hears of it first.
         home = todo.chat.partition(":")[0] + ":"
         owners = sorted(private_chats(self._superusers), key=lambda chat: not chat.startswith(home))

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import aclosing
 from typing import Any, Protocol
 
+from bot import words
 from bot.engine.wire import Finish
 from bot.events import (
     Action,
@@ -34,6 +35,7 @@ from bot.history import ANSWERED, OWNER, History
 from bot.port import Port, Unsent
 from bot.reply import Said
 from bot.voice import Scene, Voice
+from bot.words import Language
 from config.errors import MyBotError
 
 logger = logging.getLogger(__name__)
@@ -42,12 +44,6 @@ LAST_WORDS = 5.0
 """Seconds a bubble on its way may still take when all ends."""
 
 _END: dict[Finish, End] = {"stop": "done", "length": "done", "busy": "busy", "timeout": "timeout"}
-_NEWS = {
-    "capped": "{where}有人叫我，到了上限，没回",
-    "failed": "{where}有人叫我，模型没写出来，没回",
-    "money": "{where}有人要钱、验证码或密码，没答应",
-    "bot": "{where}好像有别的机器人在跟我对话，先不理它了",
-}
 
 
 class Tells(Protocol):
@@ -61,7 +57,7 @@ Proposed = Callable[[Propose, str], Awaitable[object]]
 
 
 class Errands:
-    """What is under way in all chats. `feed` tells the turn engine what came of it."""
+    """What is under way in all chats. `feed` tells the turn engine what came of it; the owner is told in `language`."""
 
     def __init__(
         self,
@@ -71,12 +67,14 @@ class Errands:
         feed: Callable[[Event], None],
         proposed: Proposed,
         *,
+        language: Callable[[], Language],
         alerts: Tells | None = None,
     ) -> None:
         self._voice = voice
         self._history = history
         self._port = port
         self._feed = feed
+        self._language = language
         self.alerts = alerts
         self._proposed = proposed
         self.counts: Counter[str] = Counter()
@@ -214,9 +212,10 @@ class Errands:
 
     async def _tell(self, todo: TellOwner) -> None:
         kind, peer = todo.chat.split(":", 2)[1:]
-        where = f"群 {peer} 里" if kind == "group" else f"和 {peer} 的私聊里"
+        language = self._language()
+        where = (words.IN_GROUP if kind == "group" else words.IN_PRIVATE)(language, peer=peer)
         if self.alerts is not None:
-            await self.alerts.tell(f"{todo.reason} {todo.chat}", _NEWS[todo.reason].format(where=where))
+            await self.alerts.tell(f"{todo.reason} {todo.chat}", words.NEWS[todo.reason](language, where=where))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

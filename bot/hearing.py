@@ -83,7 +83,9 @@ class Hearing:
         self._of_chat = of_chat
         self.settings = settings
         voice = Voice(self.talker_in, history, settings, port, remembering)
-        self.errands = Errands(voice, history, port, self.feed, self.proposed, alerts=alerts)
+        self.errands = Errands(
+            voice, history, port, self.feed, self.proposed, language=lambda: self.standing.language, alerts=alerts
+        )
         self._hearing = asyncio.Lock()
         self._heard = 0
         self._since = port.now()

@@ -1,38 +1,20 @@
 """An honest answer to whoever asks whether an AI writes here, and none in the owner's name about money.
 
-Knows the questions, in Chinese and English, and the fixed lines that answer them; code answers, whatever
-the persona would say. Doesn't know when a reply is due: a fixed line takes the place of the persona's
+Knows the questions, in Chinese and English; a fixed line answers them in the language that was asked in,
+whatever the persona would say. Doesn't know when a reply is due: a fixed line takes the place of the persona's
 reply, and goes the same way.
 """
 
 import re
 from collections.abc import Sequence
 
+from bot import words
 from bot.persona import guard_money
 from bot.persona.guard import Reason
 from bot.persona.message import Message
 from bot.persona.privacy import fold
+from bot.words import Text
 
-HONEST = (
-    "是 AI 在替我回消息，不是我本人",
-    "对，现在跟你说话的是 AI，不是本人。要找本人得等他自己上来",
-    "嗯，AI，不是本人",
-)
-HONEST_ENGLISH = (
-    "It's an AI answering for me here, not me in person",
-    "Yes, an AI writes here, not the person",
-    "An AI, not me in person",
-)
-DECLINED = (
-    "涉及钱、验证码和密码的事，这边的 AI 一律不处理，要等本人",
-    "这个 AI 做不了主，钱、验证码、密码都得找本人当面说",
-    "不行，这种事只能找本人",
-)
-DECLINED_ENGLISH = (
-    "Money, codes and passwords are nothing the AI here deals with: ask me in person",
-    "The AI here can't do that. Anything about money, codes or passwords only in person",
-    "No. Only in person",
-)
 FRESH = 90
 """Seconds before the answered message in which its sender's lines belong to the same question."""
 LONGEST = 40
@@ -154,7 +136,7 @@ def fixed_answer(
     asked = put_to_me(messages, answering)
     mine = [message.text for message in messages if message.mine]
     if disclosure and any(map(asks_whether_ai, asked)):
-        return _varied(HONEST_ENGLISH if _is_english(asked) else HONEST, mine), ()
+        return _varied(words.HONEST, asked, mine), ()
     if guard and guard_money.asked(asked):
         return declined(messages, answering), ("money",)
     return "", ()
@@ -162,8 +144,7 @@ def fixed_answer(
 
 def declined(messages: Sequence[Message], answering: str | None) -> str:
     """The line that says no to a request for money, a code or a credential."""
-    english = _is_english(put_to_me(messages, answering))
-    return _varied(DECLINED_ENGLISH if english else DECLINED, [m.text for m in messages if m.mine])
+    return _varied(words.DECLINED, put_to_me(messages, answering), [m.text for m in messages if m.mine])
 
 
 def put_to_me(messages: Sequence[Message], answering: str | None) -> list[str]:
@@ -180,11 +161,9 @@ def put_to_me(messages: Sequence[Message], answering: str | None) -> list[str]:
     return [text for text in reversed(said) if text]
 
 
-def _is_english(texts: Sequence[str]) -> bool:
-    return not any(_CJK.search(text) for text in texts)
-
-
-def _varied(lines: Sequence[str], mine: Sequence[str]) -> str:
-    """Of several ways to say it the one that I have said longest ago, or never."""
+def _varied(texts: Sequence[Text], asked: Sequence[str], mine: Sequence[str]) -> str:
+    """Of several ways to say it the one that I have said longest ago, or never; as those ask, so they are answered."""
+    language = words.written_in(asked) or "zh"
     newest_first = list(reversed(mine))
+    lines = [text(language) for text in texts]
     return max(lines, key=lambda line: newest_first.index(line) if line in newest_first else len(newest_first))

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot import wishes
+from bot import wishes, words
 from bot.bystanders import Wish
 from bot.drafts import Drafts
 from bot.events import Blocked, Cleared, Halted, Hushed, Propose, Retry, Ruled, Said, Stopped
@@ -21,6 +21,7 @@ from bot.rules import Mode
 from bot.turn_limits import DAY
 from bot.turn_state import Chat
 from bot.why import told
+from bot.words import Language
 from config.errors import MyBotError
 
 LOOKED_BACK = 40
@@ -52,7 +53,7 @@ class Runner(Hearing):
     @cached_property
     def drafts(self) -> Drafts:
         """The replies that the owner decides on."""
-        return Drafts(self.history, self.port, self.settings, self.say, self.is_on, self.may_say)
+        return Drafts(self.history, self.port, self.settings, self.standing, self.say, self.is_on, self.may_say)
 
     @cached_property
     def _orders(self) -> dict[tuple[str, str], None]:
@@ -104,13 +105,13 @@ class Runner(Hearing):
         await self.stop_all()
         await wishes.acknowledge(self.port, message)
         if self.errands.alerts is not None:
-            await self.errands.alerts.tell("halted", "急停了，哪里都不说话，/resume 才继续")
+            await self.errands.alerts.tell("halted", words.HALTED(self.standing.language))
 
     async def _grant(self, message: Message, asked: Wish) -> None:
         who = account(message.chat, message.sender)
         if asked == "forget":
             await self.forget(message.chat, sender=message.sender)
-            await wishes.forgotten(message, self.history, self.port, self.errands.alerts)
+            await wishes.forgotten(message, self.history, self.port, self.errands.alerts, self.standing.language)
         else:
             await self.standing.unwanted(who, asked == "ignore")
             self.feed(Blocked(self.standing.barred, self.state.bots))
@@ -282,16 +283,18 @@ class Runner(Hearing):
         self.feed(Retry(chat, recent[asked[-1]].id, recent[asked[-1]].sender))
         return self._under_way(chat)
 
-    def why(self, chat: str) -> str:
-        """The last decision there, in one line."""
+    def why(self, chat: str, language: Language | None = None) -> str:
+        """The last decision there, in one line; in the owner's language where none is named."""
+        language = language or self.standing.language
         known = self.state.chats.get(chat) or Chat(self.standing.rules(chat))
         try:
             persona = self.talker_in(chat).persona
-            name = f"{persona.name}（{persona.hash}）"
+            name = words.CALLED(language, name=persona.name, hash=persona.hash)
         except MyBotError:
-            name = "没有"
+            name = words.NOBODY(language)
         zone = known.rules.behaviour.utc_offset
-        return told(known, now=self.port.now(), utc_offset=zone, persona=name, prompt=self.errands.prompt_size(chat))
+        prompt = self.errands.prompt_size(chat)
+        return told(known, language, now=self.port.now(), utc_offset=zone, persona=name, prompt=prompt)
 
     async def stats(self, chat: str) -> Stats:
         """What was said today, there and everywhere."""

@@ -8,15 +8,22 @@ import json
 from collections.abc import Callable
 from typing import cast, get_args
 
+from bot import words
 from bot.events import Hush
 from bot.history import History
 from bot.owner import is_owner, private_chats
 from bot.persona.behaviour import Behaviour
 from bot.rules import MODES, NEUTRAL, Mode, Night, Rules
+from bot.words import Language
 from config.errors import MyBotError
 from config.settings import Bot
 
 EVERYWHERE = ""
+
+
+def owners_language(history: History, settings: Bot) -> Language:
+    """What the owner is told things in: as the settings say; in "auto" as they last gave an order."""
+    return words.chosen(settings.language, (), "en" if history.setting(EVERYWHERE, "language") == "en" else "zh")
 
 
 class Standing:
@@ -38,6 +45,18 @@ class Standing:
     def is_owner(self, chat: str, sender: str) -> bool:
         """Whether the owner speaks there, by whatever account."""
         return is_owner(self._settings.superusers, chat, sender)
+
+    @property
+    def language(self) -> Language:
+        """The owner's, as far as code speaks to them."""
+        return owners_language(self._history, self._settings)
+
+    async def ordered(self, order: str) -> Language:
+        """The language to answer an order of the owner's in, which what they are told later keeps to."""
+        language = words.chosen(self._settings.language, [order], self.language)
+        if language != self.language:
+            await self._history.put(EVERYWHERE, "language", language)
+        return language
 
     def owned(self, chat: str) -> bool:
         """Whether this is the owner's own private chat with the bot."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from uuid import uuid4
 
+from bot import words
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
@@ -23,8 +24,6 @@ from bot.remembering import Remembering
 from bot.reply import Said, Where, reply
 from config.settings import Bot
 
-DISCLOSURE = "（说明一下：这里是 AI 在代我聊天，不是本人实时回复。）"
-"""Said once in each private chat, before the first reply."""
 SHORT = 24
 """Tokens of an answer to an @ without a word."""
 PATIENCE = 30.0
@@ -32,6 +31,8 @@ PATIENCE = 30.0
 EXCHANGES = 3
 """Times a reply is begun because its persona was exchanged before the first word."""
 
+READ = 5
+"""Lines of a chat that show which language is written there."""
 STARTS = 4096
 """Chats of which is remembered where their last prompt began."""
 
@@ -157,7 +158,9 @@ class Voice:
         """Say once in a private chat who writes. Remembered when it is said: better twice than never."""
         due = scene.kind == "private" and self.settings.disclosure
         if due and not self.history.setting(chat, "disclosed"):
-            await self.say(chat, scene, DISCLOSURE, flags=("system",))
+            said = [message.text for message in (await self.recent(chat))[-READ:] if not message.mine]
+            language = words.chosen(self.settings.language, said)
+            await self.say(chat, scene, words.DISCLOSURE(language), flags=("system",))
             await self.history.put(chat, "disclosed", str(int(self.port.now())))
 
     async def say(

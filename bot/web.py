@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bot import words
 from bot.console import Conversation, engine_for, known
 from bot.engine.wire import Talker
 from bot.engine.worker import open_talker
@@ -86,17 +87,19 @@ def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
             shown = [*shown, {"role": "assistant", "content": bubble}]
             yield "", shown, talk
         if silent:
-            yield "", [*shown, {"role": "assistant", "content": f"（{me} 没有说话 / says nothing）"}], talk
+            yield "", [*shown, {"role": "assistant", "content": words.SAID_NOTHING.both(me=me)}], talk
 
     with gr.Blocks(title=f"{me} · mybot", analytics_enabled=False) as page:
-        gr.Markdown(f"### {me}\n你在和 {me} 的 AI 分身聊天，不是本人。 You are talking to an AI, not to {me}.")
+        gr.Markdown(f"### {me}\n{words.YOU_TALK_TO.both(me=me)}")
         # No share button: it posts the conversation to a hub. The page has its own button to clear.
         chat = gr.Chatbot(label=me, height=480, buttons=[])
         talk = gr.State(None)
         with gr.Row():
-            field = gr.Textbox(placeholder=f"{knobs.name}: 说点什么 …", show_label=False, scale=8, autofocus=True)
-            send = gr.Button("发送 Send", variant="primary", scale=1)
-            clear = gr.Button("清空 Clear", scale=1)
+            field = gr.Textbox(
+                placeholder=f"{knobs.name}: {words.SAY_SOMETHING.both()} …", show_label=False, scale=8, autofocus=True
+            )
+            send = gr.Button(words.SEND.both(), variant="primary", scale=1)
+            clear = gr.Button(words.CLEAR.both(), scale=1)
         for trigger in (field.submit, send.click):
             trigger(answer, [field, chat, talk], [field, chat, talk])
         clear.click(lambda: ([], None), None, [chat, talk])
@@ -109,7 +112,7 @@ async def _next(bubbles: AsyncIterator[str]) -> str | None:
     except StopAsyncIteration:
         return None
     except EngineError as error:
-        return f"（{error}）"
+        return f"({error})"
 
 
 def _check_port(knobs: Web) -> None:

@@ -6,12 +6,14 @@ acknowledged by a reaction where the platform has one, never by talk, and are no
 
 import logging
 
+from bot import words
 from bot.bystanders import Wish, is_stop, wish
 from bot.errands import Tells
 from bot.history import History
 from bot.persona.message import Message
 from bot.port import Port, Unsent
 from bot.standing import Standing
+from bot.words import Language
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +23,12 @@ def asked(message: Message, standing: Standing) -> Wish | None:
     return None if standing.is_owner(message.chat, message.sender) else wish(message)
 
 
-async def forgotten(message: Message, history: History, port: Port, alerts: Tells | None) -> None:
+async def forgotten(message: Message, history: History, port: Port, alerts: Tells | None, language: Language) -> None:
     """Note that somebody wanted to be forgotten, and tell the owner, who has the records."""
     who = message.sender
     await history.keepsakes.set_consent(message.chat, who, "no", at=port.now())
     if alerts is not None:
-        told = f"{who} 在 {message.chat} 里要求忘掉他：这里的记录删了，训练用的原始记录请你自己删"
-        await alerts.tell(f"forget {message.chat} {who}", told)
+        await alerts.tell(f"forget {message.chat} {who}", words.FORGET_ME(language, who=who, chat=message.chat))
 
 
 def stops(message: Message, standing: Standing, word: str) -> bool:

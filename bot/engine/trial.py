@@ -1,32 +1,35 @@
 """Whether a new persona may take over: what the gate said of it, and what it says itself.
 
 Knows a running child and the version's folder; doesn't know how personas are exchanged. Each
-refusal says why, in English for the log and in Chinese for the owner's chat.
+refusal says why, in English for the log and in both languages for the owner's chat.
 """
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot import words
 from bot.engine.child import Child
 from bot.engine.wire import Sampling
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import SCORES
 from bot.persona.prompt import render
+from bot.words import Text
 from config.errors import EngineError
 from config.settings import Engine
 
 QUESTIONS = ("在吗", "周末去哪儿了", "哈哈哈笑死")
+ASKER = "测试"
 FAR = 20
 """Times my usual reply's length at which something that goes on is no reply of mine."""
 
 
 class Unfit(EngineError):
-    """A persona that doesn't take over. `said` is the reason in one Chinese line."""
+    """A persona that doesn't take over: why, for the owner's chat, in both languages."""
 
-    def __init__(self, message: str, said: str, *, hint: str = "the old one serves on") -> None:
-        super().__init__(message, hint=hint)
-        self.said = said
+    def __init__(self, text: Text, /, *, hint: str = "the old one serves on", **values: object) -> None:
+        super().__init__(text("en", **values), hint=hint)
+        self.said = text("zh", **values)
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,12 +52,7 @@ def check_verdict(folder: Path) -> None:
     """Raise Unfit where the gate refused this version."""
     verdict = Verdict.of(folder)
     if verdict.passed is False:
-        reasons = "; ".join(verdict.reasons)
-        raise Unfit(
-            f"the gate refused {folder.name}: {reasons}",
-            f"评分没有通过：{reasons}；一定要换就加上 强制",
-            hint="the old one serves on; --force takes it all the same",
-        )
+        raise Unfit(words.REFUSED, version=folder.name, reasons="; ".join(verdict.reasons))
 
 
 async def smoke_test(child: Child, knobs: Engine) -> None:
@@ -62,20 +60,13 @@ async def smoke_test(child: Child, knobs: Engine) -> None:
     longest = min(child.persona.generation.max_tokens, knobs.max_new_tokens)
     said = [await _ask(child, question, longest) for question in QUESTIONS]
     if not any(text.strip() for text in said):
-        raise Unfit("the new persona says nothing", "新的一句话也不说", hint="the old one serves on; train it again")
+        raise Unfit(words.SAYS_NOTHING, hint="the old one serves on; train it again")
     if any(token in text for token in _special_tokens(child.folder) for text in said):
-        raise Unfit(
-            "the new persona says control tokens",
-            "新的把控制符说出来了",
-            hint="the old one serves on; see its chat template",
-        )
+        raise Unfit(words.SAYS_TOKENS, hint="the old one serves on; see its chat template")
     usual = usual_length(child.persona.behaviour)
     if usual and all(len(text) > FAR * usual for text in said):
         shortest = min(map(len, said))
-        raise Unfit(
-            f"the new persona goes on and on: {shortest} characters, where {usual:.0f} are usual",
-            f"新的说个没完：一条 {shortest} 个字，平时是 {usual:.0f} 个",
-        )
+        raise Unfit(words.GOES_ON, chars=shortest, usual=usual)
 
 
 def usual_length(behaviour: Behaviour) -> float:
@@ -84,14 +75,13 @@ def usual_length(behaviour: Behaviour) -> float:
 
 
 async def _ask(child: Child, question: str, longest: int) -> str:
-    prompt = [turn.to_wire() for turn in render([], child.persona.prompt, kind="private", name="测试")]
+    prompt = [turn.to_wire() for turn in render([], child.persona.prompt, kind="private", name=ASKER)]
     prompt.append({"role": "user", "content": question})
     said = ""
     async for piece in child.client.stream(prompt, Sampling(temperature=0.0, max_tokens=longest)):
         said += piece.text
         if piece.finish not in (None, "stop", "length"):
-            why = piece.why or piece.finish
-            raise Unfit(f"the new persona can't answer: {why}", f"新的答不上来：{why}")
+            raise Unfit(words.CANT_ANSWER, why=piece.why or piece.finish)
     return said
 
 

@@ -25,32 +25,32 @@ MANY = 256
 RARE = 0.003
 """Added to a share before its logarithm is taken."""
 
-FEATURES = {
-    "silence": "多久没说话",
-    "mine_5": "前5条里我的",
-    "mine_10": "前10条里我的",
-    "mine_20": "前20条里我的",
-    "mine_hour": "一小时内我的",
-    "after_me": "接着我说",
-    "addressed": "叫了我",
-    "names_me": "提到我的名字",
-    "mentions": "前几条提到我",
-    "to_other": "对别人说",
-    "question": "是问句",
-    "length": "长短",
-    "gap": "离上一条多久",
-    "gap_before": "再上一条多久",
-    "speakers": "几个人在说",
-    "busy": "五分钟内几条",
-    "hour": "这个钟点",
-    "same_speaker": "同一个人接着说",
-    "answered": "平时回不回这个人",
-    "link": "带链接",
-    "quotes_me": "引用了我",
-    "media": "只有图片或表情",
-    "weekday": "星期几",
-}
-"""What the gate weighs, in order, and how `why` calls it."""
+FEATURES = (
+    "silence",
+    "mine_5",
+    "mine_10",
+    "mine_20",
+    "mine_hour",
+    "after_me",
+    "addressed",
+    "names_me",
+    "mentions",
+    "to_other",
+    "question",
+    "length",
+    "gap",
+    "gap_before",
+    "speakers",
+    "busy",
+    "hour",
+    "same_speaker",
+    "answered",
+    "link",
+    "quotes_me",
+    "media",
+    "weekday",
+)
+"""What the gate weighs, in order."""
 
 _ASKING = ("吗", "呢", "么", "嘛")
 

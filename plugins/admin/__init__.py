@@ -20,6 +20,7 @@ from arclet.alconna import Alconna, AllParam, Args, CommandMeta, Namespace, conf
 from nonebot_plugin_alconna import At, Reply, Text, UniMessage, on_alconna  # noqa: E402
 from nonebot_plugin_alconna.uniseg import get_message_id  # noqa: E402
 
+from plugins.admin import words  # noqa: E402
 from plugins.admin.commands import COMMANDS, Command, run  # noqa: E402
 from plugins.admin.line import Line  # noqa: E402
 from plugins.admin.roles import role_of  # noqa: E402
@@ -32,8 +33,8 @@ class Config(BaseModel):
 
 __plugin_meta__ = PluginMetadata(
     name="mybot-admin",
-    description="命令：看状态、在哪里说话、换人格、管人",
-    usage="\n".join(command.usage for command in COMMANDS),
+    description=f"{words.PLUGIN('zh')} / {words.PLUGIN('en')}",
+    usage="\n".join(command.usage("zh") for command in COMMANDS),
     type="application",
     config=Config,
     supported_adapters=inherit_supported_adapters("nonebot_plugin_alconna"),
@@ -64,9 +65,8 @@ def register(commands: Sequence[Command]) -> None:
 
     One matcher for all of them: each more costs every message of every chat a good part of a millisecond.
     """
-    words = {command.word.split()[0] for command in commands}
-    heads = sorted({*words, *(name[0] for command in commands for name in command.names)})
-    about = CommandMeta("；".join(command.about for command in commands))
+    heads = sorted({name[0] for command in commands for name in command.names})
+    about = CommandMeta("; ".join(command.about("en") for command in commands))
     # Who may say what after the word is for us to see: a parser's complaint would be an answer.
     grammar = Alconna(f"re:(?i:{'|'.join(heads)})", Args["rest?", AllParam], meta=about, namespace=QUIET)
     matcher = on_alconna(

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from bot.port import Unsent
+from bot.words import Language, Text, chosen
 from config.errors import MyBotError
-from plugins.admin import memory, model, people, status, talk
+from plugins.admin import memory, model, people, status, talk, words
 from plugins.admin.line import Line, Wrong
 from plugins.admin.roles import Role
 from plugins.chat.bridge import Bridge
@@ -31,17 +32,19 @@ class Command:
 
     word: str
     alias: str
-    about: str
+    about: Text
     act: Act
-    takes: str = ""
+    takes: Text = words.NOTHING
     role: Role = Role.OWNER
     aside: bool = False
     """The answer is for who asked alone: given in a group, it comes in private."""
 
-    @property
-    def usage(self) -> str:
-        aliases = self.alias.replace("|", " /")
-        return f"/{self.word} /{aliases}{f' {self.takes}' if self.takes else ''}：{self.about}"
+    def usage(self, language: Language) -> str:
+        """How it is written, in one line; an English reader is shown no names that they can't type."""
+        names = [name for name in map(" ".join, self.names) if language == "zh" or name.isascii()]
+        takes = self.takes(language)
+        shown = " ".join(f"/{name}" for name in names) + (f" {takes}" if takes else "")
+        return words.COMMAND(language, names=shown, about=self.about(language))
 
     @property
     def names(self) -> list[list[str]]:
@@ -56,10 +59,12 @@ class Command:
 async def run(bridge: Bridge, line: Line) -> None:
     """Do what a line says, and say so. Silence for who may not; why something went wrong is for the owner alone."""
     command = next((command for command in COMMANDS if command.read(line)), None)
+    line = await _answered_in(bridge, line)
     if command is None:
         known = [c for c in COMMANDS if line.role >= c.role and any(line.begins(name[:1]) for name in c.names)]
         if known:
-            await say(bridge, line.place, "用法：\n" + "\n".join(c.usage for c in known))
+            usages = "\n".join(c.usage(line.language) for c in known)
+            await say(bridge, line.place, line.say(words.USAGES, usages=usages))
         return
     if line.role < command.role:
         return
@@ -67,13 +72,22 @@ async def run(bridge: Bridge, line: Line) -> None:
     try:
         answer = await command.act(bridge, line)
     except Wrong as wrong:
-        answer = "\n".join([*([str(wrong)] if str(wrong) else []), f"用法：{command.usage}"])
+        usage_ = line.say(words.USAGE, usage=command.usage(line.language))
+        answer = "\n".join([*([str(wrong)] if str(wrong) else []), usage_])
     except MyBotError as error:
         answer = await _failed(bridge, command, line, error)
     if answer and command.aside and ":private:" not in line.place:
-        answer = "私聊发你了" if await say(bridge, line.own, answer) else "这个只能私聊说，可我没法私聊你"
+        answer = line.say(words.ASIDE if await say(bridge, line.own, answer) else words.NOT_ASIDE)
     if answer:
         await say(bridge, line.place, answer)
+
+
+async def _answered_in(bridge: Bridge, line: Line) -> Line:
+    """The same line, to be answered in its language: that of the command's name, where the settings leave it open."""
+    runner, order = bridge.runner, line.words[0] if line.words else ""
+    if line.role == Role.OWNER:
+        return replace(line, language=await runner.standing.ordered(order))
+    return replace(line, language=chosen(runner.settings.language, [order]))
 
 
 async def aimed(bridge: Bridge, line: Line) -> Line:
@@ -91,8 +105,9 @@ async def aimed(bridge: Bridge, line: Line) -> Line:
 
 async def _failed(bridge: Bridge, command: Command, line: Line, error: MyBotError) -> str:
     log.error("/%s: %s (%s)", command.word, error, error.hint)
-    answer = "没成，还是原来的样子"
-    why = f"{answer}。原因：{getattr(error, 'said', '') or error}"
+    answer = line.say(words.FAILED)
+    said = getattr(error, "said", "") if line.language == "zh" else ""
+    why = line.say(words.FAILED_WHY, why=said or error)
     if line.place == line.own or line.role < Role.OWNER:
         return why if line.role == Role.OWNER else answer
     await say(bridge, line.own, f"/{command.word} {why}")
@@ -113,61 +128,44 @@ async def usage(_bridge: Bridge, line: Line) -> str:
     """What somebody may order; of one command, how."""
     may = [command for command in COMMANDS if line.role >= command.role]
     asked = [command for command in may if line.words and any(line.words[0] in name for name in command.names)]
-    return "\n".join(command.usage for command in asked or may)
+    return "\n".join(command.usage(line.language) for command in asked or may)
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("off", "关闭", "这里不说话了", talk.off, role=Role.GROUP_ADMIN),
-    Command("mute", "闭嘴", "安静一会儿，不写分钟就一直到 unmute", talk.mute, "[分钟]", Role.GROUP_ADMIN),
-    Command("unmute", "说话", "不用再安静了", talk.unmute, role=Role.GROUP_ADMIN),
-    Command("clear", "清空|reset", "前面说过的不再看（不删）", talk.clear, role=Role.GROUP_ADMIN),
-    Command("freq", "频率", "插话多少：0 只在被叫时，1 像本人", talk.freq, "[0-3]", Role.GROUP_ADMIN),
-    Command("help", "帮助", "有哪些命令", usage, "[命令]", Role.ADMIN),
-    Command("status", "状态", "看看现在怎么样", status.status, role=Role.ADMIN),
-    Command(
-        "on",
-        "开启",
-        "在这里说话：被叫才回、也插话、先给主人看、只在心里说",
-        talk.on,
-        "[called|join|draft|shadow]",
-        Role.ADMIN,
-    ),
-    Command("undo", "撤销", "撤回刚才的回复", talk.undo, role=Role.ADMIN),
-    Command("retry", "重说", "撤回刚才的回复，重说一遍", talk.retry, role=Role.ADMIN),
-    Command("stop", "停", "正在说的别说了；all 是全部聊天急停（主人）", talk.stop, "[all]", Role.ADMIN),
-    Command("why", "为什么", "刚才为什么说、为什么没说", talk.why, role=Role.ADMIN),
-    Command("block", "拉黑", "不理这个人（@ 他、写号码，或引用他的话）", people.block, "@谁", Role.ADMIN),
-    Command("unblock", "解封", "又理他了", people.unblock, "@谁", Role.ADMIN),
-    Command("blocklist", "黑名单", "不理哪些人", people.blocklist, role=Role.ADMIN, aside=True),
-    Command("stats", "统计", "今天说了多少", status.stats, role=Role.ADMIN),
-    Command("whoami", "我是谁", "你能做什么", people.whoami, role=Role.ADMIN),
-    Command("reload", "重载", "换上最新的版本", model.reload, "[--force]"),
-    Command("model list", "模型 列表", "有哪些人格和版本", model.show),
-    Command("model load", "模型 切换", "换成这里人格的另一个版本", model.load, "版本 [--force]"),
-    Command("model use", "模型 使用", "这个聊天换一个人格", model.use, "人格"),
-    Command("model rollback", "模型 回滚", "退回上一个版本", model.rollback),
-    Command("persona", "人设", "这里是谁在说话；写名字就换成他", model.persona, "[人格]"),
-    Command("pause", "暂停", "停下模型，把显卡空出来", model.pause),
-    Command("resume", "继续", "把模型开回来，急停也解除", model.resume),
-    Command("allow", "允许", "记下并可以回这个聊天", talk.allow, "[group:号码]"),
-    Command("deny", "禁止", "不记也不回这个聊天", talk.deny, "[group:号码]"),
-    Command("admin", "管理员", "机器人管理员：看、加、减", people.admin, "[add|remove @谁]"),
-    Command(
-        "forget",
-        "遗忘",
-        "真的删掉：引用的那句、某个人在这里（all 所有聊天）说的、整个聊天",
-        people.forget,
-        "[引用] [@谁 [all]] [chat 确认]",
-    ),
-    Command(
-        "set", "设置", "这里的设置：看、改", talk.settings, "[night later|morning] [share 0-1|auto] [consent yes|no]"
-    ),
-    Command("say", "代说", "替我说这句", talk.say, "[group:号码] 话"),
-    Command("teach", "教", "刚才那句（或引用的那句）我会这么说：记下来训练用", talk.teach, "[group:号码] 话"),
-    Command("remember", "记住", "记住一件关于我的事，这里的人都可以听到", memory.remember, "[group:号码] 话"),
-    Command(
-        "memory", "记忆", "记住了我的哪些事；forget 是忘掉有这几个字的", memory.memory, "[字] [forget 字]", aside=True
-    ),
-    Command("takeover", "接管", "这里我自己说，机器人先别说；off 是还给它", talk.takeover, "[分钟|off]"),
-    Command("retrain", "训练", "最近一次训练怎么样", model.last_training),
+    Command("off", "关闭", words.ABOUT_OFF, talk.off, role=Role.GROUP_ADMIN),
+    Command("mute", "闭嘴", words.ABOUT_MUTE, talk.mute, words.MINUTES, Role.GROUP_ADMIN),
+    Command("unmute", "说话", words.ABOUT_UNMUTE, talk.unmute, role=Role.GROUP_ADMIN),
+    Command("clear", "清空|reset", words.ABOUT_CLEAR, talk.clear, role=Role.GROUP_ADMIN),
+    Command("freq", "频率", words.ABOUT_FREQ, talk.freq, words.HOW_OFTEN, Role.GROUP_ADMIN),
+    Command("help", "帮助", words.ABOUT_HELP, usage, words.A_COMMAND, Role.ADMIN),
+    Command("status", "状态", words.ABOUT_STATUS, status.status, role=Role.ADMIN),
+    Command("on", "开启", words.ABOUT_ON, talk.on, words.A_MODE, Role.ADMIN),
+    Command("undo", "撤销", words.ABOUT_UNDO, talk.undo, role=Role.ADMIN),
+    Command("retry", "重说", words.ABOUT_RETRY, talk.retry, role=Role.ADMIN),
+    Command("stop", "停", words.ABOUT_STOP, talk.stop, words.EVERYWHERE, Role.ADMIN),
+    Command("why", "为什么", words.ABOUT_WHY, talk.why, role=Role.ADMIN),
+    Command("block", "拉黑", words.ABOUT_BLOCK, people.block, words.WHO, Role.ADMIN),
+    Command("unblock", "解封", words.ABOUT_UNBLOCK, people.unblock, words.WHO, Role.ADMIN),
+    Command("blocklist", "黑名单", words.ABOUT_BLOCKLIST, people.blocklist, role=Role.ADMIN, aside=True),
+    Command("stats", "统计", words.ABOUT_STATS, status.stats, role=Role.ADMIN),
+    Command("whoami", "我是谁", words.ABOUT_WHOAMI, people.whoami, role=Role.ADMIN),
+    Command("reload", "重载", words.ABOUT_RELOAD, model.reload, words.FORCE),
+    Command("model list", "模型 列表", words.ABOUT_MODEL_LIST, model.show),
+    Command("model load", "模型 切换", words.ABOUT_MODEL_LOAD, model.load, words.A_VERSION),
+    Command("model use", "模型 使用", words.ABOUT_MODEL_USE, model.use, words.A_PERSONA),
+    Command("model rollback", "模型 回滚", words.ABOUT_ROLLBACK, model.rollback),
+    Command("persona", "人设", words.ABOUT_PERSONA, model.persona, words.SOME_PERSONA),
+    Command("pause", "暂停", words.ABOUT_PAUSE, model.pause),
+    Command("resume", "继续", words.ABOUT_RESUME, model.resume),
+    Command("allow", "允许", words.ABOUT_ALLOW, talk.allow, words.A_CHAT),
+    Command("deny", "禁止", words.ABOUT_DENY, talk.deny, words.A_CHAT),
+    Command("admin", "管理员", words.ABOUT_ADMIN, people.admin, words.ADD_REMOVE),
+    Command("forget", "遗忘", words.ABOUT_FORGET, people.forget, words.WHAT_TO_FORGET),
+    Command("set", "设置", words.ABOUT_SET, talk.settings, words.WHAT_TO_SET),
+    Command("say", "代说", words.ABOUT_SAY, talk.say, words.SOME_WORDS),
+    Command("teach", "教", words.ABOUT_TEACH, talk.teach, words.SOME_WORDS),
+    Command("remember", "记住", words.ABOUT_REMEMBER, memory.remember, words.SOME_WORDS),
+    Command("memory", "记忆", words.ABOUT_MEMORY, memory.memory, words.WHICH_FACTS, aside=True),
+    Command("takeover", "接管", words.ABOUT_TAKEOVER, talk.takeover, words.UNTIL),
+    Command("retrain", "训练", words.ABOUT_RETRAIN, model.last_training),
 )

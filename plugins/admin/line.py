@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.words import Language, Text
+from plugins.admin import words
 from plugins.admin.roles import Role
 
 
@@ -28,6 +30,12 @@ class Line:
     force: bool = False
     text: str = ""
     """All that follows the command's own words, as it was written."""
+    language: Language = "zh"
+    """What it is answered in."""
+
+    def say(self, text: Text, /, **values: object) -> str:
+        """A text in the language of the answer."""
+        return text(self.language, **values)
 
     def begins(self, name: Sequence[str]) -> bool:
         """Whether its first words are these; phones like to begin a line with a capital."""
@@ -54,7 +62,7 @@ class Line:
         try:
             value = float(self.words[0])
         except ValueError:
-            raise Wrong(f"{self.words[0]} 不是数字") from None
+            raise Wrong(self.say(words.NO_NUMBER, word=self.words[0])) from None
         if not least <= value <= most:
-            raise Wrong(f"要在 {least:g} 到 {most:g} 之间")
+            raise Wrong(self.say(words.OUT_OF_RANGE, least=least, most=most))
         return value

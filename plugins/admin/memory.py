@@ -6,6 +6,7 @@ Knows facts and how they are told; what is recalled when is bot/remembering.py's
 from pydantic import ValidationError
 
 from bot.persona.facts import Fact
+from plugins.admin import words
 from plugins.admin.line import Line, Wrong
 from plugins.chat.bridge import Bridge
 
@@ -19,13 +20,15 @@ SHORT = 24
 async def memory(bridge: Bridge, line: Line) -> str:
     """The facts, those with some words in them, or the end of those."""
     if any(line.begins([word]) for word in _FORGET):
-        words = line.after(1).text
-        if not words:
+        which = line.after(1).text
+        if not which:
             raise Wrong
-        gone = await bridge.remembering.forget_facts(words)
-        return "忘掉了：" + _listed(gone) if gone else f"没有记着“{words}”"
+        gone = await bridge.remembering.forget_facts(which)
+        if not gone:
+            return line.say(words.NO_SUCH_FACT, words=which)
+        return line.say(words.FACTS_FORGOTTEN, facts=_listed(line, gone))
     known = [fact for fact in bridge.remembering.facts.fact if line.text in fact.text]
-    return _listed(known) or "还没有记住什么：/remember 话"
+    return _listed(line, known) or line.say(words.NO_FACTS)
 
 
 async def remember(bridge: Bridge, line: Line) -> str:
@@ -36,9 +39,9 @@ async def remember(bridge: Bridge, line: Line) -> str:
     try:
         fact = Fact(text=line.text, audience=audience)
     except ValidationError:
-        raise Wrong("要有话，最多 200 字") from None
+        raise Wrong(line.say(words.NO_FACT)) from None
     await bridge.remembering.remember(fact)
-    return "记住了，谁都可以听到" if audience == "anyone" else f"记住了，只在 {here} 里说"
+    return line.say(words.REMEMBERED) if audience == "anyone" else line.say(words.REMEMBERED_HERE, chat=here)
 
 
 def short(text: str) -> str:
@@ -47,14 +50,15 @@ def short(text: str) -> str:
     return flat if len(flat) <= SHORT else f"{flat[:SHORT]}…"
 
 
-def _listed(facts: list[Fact]) -> str:
-    lines = [f"· {fact.text}（{_heard(fact)}）" for fact in facts[:SHOWN]]
-    more = [f"还有 {len(facts) - SHOWN} 条"] if len(facts) > SHOWN else []
+def _listed(line: Line, facts: list[Fact]) -> str:
+    lines = [line.say(words.FACT, text=fact.text, heard=_heard(line, fact)) for fact in facts[:SHOWN]]
+    more = [line.say(words.MORE, count=len(facts) - SHOWN)] if len(facts) > SHOWN else []
     return "\n".join([*lines, *more])
 
 
-def _heard(fact: Fact) -> str:
+def _heard(line: Line, fact: Fact) -> str:
     if fact.kind == "never":
-        return "绝不说"
-    named = {"anyone": "谁都可以听", "nobody": "谁也不说"}
-    return named[fact.audience] if isinstance(fact.audience, str) else "、".join(fact.audience)
+        return line.say(words.NEVER)
+    if isinstance(fact.audience, str):
+        return line.say(words.HEARD_BY[fact.audience])
+    return line.say(words.AND).join(fact.audience)

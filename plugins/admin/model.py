@@ -11,6 +11,8 @@ from typing import Any
 
 from bot.engine.personas import Version
 from bot.persona.manifest import SCORES, Persona
+from bot.words import CALLED, Text
+from plugins.admin import words
 from plugins.admin.line import Line, Wrong
 from plugins.chat.bridge import Bridge
 
@@ -22,31 +24,33 @@ async def reload(bridge: Bridge, line: Line) -> str:
     worker = await bridge.worker_of(line.chat)
     before = worker.persona.hash
     persona = await worker.reload(force=line.force)
-    return f"没有新版本，{_called(persona)}重新开了一遍" if persona.hash == before else f"换好了：{_called(persona)}"
+    text = words.NO_NEW_VERSION if persona.hash == before else words.EXCHANGED
+    return line.say(text, called=_called(line, persona))
 
 
 async def load(bridge: Bridge, line: Line) -> str:
     name = bridge.persona_of(line.chat) or bridge.personas.default
-    return f"换好了：{_called(await bridge.personas.load(name, _one(line), force=line.force))}"
+    loaded = await bridge.personas.load(name, _one(line), force=line.force)
+    return line.say(words.EXCHANGED, called=_called(line, loaded))
 
 
 async def rollback(bridge: Bridge, line: Line) -> str:
     line.only(0)
     worker = await bridge.worker_of(line.chat)
-    return f"退回去了：{_called(await worker.rollback())}"
+    return line.say(words.ROLLED_BACK, called=_called(line, await worker.rollback()))
 
 
 async def use(bridge: Bridge, line: Line) -> str:
     name = _one(line)
     persona = await bridge.use(line.chat, bridge.personas.default if name in DEFAULT else name)
-    return f"好，这里换成 {_called(persona)}"
+    return line.say(words.USED, called=_called(line, persona))
 
 
 async def persona(bridge: Bridge, line: Line) -> str:
     """Who speaks in this chat, or who is to."""
     if line.only(1):
         return await use(bridge, line)
-    return f"这里是 {_called(bridge.runner.talker_in(line.chat).persona)}"
+    return line.say(words.SPEAKS_HERE, called=_called(line, bridge.runner.talker_in(line.chat).persona))
 
 
 async def show(bridge: Bridge, line: Line) -> str:
@@ -55,25 +59,25 @@ async def show(bridge: Bridge, line: Line) -> str:
     personas = bridge.personas
     here = bridge.persona_of(line.chat) or personas.default
     await personas.know(here)
-    lines = [f"{here} 的版本，新的在前：", *map(_line, personas.versions(here))]
-    others = [name for name in personas.names() if name != here]
-    return "\n".join([*lines, f"别的人格：{'、'.join(others)}" if others else "没有别的人格"])
+    lines = [line.say(words.VERSIONS, name=here), *(_version(line, one) for one in personas.versions(here))]
+    others = line.say(words.AND).join(name for name in personas.names() if name != here)
+    return "\n".join([*lines, line.say(words.OTHERS, names=others) if others else line.say(words.NO_OTHERS)])
 
 
-def _line(version: Version) -> str:
-    marks = {
-        "在用": version.serving,
-        "重载会换上它": version.current and not version.serving,
-        "评分没过": version.passed is False,
-    }
-    told = "、".join(mark for mark, so in marks.items() if so)
-    return f"· {version.name}（{told}）" if told else f"· {version.name}"
+def _version(line: Line, version: Version) -> str:
+    marks = [
+        *([words.SERVING] if version.serving else []),
+        *([words.CURRENT] if version.current and not version.serving else []),
+        *([words.NOT_PASSED] if version.passed is False else []),
+    ]
+    told = line.say(words.AND).join(map(line.say, marks))
+    return line.say(words.VERSION, name=version.name, marks=told) if told else f"· {version.name}"
 
 
 async def pause(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.pause()
-    return "好，模型停了，显卡空出来了；/resume 叫我回来。这期间我谁也不回"
+    return line.say(words.PAUSING)
 
 
 async def resume(bridge: Bridge, line: Line) -> str:
@@ -81,7 +85,7 @@ async def resume(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.runner.go_on()
     await bridge.resume()
-    return "回来了"
+    return line.say(words.RESUMED)
 
 
 async def last_training(bridge: Bridge, line: Line) -> str:
@@ -91,27 +95,29 @@ async def last_training(bridge: Bridge, line: Line) -> str:
     await bridge.personas.know(name)
     newest = next(iter(bridge.personas.versions(name)), None)
     if newest is None:
-        return f"{name} 还没有训练好的版本"
+        return line.say(words.NO_VERSION, name=name)
     folder = bridge.personas.folder(name, newest.name)
     made = Persona.load(folder).provenance.created
-    return "\n".join([f"{name}/{newest.name}，{_when(made)}训练好的", *_scored(folder / SCORES)])
+    trained = line.say(words.TRAINED, name=f"{name}/{newest.name}", when=_when(made))
+    return "\n".join([trained, *_scored(line, folder / SCORES)])
 
 
-def _scored(path: Path) -> list[str]:
+def _scored(line: Line, path: Path) -> list[str]:
     if not path.is_file():
-        return ["还没有评过分"]
+        return [line.say(words.NO_SCORES)]
     scores: dict[str, Any] = json.loads(path.read_bytes())
     told = []
     if (loss := scores.get("loss")) is not None:
-        told.append(f"留出的话上的损失 {loss:.3f}")
+        told.append(line.say(words.LOSS, loss=loss))
     if (leaks := scores.get("leaks")) is not None:
-        told.append(f"{scores.get('generations', 0)} 条生成里泄漏 {leaks} 条")
-    verdicts: dict[bool | None, str] = {True: "评分过了", False: "评分没过：" + "；".join(scores.get("reasons", []))}
-    return [*told, verdicts.get(scores.get("passed"), "没有评判过")]
+        told.append(line.say(words.LEAKS, leaks=leaks, generations=scores.get("generations", 0)))
+    verdicts: dict[bool | None, Text] = {True: words.PASSED, False: words.REFUSED}
+    reasons = line.say(words.NEXT).join(scores.get("reasons", []))
+    return [*told, line.say(verdicts.get(scores.get("passed"), words.NOT_JUDGED), reasons=reasons)]
 
 
 def _when(moment: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M ", time.localtime(moment.timestamp()))
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment.timestamp()))
 
 
 def _one(line: Line) -> str:
@@ -120,5 +126,5 @@ def _one(line: Line) -> str:
     return line.words[0]
 
 
-def _called(persona: Persona) -> str:
-    return f"{persona.name}（{persona.hash}）"
+def _called(line: Line, persona: Persona) -> str:
+    return line.say(CALLED, name=persona.name, hash=persona.hash)

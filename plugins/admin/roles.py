@@ -26,9 +26,6 @@ class Role(IntEnum):
     """One of the superusers."""
 
 
-NAMES = {Role.GROUP_ADMIN: "这个群的管理员", Role.ADMIN: "机器人管理员", Role.OWNER: "主人"}
-
-
 def role_of(history: History, standing: Standing, chat: str, sender: str, *, leads_group: bool) -> Role:
     """What somebody is in a chat. `leads_group`: the platform says that they are an admin of that group."""
     if standing.is_owner(chat, sender):

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from bot.rules import MODES, Mode, Night
 from bot.standing import EVERYWHERE
-from plugins.admin import memory
+from plugins.admin import memory, words
 from plugins.admin.line import Line, Wrong
 from plugins.admin.roles import Role
 from plugins.chat.bridge import Bridge
@@ -19,14 +19,9 @@ LONGEST = 7 * 24 * 60.0
 OFTEN = 3.0
 ALL = ("all", "全部", "所有")
 _MODES: dict[str, Mode] = {"点名": "called", "插话": "join", "草稿": "draft", "影子": "shadow"}
-_SAID: dict[Mode, str] = {
-    "off": "这里我不说话了",
-    "called": "这里开着了：叫我就回",
-    "join": "这里开着了：叫我就回，有时也插句话",
-    "draft": "这里开着了：要说的先给主人看",
-    "shadow": "这里开着了：只在心里说，不发出来",
-}
 _NIGHTS: dict[str, Night] = {"later": "later", "晚点": "later", "morning": "morning", "早上": "morning"}
+_AUTO = ("auto", "自动")
+_GIVE_BACK = ("off", "还")
 _YES: dict[str, Literal["yes", "no"]] = {"yes": "yes", "是": "yes", "no": "no", "否": "no"}
 
 
@@ -35,21 +30,21 @@ async def on(bridge: Bridge, line: Line) -> str:
     word = next(iter(line.only(1)), "called").lower()
     mode = _MODES.get(word, word)
     if mode not in MODES or mode == "off":
-        raise Wrong(f"没有 {word} 这种")
+        raise Wrong(line.say(words.NO_MODE, word=word))
     standing = bridge.runner.standing
     mine = standing.owned(line.chat) or (line.role == Role.OWNER and line.chat == line.place and line.chat == line.own)
     if mode in ("draft", "shadow") and mine:
-        raise Wrong("和主人的私聊用不着这个")
+        raise Wrong(line.say(words.NOT_WITH_OWNER))
     if standing.denied(line.chat):
-        return "这里是禁止的（/deny），主人先 /allow"
+        return line.say(words.DENIED)
     await bridge.runner.set_mode(line.chat, cast("Mode", mode))
-    return f"好，{_SAID[cast('Mode', mode)]}"
+    return line.say(words.SWITCHED[mode])
 
 
 async def off(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.runner.set_mode(line.chat, "off")
-    return f"好，{_SAID['off']}"
+    return line.say(words.SWITCHED["off"])
 
 
 async def mute(bridge: Bridge, line: Line) -> str:
@@ -60,15 +55,15 @@ async def mute(bridge: Bridge, line: Line) -> str:
         until = max(until, before)
     order = bridge.runner.takeover if why == "owner" else bridge.runner.hush
     await order(line.chat, until)
-    return "好，先不说话了，/unmute 叫我回来" if minutes is None else f"好，安静 {minutes:g} 分钟"
+    return line.say(words.MUTED) if minutes is None else line.say(words.MUTED_FOR, minutes=minutes)
 
 
 async def unmute(bridge: Bridge, line: Line) -> str:
     line.only(0)
     if line.role < Role.OWNER and _hushed(bridge, line.chat)[1] == "owner":
-        return "主人自己在这里说话，不用我"
+        return line.say(words.OWNER_SPEAKS)
     await bridge.runner.hush(line.chat, 0)
-    return "好，回来了" if bridge.runner.is_on(line.chat) else "好，不过这里还关着，/on 才开"
+    return line.say(words.UNMUTED if bridge.runner.is_on(line.chat) else words.UNMUTED_OFF)
 
 
 def _hushed(bridge: Bridge, chat: str) -> tuple[float, str]:
@@ -80,7 +75,7 @@ def _hushed(bridge: Bridge, chat: str) -> tuple[float, str]:
 async def clear(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.runner.clear(line.chat)
-    return "好，前面的我不看了"
+    return line.say(words.CLEARED)
 
 
 async def freq(bridge: Bridge, line: Line) -> str:
@@ -88,26 +83,30 @@ async def freq(bridge: Bridge, line: Line) -> str:
     now = bridge.runner.standing.rules(line.chat).freq
     wanted = line.number(0, OFTEN)
     if wanted is None:
-        return f"现在 {now:g}（0 只在被叫时，1 像本人）"
+        return line.say(words.FREQ, now=now)
     if line.role < Role.ADMIN and wanted > now:
-        return f"只能往下调，现在 {now:g}"
+        return line.say(words.FREQ_DOWN, now=now)
     await bridge.runner.set_freq(line.chat, wanted)
     joins = bridge.runner.standing.rules(line.chat).joining
-    return f"好，频率 {wanted:g}" + ("" if joins or not wanted else "（这里现在只在被叫时说话，/on join 才插话）")
+    return line.say(words.FREQ_SET if joins or not wanted else words.FREQ_UNUSED, freq=wanted)
 
 
 async def undo(bridge: Bridge, line: Line) -> str:
     line.only(0)
     taken = await bridge.runner.undo(line.chat)
-    return "" if taken and line.place == line.chat else f"撤回了 {taken} 条" if taken else "没有能撤回的"
+    if not taken:
+        return line.say(words.NOTHING_UNDONE)
+    return "" if line.place == line.chat else line.say(words.UNDONE, count=taken)
 
 
 async def retry(bridge: Bridge, line: Line) -> str:
     line.only(0)
     if bridge.personas.paused:
-        return "模型停着，/resume 才能重说"
+        return line.say(words.PAUSED)
     begun = await bridge.runner.retry(line.chat)
-    return "" if begun and line.place == line.chat else "在重说了" if begun else "没有可以重说的"
+    if not begun:
+        return line.say(words.NOTHING_RETRIED)
+    return "" if line.place == line.chat else line.say(words.RETRYING)
 
 
 async def teach(bridge: Bridge, line: Line) -> str:
@@ -115,41 +114,44 @@ async def teach(bridge: Bridge, line: Line) -> str:
     if not line.text:
         raise Wrong
     kept = await bridge.runner.teach(line.chat, line.text, line.quoted)
-    nothing = "引用的不是我最近说的话" if line.quoted else "这里最近没有我说的话"
-    return "记住了，下次训练就学" if kept else nothing
+    nothing = words.NOT_MINE if line.quoted else words.NOTHING_SAID
+    return line.say(words.TAUGHT if kept else nothing)
 
 
 async def stop(bridge: Bridge, line: Line) -> str:
     word = next(iter(line.only(1)), "")
     if word in ALL and line.role == Role.OWNER:
         await bridge.runner.stop_all()
-        return "全部停了，/resume 才继续"
+        return line.say(words.ALL_STOPPED)
     if word:
         raise Wrong
     await bridge.runner.stop(line.chat)
-    return "好，不说了"
+    return line.say(words.STOPPED)
 
 
 async def why(bridge: Bridge, line: Line) -> str:
     line.only(0)
     recalled = bridge.remembering.last(line.chat)
-    told = [bridge.runner.why(line.chat), *([f"上次想起了 {len(recalled)} 条"] if recalled else [])]
-    if recalled and line.role == Role.OWNER and ":private:" in line.place:
-        told[-1] += "：" + "、".join(memory.short(one.message.text) for one in recalled)
-    return "；".join(told)
+    told = bridge.runner.why(line.chat, line.language)
+    if not recalled:
+        return told
+    shown = line.role == Role.OWNER and ":private:" in line.place
+    lines = line.say(words.AND).join(memory.short(one.message.text) for one in recalled)
+    text = words.RECALLED_THESE if shown else words.RECALLED
+    return told + line.say(words.NEXT) + line.say(text, count=len(recalled), lines=lines)
 
 
 async def allow(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.runner.allow(line.chat)
     mode = bridge.runner.standing.mode(line.chat)
-    return f"好，{_SAID[mode]}" if mode != "off" else "好，记下了；/on 才说话"
+    return line.say(words.SWITCHED[mode] if mode != "off" else words.KEPT)
 
 
 async def deny(bridge: Bridge, line: Line) -> str:
     line.only(0)
     await bridge.runner.deny(line.chat)
-    return "好，那里不记也不回了"
+    return line.say(words.NOT_KEPT)
 
 
 async def say(bridge: Bridge, line: Line) -> str:
@@ -157,69 +159,67 @@ async def say(bridge: Bridge, line: Line) -> str:
     if not line.text:
         raise Wrong
     if line.ats:
-        raise Wrong("代说的话里不能 @ 人")
+        raise Wrong(line.say(words.NO_AT))
     if not bridge.runner.standing.allowed(line.chat):
-        return "那个聊天没开，先 /allow"
+        return line.say(words.NOT_ALLOWED)
     begun = await bridge.runner.say(line.chat, line.text, quote=line.quoted or None)
     if not begun:
-        return "没说出去：被禁言了，或者急停着"
-    return "" if line.place == line.chat else "好，替你说了"
+        return line.say(words.NOT_SAID)
+    return "" if line.place == line.chat else line.say(words.SAID)
 
 
 async def takeover(bridge: Bridge, line: Line) -> str:
-    words = line.only(1)
-    if words and words[0] in ("off", "还"):
+    given = line.only(1)
+    if given and given[0] in _GIVE_BACK:
         await bridge.runner.takeover(line.chat, 0)
-        return "好，我接着说"
+        return line.say(words.GIVEN_BACK)
     minutes = line.number(0.1, LONGEST)
     until = math.inf if minutes is None else bridge.port.now() + minutes * MINUTE
     await bridge.runner.takeover(line.chat, until)
-    return "好，这里归你了，/takeover off 还给我" if minutes is None else f"好，{minutes:g} 分钟里这里归你"
+    return line.say(words.TAKEN) if minutes is None else line.say(words.TAKEN_FOR, minutes=minutes)
 
 
 async def settings(bridge: Bridge, line: Line) -> str:
     """Look at what is set in a chat, or set one thing."""
-    words = list(line.only(3))
+    given = list(line.only(3))
     chat = line.chat
-    if len(words) == 3 and words[0] == "night" and words[2] in ALL:
-        chat, words = EVERYWHERE, words[:2]
-    if not words:
-        return await _settings(bridge, line.chat)
-    name, value = words if len(words) == 2 else ("", "")
+    if len(given) == 3 and given[0] == "night" and given[2] in ALL:
+        chat, given = EVERYWHERE, given[:2]
+    if not given:
+        return await _settings(bridge, line)
+    name, value = given if len(given) == 2 else ("", "")
     if name == "night" and value in _NIGHTS:
         await bridge.runner.set_night(chat, _NIGHTS[value])
     elif name == "share":
-        await bridge.runner.set_share(chat, _share(value))
+        await bridge.runner.set_share(chat, _share(line, value))
     elif name == "consent" and value in _YES:
         await bridge.history.keepsakes.set_consent(chat, "", _YES[value], at=bridge.port.now())
     else:
         raise Wrong
-    return await _settings(bridge, line.chat)
+    return await _settings(bridge, line)
 
 
-def _share(value: str) -> float | None:
-    if value in ("auto", "自动"):
+def _share(line: Line, value: str) -> float | None:
+    if value in _AUTO:
         return None
     try:
         share = float(value)
     except ValueError:
-        raise Wrong(f"{value} 不是数字") from None
+        raise Wrong(line.say(words.NO_NUMBER, word=value)) from None
     if not 0 <= share <= 1:
-        raise Wrong("要在 0 到 1 之间")
+        raise Wrong(line.say(words.OUT_OF_RANGE, least=0, most=1))
     return share
 
 
-async def _settings(bridge: Bridge, chat: str) -> str:
-    rules = bridge.runner.standing.rules(chat)
-    share = rules.behaviour.share if rules.share is None else rules.share
-    own = "（像本人）" if rules.share is None else ""
-    told = {
-        "模式 mode": f"{rules.mode}（/on、/off 改）",
-        "频率 freq": f"{rules.freq:g}（/freq 改）",
-        "夜里有人叫 night": "晚点回" if rules.night == "later" else "早上回",
-        "插话最多占 share": f"{share:.0%}{own}",
-        "可以拿来训练 consent": {"yes": "可以", "no": "不可以"}.get(
-            await bridge.history.keepsakes.consent(chat, ""), "没说，按不可以"
-        ),
-    }
-    return "\n".join(f"{name}：{value}" for name, value in told.items())
+async def _settings(bridge: Bridge, line: Line) -> str:
+    rules = bridge.runner.standing.rules(line.chat)
+    consent = await bridge.history.keepsakes.consent(line.chat, "")
+    return line.say(
+        words.SETTINGS,
+        mode=rules.mode,
+        freq=rules.freq,
+        night=line.say(words.NIGHTS[rules.night]),
+        share=rules.behaviour.share if rules.share is None else rules.share,
+        own=line.say(words.OWN_SHARE) if rules.share is None else "",
+        consent=line.say(words.CONSENTS[consent or ""]),
+    )

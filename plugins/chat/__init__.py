@@ -37,7 +37,7 @@ anything = on(priority=50, block=False)
 def troubles() -> str:
     """What our driver says of connections that don't come about; another driver says nothing."""
     said: dict[str, str] = getattr(driver, "said", {})
-    return "；".join(f"{place}: {cause}" for place, cause in said.items() if cause)
+    return "; ".join(f"{place}: {cause}" for place, cause in said.items() if cause)
 
 
 @driver.on_startup

@@ -26,6 +26,7 @@ from bot.persona.manifest import Persona
 from bot.persona.message import Message
 from bot.remembering import Remembering
 from bot.runner import Runner
+from bot.standing import owners_language
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import elsewhere, onebot
@@ -75,7 +76,9 @@ class Bridge:
         self._open.push_async_callback(self.remembering.close)
         self.personas = personas = Personas(engine, command=command)
         self._open.push_async_callback(personas.close)
-        self._alerts = alerts = Alerts(settings, self.port, why=why)
+        self._alerts = alerts = Alerts(
+            settings, self.port, why=why, language=lambda: owners_language(history, settings)
+        )
         self._open.push_async_callback(alerts.close)
         await personas.open()
         await self._meet_chosen()

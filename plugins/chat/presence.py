@@ -6,6 +6,7 @@ Knows what NapCat, LLBot and go-cqhttp say of it. Doesn't know who is told (bot/
 from nonebot.adapters.onebot.v11 import Event, HeartbeatMetaEvent
 
 from bot.alerts import Alerts
+from bot.words import OFFLINE
 
 MILLISECONDS = 1000.0
 
@@ -16,4 +17,4 @@ def heed(event: Event, alerts: Alerts) -> None:
     if isinstance(event, HeartbeatMetaEvent):
         alerts.beat(account, event.interval / MILLISECONDS, online=event.status.online)
     elif getattr(event, "notice_type", "") == "bot_offline":
-        alerts.away(account, "QQ 说它掉线了，可能被挤下线或要重新登录")
+        alerts.away(account, OFFLINE)

@@ -17,6 +17,7 @@ from bot import alerts as news
 from bot.alert_ways import Mail, Undelivered, ways
 from bot.alerts import Alerts
 from bot.port import Port, Unsent
+from bot.words import DISCONNECTED
 from config.errors import SettingsError
 from config.settings import Bot
 
@@ -113,8 +114,8 @@ async def test_what_qq_does_not_take_goes_the_other_way() -> None:
 
 async def test_an_account_that_is_away_is_told_once_with_the_cause_and_its_return_too() -> None:
     async with hooked(alert_style="text") as (hook, alerts, _):
-        alerts.away("10000", "连接断了")
-        alerts.away("10000", "连接断了")
+        alerts.away("10000", DISCONNECTED)
+        alerts.away("10000", DISCONNECTED)
         (text,) = await hook.until(1)
         assert text == "账号 10000 不在线，现在谁也没法回。it refused the token"
         assert hook.heard[0][0] == "mybot"
@@ -259,7 +260,7 @@ async def test_mail_arrives_in_chinese_with_a_login() -> None:
         knobs = {"alert_mail": "me@example.com", "smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none"}
         settings = Bot(**knobs, smtp_user="me@example.com", smtp_password="geheim", alert_after=GRACE)  # pyright: ignore[reportArgumentType]
         alerts = Alerts(settings, OwnersPort())
-        alerts.away("10000", "连接断了")
+        alerts.away("10000", DISCONNECTED)
         for _ in range(300):
             await asyncio.sleep(0.01)
             if here.mails:

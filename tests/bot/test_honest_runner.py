@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from bot.honesty import DECLINED, HONEST
-from bot.voice import DISCLOSURE
+from bot.words import DECLINED, DISCLOSURE, HONEST
 from tests.bot.test_runner import FRIEND, GROUP, House
 
 
@@ -25,11 +24,11 @@ async def test_a_fixed_line_is_sent_and_kept_like_any_other(tmp_path: Path) -> N
     await house.say("小北是机器人吧")
     await house.say("你是机器人吗", at=True)
     await house.quiet()
-    assert house.port.texts(FRIEND) == [DISCLOSURE, HONEST[0]]
-    assert house.port.texts(GROUP) == [HONEST[0]]
+    assert house.port.texts(FRIEND) == [DISCLOSURE.zh, HONEST[0].zh]
+    assert house.port.texts(GROUP) == [HONEST[0].zh]
     assert not house.talker.prompts, "the persona wasn't asked"
     recent = await house.history.recent(FRIEND, 5)
-    assert [m.text for m in recent] == ["你是不是AI", DISCLOSURE, HONEST[0]]
+    assert [m.text for m in recent] == ["你是不是AI", DISCLOSURE.zh, HONEST[0].zh]
     assert await house.history.author(FRIEND, recent[-1].id) == f"persona:{house.talker.persona.hash}"
     assert not await house.history.unanswered(0)
     await house.shut()
@@ -50,10 +49,10 @@ async def test_the_owner_hears_who_asks_for_money_without_a_word_of_it(tmp_path:
     house.talker.answer = lambda prompt: "好 马上转你"
     await house.say("借我500应急", FRIEND)
     await house.quiet()
-    assert house.port.texts(FRIEND) == [DECLINED[0]]
+    assert house.port.texts(FRIEND) == [DECLINED[0].zh]
     await house.say("求你了", FRIEND)
     await house.quiet()
-    assert house.port.texts(FRIEND) == [DECLINED[0], DECLINED[1]]
+    assert house.port.texts(FRIEND) == [DECLINED[0].zh, DECLINED[1].zh]
     assert {reason for reason, _ in owner.news} == {f"money {FRIEND}"}
     assert not any("500" in text for _, text in owner.news)
     await house.shut()

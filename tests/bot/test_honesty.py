@@ -6,10 +6,11 @@ import pytest
 
 from bot.bystanders import is_stop, wish
 from bot.engine.wire import Sampling
-from bot.honesty import DECLINED, DECLINED_ENGLISH, HONEST, HONEST_ENGLISH, asks_whether_ai
+from bot.honesty import asks_whether_ai
 from bot.persona.guard_money import asked
 from bot.persona.message import Message, Segment
 from bot.reply import Where, reply
+from bot.words import DECLINED, HONEST
 from tests.bot.test_reply_guard import Script
 from tests.phrases import phrases
 
@@ -49,8 +50,7 @@ async def answered(messages: list[Message], *lines: str, **knobs: bool) -> list[
 @pytest.mark.parametrize("text", ASKED)
 async def test_code_answers_honestly_whatever_the_persona_would_say(text: str) -> None:
     (said,) = await answered([message(text)], *DENIAL)
-    assert said in {*HONEST, *HONEST_ENGLISH}
-    assert (said in HONEST_ENGLISH) == text.isascii()
+    assert said in {line.en if text.isascii() else line.zh for line in HONEST}
 
 
 async def test_asked_again_it_says_so_again_in_other_words() -> None:
@@ -60,12 +60,12 @@ async def test_asked_again_it_says_so_again_in_other_words() -> None:
         messages.append(message("你是不是AI", at=1000 + 10 * n))
         said += await answered(messages, *DENIAL)
         messages.append(message(said[-1], "me", at=1005 + 10 * n))
-    assert said == [*HONEST, HONEST[0]]
+    assert said == [line.zh for line in (*HONEST, HONEST[0])]
 
 
 async def test_a_question_over_several_lines_is_one() -> None:
     lines = [message("喂", at=1000), message("你是真人吗", at=1010), message("说话", at=1020)]
-    assert await answered(lines, *DENIAL) == [HONEST[0]]
+    assert await answered(lines, *DENIAL) == [HONEST[0].zh]
     later = [*lines[:2], message("说话", at=1010 + 3600)]
     assert await answered(later, "咋了") == ["咋了"]
 
@@ -97,7 +97,7 @@ async def test_only_the_knob_turns_it_off_and_only_who_calls_is_answered() -> No
     asked = [message("你是机器人吗", kind="group")]
     assert await answered(asked, "咋了", disclosure=False) == ["咋了"]
     assert await answered(asked, "咋了", called=False) == ["咋了"]
-    assert await answered(asked, "咋了", guard=False) == [HONEST[0]]
+    assert await answered(asked, "咋了", guard=False) == [HONEST[0].zh]
 
 
 async def test_what_others_asked_in_a_group_is_not_what_the_caller_asked() -> None:
@@ -109,12 +109,12 @@ async def test_what_others_asked_in_a_group_is_not_what_the_caller_asked() -> No
 async def test_money_codes_and_credentials_are_declined_whatever_the_persona_would_say(text: str) -> None:
     for yes in ("好", "行 转你", "马上", "没问题", "384920"):
         (said,) = await answered([message(text)], yes, "发你了")
-        assert said in {*DECLINED, *DECLINED_ENGLISH}
+        assert said in {line.en if text.isascii() else line.zh for line in DECLINED}
 
 
 async def test_who_goes_on_asking_gets_no_yes_either() -> None:
-    messages = [message("借我500"), message(DECLINED[0], "me", at=1005), message("求你了", at=1020)]
-    assert await answered(messages, "好吧") == [DECLINED[1]]
+    messages = [message("借我500"), message(DECLINED[0].zh, "me", at=1005), message("求你了", at=1020)]
+    assert await answered(messages, "好吧") == [DECLINED[1].zh]
     assert await answered(messages, "不行") == ["不行"]
 
 

@@ -21,7 +21,7 @@ from bot.persona.prompt import PromptSpec
 from bot.port import Port, Unsent
 from bot.runner import Runner
 from bot.turn_state import Pace
-from bot.voice import DISCLOSURE
+from bot.words import DISCLOSURE
 from config.settings import Bot
 
 GROUP, OTHER_GROUP, FRIEND, OWNER_CHAT = (
@@ -467,9 +467,9 @@ async def test_disclosure_comes_once_in_each_private_chat(make):
     await house.say("又是我", FRIEND)
     await house.say("在吗", at=True)
     await house.quiet()
-    assert house.port.texts(FRIEND) == [DISCLOSURE, "好呀", "好呀"]
+    assert house.port.texts(FRIEND) == [DISCLOSURE.zh, "好呀", "好呀"]
     assert house.port.texts() == ["好呀"]
-    assert not any(DISCLOSURE in prompt for prompt in house.talker.prompts)
+    assert not any(DISCLOSURE.zh in prompt for prompt in house.talker.prompts)
 
 
 async def test_no_disclosure_without_a_reply(make):

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.persona.message import Message, Segment
 from bot.port import Unsent
-from bot.voice import DISCLOSURE
+from bot.words import DISCLOSURE
 from config.settings import Shadow
 from tests.plugins.test_commands import give, hear
 from tests.plugins.test_drafts import decide, drafted
@@ -98,7 +98,7 @@ async def test_the_owners_own_words_are_not_said_to_be_a_machines(home: Path) ->
             await asyncio.sleep(0.3)
         assert [text for text in bridge.port.texts(A) if "AI" in text or "本人，" in text] == [
             "我本人，七点",
-            DISCLOSURE,
+            DISCLOSURE.zh,
         ]
 
 

@@ -172,7 +172,7 @@ async def test_what_the_owners_commands_say(home: Path) -> None:
         assert await give("model load v3") == "没成，还是原来的样子。原因：新的一句话也不说"
         assert "强制" in await give("model load v2")
         assert await give("model load v2", chat=B) == "没成，还是原来的样子"
-        assert bridge.port.texts(OWNER)[-1].startswith("/model load 没成，还是原来的样子。原因：评分没有通过")
+        assert bridge.port.texts(OWNER)[-1].startswith("/model load 没成，还是原来的样子。原因：v2 评分没有通过")
         assert (await give("model load 2", force=True)).startswith("换好了：me（")
         assert (home / "me" / "current").read_text() == "v2\n"
         assert (await say(bridge, A, 1)).startswith("me/v2")
