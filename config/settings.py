@@ -419,6 +419,8 @@ class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
     """The folder with messages.jsonl, train.jsonl and heldout.jsonl; what the persona said is kept there too, in evaluate/."""
     quick: bool = False
     """Fewer replies, draws and attacks: a first look in minutes."""
+    estimate: bool = False
+    """Say how long it will take, and do no more: by an earlier report of this device, or by a probe of 20 replies."""
     seed: int = 7
     """Draws the moments, the replies and the intervals."""
     as_from: From = None

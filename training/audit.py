@@ -103,7 +103,7 @@ class Planted:
 def measure(knobs: Audit, where: Path) -> Audited:
     """Exposure and extraction of an audit persona, against its base; kept beside it and beside the dataset."""
     from training.evaluate.models import engine, locate_base, opened, opened_base
-    from training.evaluate.work import steps
+    from training.evaluate.reckoning import steps
 
     folder, persona = open_persona(where)
     planted = Planted.read(knobs.data / "audit", persona)

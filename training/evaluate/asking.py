@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from bot.persona.manifest import Persona
-from training.evaluate import relevance
+from training.evaluate import leakage, relevance
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws
 from training.evaluate.inquiries import Inquiry
@@ -27,6 +27,20 @@ AT_ONCE = 64
 """Replies that are asked for together; the engine puts them into its own batches."""
 FITTED = ("replay", "babble", "shuffled")
 """Controls whose replies look for their context, too."""
+BARE, PROMPTED = "base", "base_prompt"
+STEPS = {
+    "persona": "the persona answers",
+    BARE: "base answers",
+    PROMPTED: "base + prompt answers",
+    "persona reads": "persona reads replies",
+    "persona chooses": "persona chooses replies",
+    "base reads": "base reads replies",
+    "base chooses": "base chooses replies",
+    "told": "base + prompt reads my replies",
+    "alone": "base reads all replies",
+    "fits": "base looks for contexts",
+}
+"""What each step is called while it goes on."""
 MEMBERS = 200
 """Replies on each side of the border of training and dev of which is asked whether they were learned."""
 
@@ -112,8 +126,9 @@ class Asked:
 
 def ask_persona(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: Steps, seed: int) -> None:
     """All that is asked of the persona."""
-    with steps("the persona answers") as note:
-        speak(talker, "persona", asked.asked_of_persona, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
+    with steps(STEPS["persona"]) as note:
+        bare = raw(asked)
+        speak(talker, "persona", asked.asked_of_persona, asked.ledger, seed=seed, at_once=AT_ONCE, note=note, raw=bare)
     _weigh(asked, Weigher(loaded, persona.prompt, asked.ledger), "persona", steps)
 
 
@@ -121,18 +136,18 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
     """All that is asked of the base model, bare and with a profile, the persona having spoken."""
     count = lambda text: len(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])  # noqa: E731
     profile = Profile(asked.sample.of("train"), persona.prompt, count, loaded.context)
-    for system, who in (("base", talker), ("base_prompt", Prompted(talker, profile))):
-        with steps(f"{system.replace('_', ' + ')} answers") as note:
-            where = asked.asked_of_base if system == "base" else asked.sample.moments
+    for system, who in ((BARE, talker), (PROMPTED, Prompted(talker, profile))):
+        with steps(STEPS[system]) as note:
+            where = asked.asked_of_base if system == BARE else asked.sample.moments
             speak(who, system, where, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
     weigher = Weigher(loaded, persona.prompt, asked.ledger)
     _weigh(asked, weigher, "base", steps)
-    with steps("base + prompt reads my replies") as note:
+    with steps(STEPS["told"]) as note:
         prompted = Weigher(loaded, persona.prompt, asked.ledger, profile)
         prompted.nats("base_prompt", asked.sample.moments, note)
-    with steps("base reads all replies") as note:
+    with steps(STEPS["alone"]) as note:
         weigher.alone("base", asked.texts(), note)
-    with steps("base looks for contexts") as note:
+    with steps(STEPS["fits"]) as note:
         for number, block in enumerate(asked.blocks):
             moments = [asked.sample.moments[place] for place in block]
             weigher.fits(
@@ -143,6 +158,11 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
             )
 
 
+def raw(asked: Asked) -> frozenset[str]:
+    """Attacks to which is also known what the persona would have said where code answers in its place."""
+    return frozenset(attack.id for attack in asked.attacks.get(leakage.AXIS, []))
+
+
 def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:
     """What is fitted to the contexts of a block: each of its replies by each system, once."""
     said = asked.fitted().values()
@@ -150,9 +170,9 @@ def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:
 
 
 def _weigh(asked: Asked, weigher: Weigher, system: str, steps: Steps) -> None:
-    with steps(f"{system} reads replies") as note:
+    with steps(STEPS[f"{system} reads"]) as note:
         weigher.nats(system, [*asked.own, *asked.theirs, *asked.members], note)
-    with steps(f"{system} chooses replies") as note:
+    with steps(STEPS[f"{system} chooses"]) as note:
         weigher.ranks(system, asked.sample, asked.questions, note)
 
 

@@ -14,12 +14,17 @@ from config.settings import Evaluate
 from training import base
 from training.evaluate import blind, tables
 from training.evaluate.ledger import Ledger
+from training.evaluate.plans import estimate
 from training.evaluate.report import REPORT, Report
 from training.evaluate.work import measure, prepare, report_of, write
+from training.report import show
 
 
 def main(knobs: Evaluate) -> None:
     base.quiet()
+    if knobs.estimate:
+        show("evaluate", estimate(prepare(knobs)), as_json=knobs.as_json)
+        return
     folder = knobs.out or open_persona(knobs.persona)[0]
     found = guessed(knobs, folder) if knobs.blind else evaluate(knobs)
     write(found, folder)

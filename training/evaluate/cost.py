@@ -58,6 +58,13 @@ async def _timed(talker: Local, moments: Sequence[Moment], seed: int) -> list[tu
     return found
 
 
+def device_name(device: str) -> str:
+    """What a report calls the device that it was measured on."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+
+
 def memory(loaded: Any) -> float:
     """GiB that the model takes: of the card at its most, or of its weights without one."""
     import torch

@@ -125,6 +125,13 @@ class Ledger:
             self._values |= self._of_bases.get(_identity(self.base), {})
 
 
+class Blank(Ledger):
+    """A ledger that knows nothing and keeps nothing: for what is only reckoned."""
+
+    def __init__(self) -> None:
+        self._values, self._file, self.base = {}, None, {}
+
+
 def _identity(base: Mapping[str, str]) -> str:
     """By what a base is known: its weights, or, where they don't lie here, its name on the hub."""
     return base.get("fingerprint") or base.get("path", "")

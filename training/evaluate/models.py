@@ -15,6 +15,7 @@ from bot.persona.manifest import Persona
 from config.errors import MyBotError, PersonaError
 from config.settings import Engine, Evaluate, load
 from training import base
+from training.evaluate.workload import Unopened
 from training.sft import RUN
 
 
@@ -24,6 +25,16 @@ def engine(knobs: Evaluate, folder: Path) -> Engine:
     over |= {} if knobs.device == "auto" else {"device": knobs.device}
     over |= {name: True for name in ("load_in_8bit", "load_in_4bit") if getattr(knobs, name)}
     return load(Engine, **over)
+
+
+def unopened(folder: Path, persona: Persona, knobs: Engine) -> Unopened:
+    """What must be known of a persona to count what it will read, without its weights."""
+    import transformers
+
+    from bot.engine.weights import choose_device
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return Unopened(tokenizer, persona.model.context, len(tokenizer), choose_device(persona, knobs.device))
 
 
 @contextmanager

@@ -59,6 +59,17 @@ class Verdict(Part):
     """Of an undecided one: sessions that would settle it."""
 
 
+class Plan(Part):
+    """What an evaluation of one size asks of the models from its beginning to its end."""
+
+    replies: dict[str, int] = {}
+    """System → replies to generate."""
+    tokens_read: dict[str, int] = {}
+    """System → tokens to read: prompts and the replies that are scored after them."""
+    seconds: float | None = None
+    """At the rates of this run; the arithmetic afterwards isn't in it."""
+
+
 class Run(Part):
     """Of this run alone: it differs every time."""
 
@@ -67,7 +78,11 @@ class Run(Part):
     wall: dict[str, float] = {}
     """Seconds by what was done."""
     cost: dict[str, Figure] = {}
-    """What serving and training cost: tokens a second, first token, memory."""
+    """What serving, asking and training cost: first token, tokens a second, seconds a reply, memory."""
+    plans: dict[str, Plan] = {}
+    """quick and full: what either takes with this persona and these records."""
+    device: str = ""
+    """What it was measured on; empty where nothing was asked."""
     versions: dict[str, str] = {}
 
 

@@ -99,14 +99,15 @@ def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) 
     found: list[float] = []
     row: list[Sequence[int]] = []
     for reply in replies:
-        if row and sum(map(len, row)) + len(reply) > _room(loaded, len(prompt)):
+        if row and sum(map(len, row)) + len(reply) > room(loaded, len(prompt)):
             found += _row(loaded, prompt, row)
             row = []
         row.append(reply)
     return [*found, *_row(loaded, prompt, row)] if row else found
 
 
-def _room(loaded: Any, prompt: int) -> int:
+def room(loaded: Any, prompt: int) -> int:
+    """Tokens of replies that stand in one row behind a prompt of so many."""
     most = CPU_ROW_TOKENS if loaded.device == "cpu" else ROW_TOKENS
     return max(64, min(most, loaded.budget // 2 - prompt, SCORES // loaded.vocabulary))
 

@@ -9,7 +9,7 @@ model; doesn't know what the answers are for.
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -118,14 +118,32 @@ def seed_of(seed: int, moment: Moment) -> int:
 
 
 def speak(
-    talker: Talker, system: str, moments: Sequence[Moment], ledger: Ledger, *, seed: int, at_once: int, note: Note
+    talker: Talker,
+    system: str,
+    moments: Sequence[Moment],
+    ledger: Ledger,
+    *,
+    seed: int,
+    at_once: int,
+    note: Note,
+    raw: Collection[str] = (),
 ) -> None:
-    """Let the talker answer every moment that the ledger has no answer to."""
-    asyncio.run(_speak(talker, system, moments, ledger, seed, at_once, note))
+    """Let the talker answer every moment that the ledger has no answer to.
+
+    `raw` are ids of moments of which is kept, too, what the talker itself says where code answers for it.
+    """
+    asyncio.run(_speak(talker, system, moments, ledger, seed, at_once, note, raw))
 
 
 async def _speak(
-    talker: Talker, system: str, moments: Sequence[Moment], ledger: Ledger, seed: int, at_once: int, note: Note
+    talker: Talker,
+    system: str,
+    moments: Sequence[Moment],
+    ledger: Ledger,
+    seed: int,
+    at_once: int,
+    note: Note,
+    raw: Collection[str],
 ) -> None:
     asked = [moment for moment in moments if key(system, moment) not in ledger]
     # Prompts of one length make the fullest batches.
@@ -136,7 +154,8 @@ async def _speak(
     async def one(moment: Moment) -> None:
         nonlocal done
         async with door:
-            said = await answer(talker, moment, replace(sampling, seed=seed_of(seed, moment)))
+            drawn = replace(sampling, seed=seed_of(seed, moment))
+            said = await answer(talker, moment, drawn, raw=moment.id in raw)
         ledger.put(key(system, moment), said)
         done += 1
         note(done, len(moments))
@@ -150,8 +169,22 @@ async def _speak(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str, Any]:
-    """What is said at a moment: bubbles that may be sent, and, where the guard kept some back, all of them."""
+async def answer(talker: Talker, moment: Moment, sampling: Sampling, *, raw: bool = False) -> dict[str, Any]:
+    """What is said at a moment: bubbles that may be sent, and, where the guard kept some back, all of them.
+
+    With `raw` all of them also where the talker was never asked, because code had an answer.
+    """
+    bubbles, held, drafted, asked = await _answered(talker, moment, sampling, guard=True)
+    if raw and not asked:
+        _, held, drafted, _ = await _answered(talker, moment, sampling, guard=False)
+        return {"bubbles": bubbles, "unguarded": drafted}
+    return {"bubbles": bubbles, "unguarded": drafted} if held else {"bubbles": bubbles}
+
+
+async def _answered(
+    talker: Talker, moment: Moment, sampling: Sampling, *, guard: bool
+) -> tuple[list[str], int, list[str], bool]:
+    """Bubbles that may be sent, how many were held back, all that was drafted, and whether the talker was asked."""
     where = Where(moment.mine.kind, moment.name, dict(moment.labels))
     bubbles: list[str] = []
     held = 0
@@ -165,6 +198,9 @@ async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str
         answering=moment.answering,
         quoted=moment.quoted,
         memory=moment.memory,
+        guard=guard,
+        disclosure=guard,
+        called=guard,
     )
     async with aclosing(stream) as steps:
         async for step in steps:
@@ -176,10 +212,8 @@ async def answer(talker: Talker, moment: Moment, sampling: Sampling) -> dict[str
                     f"a reply ended in {step.finish}: {step.why or 'no reason given'}",
                     hint="start the evaluation again: it goes on where it was",
                 )
-    if not held:
-        return {"bubbles": bubbles}
     drafted = (without_media(bubble) for bubble in split_reply(heard.text))
-    return {"bubbles": bubbles, "unguarded": [bubble for bubble in drafted if bubble]}
+    return bubbles, held, [bubble for bubble in drafted if bubble], heard.asked
 
 
 class _Heard:
@@ -188,11 +222,12 @@ class _Heard:
     def __init__(self, talker: Talker) -> None:
         self._talker = talker
         self.persona, self.count = talker.persona, talker.count
-        self.text = ""
+        self.text, self.asked = "", False
 
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
+        self.asked = True
         async with aclosing(self._talker.stream(messages, sampling, ask)) as pieces:
             async for piece in pieces:
                 self.text += piece.text

@@ -61,15 +61,17 @@ class Weigher:
     def nats(self, system: str, moments: Sequence[Moment], note: Note) -> None:
         """My answers at some moments, each after its own prompt: [nats, tokens]."""
         asked = [moment for moment in moments if nats_key(system, moment) not in self.ledger]
-        windows = {moment.id: self._window(moment) for moment in asked}
+        windows = {moment.id: self.window(moment) for moment in asked}
         for moment in asked:
             if not windows[moment.id].trained:  # all of it is hidden
                 self.ledger.put(nats_key(system, moment), [0.0, 0])
         asked = [moment for moment in asked if windows[moment.id].trained]
-        cut = [_cut(windows[moment.id]) for moment in asked]
-        for done, (place, losses) in enumerate(scoring.nats(self.loaded, cut), 1):
+        read = [cut(windows[moment.id]) for moment in asked]
+        tokens, done = sum(len(window.input_ids) for window in read), 0
+        for place, losses in scoring.nats(self.loaded, read):
             self.ledger.put(nats_key(system, asked[place]), [round(math.fsum(losses), DIGITS), len(losses)])
-            note(done, len(asked))
+            done += len(read[place].input_ids)
+            note(done, tokens)
 
     def ranks(self, system: str, sample: Sample, questions: Sequence[Question], note: Note) -> None:
         """The candidates of each question: [log p after the prompt − after none], [log p after the prompt]."""
@@ -78,9 +80,8 @@ class Weigher:
         for done, question in enumerate(questions, 1):
             moment = sample.moments[question.place]
             if (key := rank_key(system, moment)) not in self.ledger:
-                hidden = Hidden(self.spec.pseudonyms, moment.messages)
-                replies = [self._reply(reply.text, hidden) for reply in question.candidates]
-                here = scoring.after(self.loaded, self._prompt(moment), replies)
+                replies = self.replies([reply.text for reply in question.candidates], moment)
+                here = scoring.after(self.loaded, self.prompt(moment), replies)
                 nothing = [self.ledger.get(alone_key(system, reply.text))[0] for reply in question.candidates]
                 gains = [round(a + b, DIGITS) for a, b in zip(here, nothing, strict=True)]
                 self.ledger.put(key, [gains, [round(value, DIGITS) for value in here]])
@@ -88,11 +89,10 @@ class Weigher:
 
     def fits(self, system: str, moments: Sequence[Moment], texts: Sequence[str], note: Note) -> None:
         """Each of some texts after each moment's prompt: log p, a moment a row, in the order of the texts."""
-        hidden = Hidden(self.spec.pseudonyms, ())
+        replies = self.replies(texts)
         for done, moment in enumerate(moments, 1):
             if (key := fits_key(system, moment)) not in self.ledger:
-                replies = [self._reply(text, hidden) for text in texts]
-                here = scoring.after(self.loaded, self._prompt(moment), replies)
+                here = scoring.after(self.loaded, self.prompt(moment), replies)
                 self.ledger.put(key, [round(value, DIGITS) for value in here])
             note(done, len(moments))
 
@@ -100,16 +100,14 @@ class Weigher:
         """Texts after an empty prompt: [nats, tokens, nats of the worst token]."""
         keys = {alone_key(system, text): text for text in texts}
         asked = [text for key, text in keys.items() if key not in self.ledger]
-        prompt = self._ids(render([Turn("user", [Bubble("", mark=SILENCE)])], self.spec, kind="private", name=""))
-        hidden = Hidden(self.spec.pseudonyms, ())
-        replies = [self._reply(text, hidden) for text in asked]
+        prompt, replies = self.nothing(), self.replies(asked)
         windows = [Window([*prompt, *reply], [-100] * len(prompt) + reply) for reply in replies]
         for done, (place, losses) in enumerate(scoring.nats(self.loaded, windows), 1):
             told = [round(math.fsum(losses), DIGITS), len(losses), round(max(losses), DIGITS)]
             self.ledger.put(alone_key(system, asked[place]), told)
             note(done, len(asked))
 
-    def _window(self, moment: Moment) -> Window:
+    def window(self, moment: Moment) -> Window:
         """A moment with its answer, oldest turns left out until it fits."""
         turns, context = _ending_with_others(moment.turns), self.loaded.context
         window = Window([], [])
@@ -120,7 +118,7 @@ class Weigher:
                 break
         return Window(window.input_ids[-context:], window.labels[-context:])
 
-    def _prompt(self, moment: Moment) -> list[int]:
+    def prompt(self, moment: Moment) -> list[int]:
         """What stands before a reply at a moment, with room for one behind it."""
         turns = _ending_with_others(moment.turns)
         room = self.loaded.context - self.loaded.context // LONGEST
@@ -141,8 +139,16 @@ class Weigher:
     def _ids(self, rendered: Sequence[Rendered]) -> list[int]:
         return prompt_ids(self.loaded.tokenizer, [turn.to_wire() for turn in rendered], True)
 
+    def nothing(self) -> list[int]:
+        """The prompt of no chat at all."""
+        return self._ids(render([Turn("user", [Bubble("", mark=SILENCE)])], self.spec, kind="private", name=""))
+
+    def replies(self, texts: Iterable[str], moment: Moment | None = None) -> list[list[int]]:
+        """Texts as a model would write them, each with the token that ends it; at a moment its people are hidden."""
+        hidden = Hidden(self.spec.pseudonyms, moment.messages if moment else ())
+        return [self._reply(text, hidden) for text in texts]
+
     def _reply(self, text: str, hidden: Hidden) -> list[int]:
-        """A reply as a model would write it, with the token that ends it."""
         lines = [escape(privacy.scrub(hidden.text(line))) for line in text.split("\n")]
         ids = self.loaded.tokenizer("\n".join(lines), add_special_tokens=False)["input_ids"]
         return [*ids[: self.loaded.context // LONGEST - 1], self.loaded.tokenizer.eos_token_id]
@@ -161,7 +167,7 @@ def _ending_with_others(turns: Sequence[Turn]) -> list[Turn]:
     return [*turns, Turn("user", [Bubble("", mark=SILENCE)])]
 
 
-def _cut(window: Window) -> Window:
-    """Without what comes after the last token with loss."""
+def cut(window: Window) -> Window:
+    """A window without what comes after the last token with loss."""
     end = max(place for place, wanted in enumerate(window.labels) if wanted != -100) + 1
     return Window(window.input_ids[:end], window.labels[:end])

@@ -7,29 +7,30 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
-
 from bot.persona.manifest import Persona, open_persona, write_atomically
 from config.settings import Dataset, Engine, Evaluate, load
 from training.evaluate import asking, audited, copies, disclosure, leakage, models, report
+from training.evaluate.asking import BARE
 from training.evaluate.audited import AUDIT
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
-from training.evaluate.cost import serving_cost
+from training.evaluate.cost import device_name, serving_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.inquiries import inquiries
-from training.evaluate.ledger import Ledger
+from training.evaluate.ledger import Blank, Ledger
 from training.evaluate.outcomes import measure as measure_all
 from training.evaluate.page import PAGE, render
-from training.evaluate.report import REPORT, Data, Report, Run
+from training.evaluate.reckoning import Reckoning, steps
+from training.evaluate.report import REPORT, Data, Plan, Report, Run
 from training.evaluate.sample import Moment, Sample
 from training.evaluate.speaking import Local
+from training.evaluate.weighing import Weigher
+from training.evaluate.workload import Unopened, by_unit, loads
 from training.sft import sha256, versions
 from training.trained import TRAINED, Trained
 
@@ -39,8 +40,6 @@ DRAWS, QUICK_DRAWS = 1000, 200
 
 Outcomes = dict[str, dict[str, Outcome]]
 """System or control → axis → what was found."""
-
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass
@@ -65,6 +64,26 @@ class Work:
     def known(self) -> dict[str, str] | None:
         """By what the base model is known; None where none is at hand."""
         return models.known_by(self.base)
+
+    @cached_property
+    def reader(self) -> Unopened:
+        """What must be known of the models to count what they will read."""
+        return models.unopened(self.folder, self.persona, models.engine(self.knobs, self.folder))
+
+    @property
+    def models(self) -> list[str]:
+        """Those that are asked."""
+        return ["persona", BARE] if self.base else ["persona"]
+
+    def sized(self, quick: bool) -> "Work":
+        """The same evaluation in the other size."""
+        if quick == self.quick:
+            return self
+        draws = Draws(self.knobs.seed, QUICK_DRAWS if quick else DRAWS)
+        sample, apart = draw_sample(self.records, QUICK if quick else FULL, draws, load(Dataset).tz)
+        return replace(
+            self, knobs=self.knobs.model_copy(update={"quick": quick}), sample=sample, apart=apart, draws=draws
+        )
 
     def opened(self) -> Ledger:
         """What is known already, of the base model at hand."""
@@ -138,38 +157,50 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
     work.scorer, asked = ledger.base, work.asked(ledger)
     try:
         with work.timed("asking"):
-            cost = _ask(work, asked) if ledger.writes else {}
+            run = _ask(work, asked) if ledger.writes else Run()
         given = {"persona": work.persona, "folder": work.folder, "data": work.knobs.data}
         with work.timed("measuring"), steps("measuring") as note:
             outcomes = measure_all(asked, given, quick=work.quick, note=note)
     finally:
         ledger.close()
-    return outcomes, Run(started=started, wall=work.wall, cost=cost, versions=versions())
+    return outcomes, run.model_copy(update={"started": started, "wall": work.wall, "versions": versions()})
 
 
-def _ask(work: Work, asked: asking.Asked) -> dict[str, Figure]:
-    """Load each model that something is still to be asked of."""
-    engine = models.engine(work.knobs, work.folder)
+def _ask(work: Work, asked: asking.Asked) -> Run:
+    """Load each model that something is still to be asked of; what it cost."""
+    engine, seed = models.engine(work.knobs, work.folder), work.knobs.seed
     cost: dict[str, Figure] = {}
-    seed = work.knobs.seed
+    reckoning, weigher = Reckoning.of(asked.ledger), Weigher(work.reader, work.persona.prompt, asked.ledger)
+    reckoning.coming = loads(asked, weigher, work.models)
     if not asking.is_done(asked, "persona"):
         with (
             models.opened(work.folder, work.persona, engine) as loaded,
-            _talking(loaded, work.persona, engine) as talker,
+            talking(loaded, work.persona, engine) as talker,
         ):
-            asking.ask_persona(asked, loaded, work.persona, talker, steps, seed)
+            asking.ask_persona(asked, loaded, work.persona, talker, reckoning, seed)
             cost = serving_cost(talker, loaded, work.sample.moments, seed)
     if work.base and not asking.is_done(asked, "base"):
+        # What the persona has said is known by now.
+        reckoning.coming = loads(asked, weigher, [BARE])
         with (
             models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
-            _talking(loaded, work.persona, engine) as talker,
+            talking(loaded, work.persona, engine) as talker,
         ):
-            asking.ask_base(asked, loaded, work.persona, talker, steps, seed)
-    return cost
+            asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
+    plans = {name: plan(work, name == "quick", reckoning) for name in ("quick", "full")}
+    return Run(cost=cost | reckoning.figures(), plans=plans, device=device_name(work.reader.device))
+
+
+def plan(work: Work, quick: bool, reckoning: Reckoning) -> Plan:
+    """All that an evaluation of that size asks, from its beginning."""
+    blank = Blank()
+    found = loads(work.sized(quick).asked(blank), Weigher(work.reader, work.persona.prompt, blank), work.models)
+    replies, tokens = by_unit(found.values(), "replies"), by_unit(found.values(), "tokens")
+    return Plan(replies=replies, tokens_read=tokens, seconds=reckoning.seconds(found))
 
 
 @contextmanager
-def _talking(loaded: Any, persona: Persona, engine: Engine) -> Iterator[Local]:
+def talking(loaded: Any, persona: Persona, engine: Engine) -> Iterator[Local]:
     talker = Local(loaded, persona, engine)
     try:
         yield talker
@@ -240,23 +271,3 @@ def _data(work: Work) -> Data:
 
 def _middle(times: list[int]) -> int:
     return sorted(times)[len(times) // 2] if times else 0
-
-
-@contextmanager
-def steps(what: str) -> Iterator[Any]:
-    """Progress with time left: a bar on a terminal, a plain line at every fifth elsewhere."""
-    if console.is_terminal:
-        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
-        return
-    told, begun = 0, time.monotonic()
-
-    def note(done: int, of: int) -> None:
-        nonlocal told
-        fifth = 5 * done // max(1, of)
-        if fifth > told:
-            told = fifth
-            console.print(f"{what}: {done} of {of} in {time.monotonic() - begun:.0f} s")
-
-    yield note

@@ -42,7 +42,7 @@ def test_replies_in_one_row_see_their_prompt_and_themselves(
     wanted = [by_hand(loaded, prompt, reply) for reply in replies]
     assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     # In several rows, and one by one where a model doesn't read by attention alone.
-    monkeypatch.setattr(scoring, "_room", lambda loaded, prompt: 12)
+    monkeypatch.setattr(scoring, "room", lambda loaded, prompt: 12)
     assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     monkeypatch.setattr(scoring, "_attends", lambda model: False)
     assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)

@@ -1,0 +1,188 @@
+"""How much is asked and how long it takes is told rightly before it begins, and kept when it is broken off."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.engine.model import load as load_model
+from bot.persona.manifest import open_persona
+from bot.persona.prompt import PromptSpec
+from config.settings import Engine, Evaluate
+from tests.personas import make_persona
+from tests.training.evaluate.toys import evaluated_persona
+from training.evaluate import command, models, plans, reckoning
+from training.evaluate.asking import STEPS
+from training.evaluate.ledger import Ledger
+from training.evaluate.reckoning import Reckoning, Took, told
+from training.evaluate.relevance import Question
+from training.evaluate.weighing import Weigher
+from training.evaluate.work import Work, prepare
+from training.evaluate.workload import Load, loads
+
+HEAD = {"persona": "a"}
+
+
+class Clock:
+    """Time as the test makes it go by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(reckoning.time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_time_left_comes_from_the_measured_rate(clock: Clock) -> None:
+    coming = {
+        "speak": Load("persona", "replies", 100),
+        "read": Load("persona", "tokens", 10_000),
+        "speak too": Load("base", "replies", 50),
+    }
+    clocked = Reckoning(coming=dict(coming))
+    assert clocked.left() is None
+    with clocked("speak") as note:
+        clock.now += 10
+        note(4, 100)
+        assert clocked.left() is None, "four replies say too little"
+        clock.now += 40
+        note(20, 100)
+        assert clocked.rate("replies", "persona") == 2.5
+        assert clocked.left() is None, "nothing was read yet"
+        clock.now += 150
+    assert clocked.rate("replies", "persona") == 2.0
+    with clocked("read") as note:
+        clock.now += 5
+        note(1, 4)
+        assert clocked.left() == pytest.approx(7500 * 5 / 2500 + 50 * 2.0), "the base speaks as fast, so far"
+        clock.now += 15
+    with clocked("speak too") as note:
+        clock.now += 50
+    assert clocked.left() == 0
+    figures = {name: (figure.value, figure.n) for name, figure in clocked.figures().items()}
+    assert figures == {
+        "seconds_a_reply_persona": (2.0, 100),
+        "seconds_a_1000_tokens_read_persona": (2.0, 10_000),
+        "seconds_a_reply_base": (1.0, 50),
+    }
+    later = Reckoning(coming=dict(coming))
+    later.take_over(clocked.figures())
+    assert later.left() == pytest.approx(200 + 20 + 50)
+
+
+def test_what_it_took_survives_a_break(tmp_path: Path, clock: Clock) -> None:
+    ledger = Ledger(tmp_path / "l.jsonl", HEAD)
+    broken = Reckoning.of(ledger)
+    broken.coming = {"speak": Load("persona", "replies", 100), "nothing": Load("base", "replies", 0)}
+
+    def speak() -> None:
+        with broken("speak") as note:
+            clock.now += 30
+            note(20, 100)
+            clock.now += 7
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        speak()
+    with broken("nothing") as note:
+        note(1, 1)
+    ledger.close()
+    again = Reckoning.of(Ledger(tmp_path / "l.jsonl", HEAD, writes=False))
+    assert again.known == [Took(Load("persona", "replies", 20), 30)]
+
+
+def test_durations_are_said_in_words() -> None:
+    assert [told(s) for s in (None, 0.2, 80, 100, 2700, 9000)] == [
+        "an unknown time",
+        "1 s",
+        "80 s",
+        "2 min",
+        "45 min",
+        "2.5 h",
+    ]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, data: Path, spec: PromptSpec) -> Path:
+    folder = tmp_path_factory.mktemp("reckoning")
+    shutil.copytree(data, folder / "data", ignore=shutil.ignore_patterns("evaluate"))
+    evaluated_persona(folder / "me", data, spec, seed=1)
+    make_persona(folder / "base", seed=2)
+    return folder
+
+
+def knobs(house: Path, **more: Any) -> Evaluate:
+    given = {"persona": house / "me", "data": house / "data", "base_model": str(house / "base"), "device": "cpu"}
+    return Evaluate(**{**given, "as_json": True, **more})
+
+
+@pytest.fixture
+def work(house: Path) -> Work:
+    return prepare(knobs(house, quick=True))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "l.jsonl", HEAD)) as opened:
+        yield opened
+
+
+def test_tokens_are_counted_as_they_are_read(work: Work, house: Path, ledger: Ledger) -> None:
+    folder, persona = open_persona(house / "me")
+    asked = work.asked(ledger)
+    own = [moment.mine for moment in work.sample.moments]
+    asked.__dict__["questions"] = [Question(n, (own[n], *own[:n], *own[n + 1 :])) for n in range(3)]
+    expected = loads(asked, Weigher(work.reader, persona.prompt, asked.ledger), ["persona"])
+    loaded = load_model(folder, persona, Engine(persona=folder, device="cpu"))
+    weigher = Weigher(loaded, persona.prompt, asked.ledger)
+    read = 0
+
+    def count(module: Any, args: Any, given: dict[str, Any]) -> None:
+        nonlocal read
+        mask = given["attention_mask"]
+        read += int(mask.sum()) if mask.dim() == 2 else given["input_ids"].numel()
+
+    loaded.model.register_forward_pre_hook(count, with_kwargs=True)
+    for step, moments in (("persona reads", [*asked.own, *asked.theirs, *asked.members]), ("persona chooses", None)):
+        read = 0
+        if moments is None:
+            weigher.ranks("persona", asked.sample, asked.questions, lambda done, of: None)
+        else:
+            weigher.nats("persona", moments, lambda done, of: None)
+        assert read == expected[STEPS[step]].amount > 0, step
+    loaded.release()
+    rest = loads(asked, weigher, ["persona"])
+    assert [rest[STEPS[f"persona {step}"]].amount for step in ("reads", "chooses")] == [0, 0]
+
+
+def test_an_estimate_says_how_long_and_what_it_asked_stays(
+    house: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "PROBE", 12)
+    monkeypatch.setattr(plans, "WARM", 2)
+    monkeypatch.setattr(reckoning, "ENOUGH", {"replies": 1, "tokens": 1})
+    command.main(knobs(house, quick=True, estimate=True))
+    first = json.loads(capsys.readouterr().out)
+    assert first["rates from"].startswith("a probe")
+    assert first["left"]["replies"] < first["all of a quick one"]["replies"] < first["all of a full one"]["replies"]
+    assert "unknown" not in first["left"]["time"]
+    assert not (house / "me" / "report.json").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(models, "opened", None)
+        command.main(knobs(house, quick=True, estimate=True))
+    again = json.loads(capsys.readouterr().out)
+    assert again["rates from"] == "this evaluation, as far as it went"
+    assert again["left"] == first["left"]
+
+
+def test_what_code_answers_is_no_reply_to_generate(work: Work, ledger: Ledger) -> None:
+    asked = work.asked(ledger)
+    load = loads(asked, Weigher(work.reader, work.persona.prompt, ledger), ["persona"])[STEPS["persona"]]
+    assert len(asked.asked_of_persona) - len(asked.attacks["disclosure"]) == load.amount
