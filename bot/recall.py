@@ -186,13 +186,24 @@ class Recall:
         """The chats that have memories."""
         return [name for name, (number, _) in self._chats.items() if self._sizes[number]]
 
-    def newest(self, chat: str, most: int) -> list[Line]:
-        """The last lines of a chat, oldest first."""
+    def newest(self, chat: str, most: int, *, since: int = 0, before: int = 1 << 62) -> list[Line]:
+        """The last lines of a chat, or of a time in it, oldest first."""
         number, kind = self._chats[chat]
         rows = self._rows(
-            f"{SELECT} WHERE line BETWEEN ? AND ? ORDER BY time DESC LIMIT ?", (*numbers_of(number), most)
+            f"{SELECT} WHERE line BETWEEN ? AND ? AND time >= ? AND time < ? ORDER BY time DESC LIMIT ?",
+            (*numbers_of(number), since, before, most),
         )
         return [self._line(chat, kind, row, 0.0) for row in reversed(rows)]
+
+    def have(self, lines: Sequence[Line]) -> bool:
+        """Whether all of these are still there."""
+        return len(self._read([line.number for line in lines])) == len(lines)
+
+    def days(self, chat: str) -> dict[int, int]:
+        """On which days, counted from 1970 by UTC, how many lines of a chat were said."""
+        number, _ = self._chats[chat]
+        query = "SELECT time / 86400, count(*) FROM lines WHERE line BETWEEN ? AND ? GROUP BY 1 ORDER BY 1"
+        return dict(self._rows(query, numbers_of(number)))
 
     def answer(self, line: Line) -> Line | None:
         """What the other side said right after a line, if it said something soon."""

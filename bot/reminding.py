@@ -48,7 +48,7 @@ class Reminding:
     ) -> list[Recalled]:
         """What the end of a chat reminds of, the most wanted first; `messages` are its last, oldest first.
 
-        Lines are older than these and than `before`, and younger than `after`.
+        Lines are older than these and than `before`, and younger than `after`; a summary is older than `before`.
         """
         about = asking(messages, spec.silence)
         if not about or not spec.memory:
@@ -60,9 +60,7 @@ class Reminding:
             Recalled("fact", as_message(one.fact, chat), one.score, answers=one.answers)
             for one in self.facts.fitting(chat.chat, weights, wanted, said, day)[:FACTS]
         ]
-        summary = self.summaries.of(chat) if self.summaries is not None else None
-        if summary is not None and not self.facts.forbidden(summary.text):
-            found.append(Recalled("summary", summary))
+        found += self.summary(chat, before)
         if self.lines is not None and weights:
             before = min(before, messages[0].time)
             ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES)
@@ -71,6 +69,11 @@ class Reminding:
                 for line in self._worth(ranked, before)
             ]
         return found
+
+    def summary(self, chat: Message, before: float = math.inf) -> list[Recalled]:
+        """The newest summary of a message's chat that is older than that; none where it tells what is never said."""
+        found = self.summaries.of(chat, before) if self.summaries is not None else None
+        return [] if found is None or self.facts.forbidden(found.text) else [Recalled("summary", found)]
 
     def _worth(self, ranked: Sequence[Line], before: float) -> Iterator[Line]:
         """Lines that tell something: statements, and questions with their answers."""

@@ -178,7 +178,9 @@ class Summaries(Table, env_prefix="MYBOT_SUMMARIES_"):
     persona: Path | None = None
     """The persona whose chats these are. Left out, [engine] persona."""
     least: int = Field(default=30, ge=1)
-    """New lines of a chat, below which its summary stays as it is."""
+    """New lines of a chat, below which its summary stays as it is; lines of a stretch of the past, likewise."""
+    past: int = Field(default=0, ge=0)
+    """Also one for each stretch of so many days of the past, for `mybot dataset` to learn with; 0: none."""
 
 
 class Train(Table, env_prefix="MYBOT_TRAIN_"):

@@ -103,7 +103,7 @@ def main(knobs: Dataset) -> None:
         write_atomically(knobs.train_json, "".join(notebook_rows(knobs.data / "train.jsonl")))
     numbers = (
         _numbers(counts, survey, maker.split)
-        | {"sessions_with_memories": maker.memories.rows}
+        | {"sessions_with_memories": maker.memories.rows, "of_these_with_a_summary": maker.memories.summaries}
         | ({"pseudonyms": hidden} if hidden else {})
         | {"when": when(maker.habits, behaviour)}
     )

@@ -1,7 +1,7 @@
 """What a training row is reminded of, as the bot would have been there: often nothing, at times nothing to the point.
 
-Knows lines of the chat that are older than all that the row shows, and facts that held on that day; never the
-reply, nor what came after what it answers. Found by the bot's own search (bot/reminding.py). Drawn by the seed.
+Knows lines of the chat that are older than all that the row shows, facts that held on that day, and the newest
+summary of days before the session; never the reply, nor what came after what it answers. Found by the bot's own search (bot/reminding.py). Drawn by the seed.
 """
 
 import random
@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.persona.facts import Facts
-from bot.persona.memory import Recalled
+from bot.persona.memory import MARK, SUMMARY, Recalled
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, remember
 from bot.recall import Recall
 from bot.reminding import Reminding
+from bot.summaries import Summaries
 from config.settings import Dataset
 from training.selection import Verdict
 
@@ -29,9 +30,9 @@ class Memories:
         self._recalled, self._irrelevant = knobs.memory_recalled, knobs.memory_irrelevant
         self._facts = _facts(knobs.data)
         self._on = spec.memory > 0 and self._recalled + self._irrelevant > 0
-        self._reminding = Reminding(None, self._facts)
-        self.rows = 0
-        """Rows that got any."""
+        self._reminding = Reminding(None, self._facts, Summaries(knobs.data / "summaries"))
+        self.rows = self.summaries = 0
+        """Rows that got any; and of these, those with a summary."""
 
     def begin(self) -> None:
         """Another chat begins: nothing of the last one is left."""
@@ -60,13 +61,15 @@ class Memories:
         draw = random.Random(f"{self._seed}:memory:{shown[0].id}")
         chance, now = draw.random(), shown[place].time
         if chance < self._recalled:
-            recalled = self._reminding.of(seen, self._spec, now=now)
+            recalled = self._reminding.of(seen, self._spec, now=now, before=shown[0].time)
         elif chance < self._recalled + self._irrelevant:
-            recalled = self._drawn(seen, draw)
+            # A bot that has a summary of the chat shows it whatever is talked about.
+            recalled = self._reminding.summary(seen[-1], shown[0].time) + self._drawn(seen, draw)
         else:
             return ""
         block = remember(recalled, self._spec, labels, kind=shown[0].kind, name=name, now=now)
         self.rows += bool(block)
+        self.summaries += f"{MARK} {SUMMARY}" in block
         return block
 
     def _drawn(self, seen: Sequence[Message], draw: random.Random) -> list[Recalled]:

@@ -2,8 +2,12 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import AsyncGenerator
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from bot.engine.echo import Echo
 from bot.engine.wire import Ask, Piece, Sampling
@@ -12,7 +16,8 @@ from bot.persona.prompt import PromptSpec, remember
 from bot.recall import Recall
 from bot.reminding import Reminding
 from bot.summaries import Summaries
-from bot.summarising import summarise
+from bot.summarising import GIVE_UP, summarise, summarise_past
+from config.errors import EngineError
 
 DAY = 86400
 MONDAY = int(dt.datetime(2024, 3, 4, 4, tzinfo=dt.timezone.utc).timestamp())
@@ -39,6 +44,21 @@ class Broken(Echo):
     ) -> AsyncGenerator[Piece, None]:
         yield Piece("半句")
         yield Piece(finish="timeout")
+
+
+class Breaking(Echo):
+    """Writes so many, then none."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.asked, self._after = 0, after
+
+    def stream(
+        self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        self.asked += 1
+        talker = super() if self.asked <= self._after else Broken()
+        return talker.stream(messages, sampling, ask)
 
 
 def said(number: int, chat: str, text: str) -> Message:
@@ -95,4 +115,105 @@ def test_what_people_write_is_read(tmp_path: Path) -> None:
     assert found is not None
     assert found[1] == "没有日期"
     summaries.forget(CHATS[0])
+    assert summaries.read(CHATS[0]) is None
+
+
+def long_ago(days: int = 100) -> Recall:
+    """Each day ten numbered lines; the third month in silence."""
+    kept = Recall.open(None)
+    kept.add(
+        (said(day * DAY + n, CHATS[0], f"第{day * 10 + n}句"), None)
+        for day in range(days)
+        for n in range(10)
+        if not 60 <= day < 80
+    )
+    return kept
+
+
+TODAY = dt.date(2024, 6, 11)
+
+
+async def test_the_past_is_summed_up_stretch_by_stretch_and_never_from_what_came_later(tmp_path: Path) -> None:
+    summaries, talker, lines = Summaries(tmp_path), Overheard(), long_ago()
+    counts = await summarise_past(lines, summaries, talker, days=10, least=30, today=TODAY)
+    ends = summaries.past(CHATS[0])
+    assert counts == {"written": len(ends), "there": 0, "failed": 0}
+    assert len(ends) in (8, 9)
+    assert all((later - earlier).days % 10 == 0 for earlier, later in pairwise(ends))
+    for place, end in enumerate(ends):
+        day, text = summaries.read(CHATS[0], end) or (end, "")
+        newest = int(text.partition("第")[2].rstrip("句"))
+        assert dt.date(2024, 3, 4) + dt.timedelta(days=newest // 10) == day <= end
+        told = [int(number) for number in re.findall(r"第(\d+)句", talker.asked[place])]
+        assert max(told) == newest
+        assert ("上一次的小结" in talker.asked[place]) == (place > 0)
+    # What a session could know on a day is what was written before it.
+    for day in range(100):
+        known = summaries.of(said(0, CHATS[0], ""), MONDAY + day * DAY)
+        assert known is None or int(known.text.partition("第")[2].rstrip("句")) < day * 10
+    assert summaries.of(said(0, CHATS[1], "")) is None
+    again = await summarise_past(lines, summaries, talker, days=10, least=30, today=TODAY)
+    assert again == {"written": 0, "there": len(ends), "failed": 0}
+
+
+async def test_a_stretch_that_goes_on_waits_and_a_small_one_is_left_out(tmp_path: Path) -> None:
+    summaries, lines = Summaries(tmp_path), long_ago()
+    today = dt.date(2024, 4, 1)
+    await summarise_past(lines, summaries, Echo(), days=10, least=30, today=today)
+    assert 0 < len(summaries.past(CHATS[0])) <= 3
+    assert max(summaries.past(CHATS[0])) < today
+    assert (await summarise_past(lines, summaries, Echo(), days=10, least=200, today=TODAY))["written"] == 0
+
+
+async def test_past_ones_are_emptied_deleted_and_forgotten_like_any(tmp_path: Path) -> None:
+    summaries, lines = Summaries(tmp_path), long_ago()
+    await summarise_past(lines, summaries, Echo(), days=10, least=30, today=TODAY)
+    first, second, third = summaries.past(CHATS[0])[:3]
+    noon = int(dt.datetime.combine(third, dt.time(12), dt.timezone.utc).timestamp())
+    about = said(0, CHATS[0], "在吗")
+    summaries.path(CHATS[0], second).write_text("")
+    told = summaries.of(about, noon)
+    assert told is not None
+    assert told.text == (summaries.read(CHATS[0], first) or (None, ""))[1]
+    summaries.path(CHATS[0], first).write_text("2030-01-01\n以后的日子")
+    told = summaries.of(about, noon)
+    assert told is not None
+    assert told.time < noon, "its name says when it was known"
+    summaries.path(CHATS[0], third).unlink()
+    talker = Overheard()
+    counts = await summarise_past(lines, summaries, talker, days=10, least=30, today=TODAY)
+    assert "上一次的小结：以后的日子" in talker.asked[0], "the newest that is there from before, none from later"
+    assert (counts["written"], (summaries.read(CHATS[0], second) or ("", "?"))[1]) == (1, "")
+    # The current one, emptied, is the last word on a chat.
+    summaries.path(CHATS[0]).write_text("")
+    assert summaries.of(about, noon) is None
+    summaries.forget(CHATS[0])
+    assert summaries.past(CHATS[0]) == []
+    assert summaries.read(CHATS[0]) is None
+
+
+async def test_an_engine_that_fails_is_given_up_and_what_is_written_stays(tmp_path: Path) -> None:
+    summaries, lines = Summaries(tmp_path), long_ago()
+    broken = Breaking(after=2)
+    with pytest.raises(EngineError):
+        await summarise_past(lines, summaries, broken, days=10, least=30, today=TODAY)
+    assert broken.asked == 2 + GIVE_UP
+    assert len(summaries.past(CHATS[0])) == 2
+    counts = await summarise_past(lines, summaries, Echo(), days=10, least=30, today=TODAY)
+    assert counts["there"] == 2
+
+
+async def test_what_is_forgotten_while_it_is_summed_up_is_in_no_summary(tmp_path: Path) -> None:
+    class Forgetful(Echo):
+        async def stream(
+            self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
+        ) -> AsyncGenerator[Piece, None]:
+            lines.forget(CHATS[0], until=MONDAY + 200 * DAY)
+            async for piece in super().stream(messages, sampling, ask):
+                yield piece
+
+    summaries, lines = Summaries(tmp_path), long_ago(20)
+    await summarise_past(lines, summaries, Forgetful(), days=100, least=30, today=dt.date(2025, 1, 1))
+    await summarise(lines, summaries, Forgetful(), least=30)
+    assert summaries.past(CHATS[0]) == []
     assert summaries.read(CHATS[0]) is None

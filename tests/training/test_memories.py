@@ -1,14 +1,26 @@
 """Memories of training rows: older than all that the row shows, drawn by the seed, never the reply's own."""
 
+import asyncio
+import datetime as dt
 import json
 import re
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+from hypothesis import given, strategies as st
+
+from bot.engine.echo import Echo
 from bot.persona.facts import Fact, Facts
+from bot.persona.memory import SUMMARY
 from bot.persona.message import Message, Segment
+from bot.persona.prompt import PromptSpec, remember as remembered
 from bot.recall import Recall
+from bot.reminding import Reminding
+from bot.summaries import Summaries, day_of
+from bot.summarising import summarise_past
 from config.settings import Dataset, Remember
 from tests.bot.people import DAY, person
 from training import dataset, remember
@@ -123,3 +135,76 @@ def test_the_command_takes_the_records_in_once(tmp_path: Path) -> None:
 def test_without_records_there_is_an_empty_memory(tmp_path: Path) -> None:
     remember.main(Remember(data=tmp_path, memory=tmp_path / "new" / "memory.db", as_json=True))
     assert (tmp_path / "new" / "memory.db").is_file()
+
+
+def summed_up(folder: Path, messages: list[Message], days: int) -> None:
+    """Summaries of the past by the echo: each says the last line it was written from."""
+    store = Recall.open(None)
+    store.add((message, None) for message in messages)
+    summaries = Summaries(folder / "summaries")
+    asyncio.run(summarise_past(store, summaries, Echo(), days=days, least=1, today=dt.date(2030, 1, 1)))
+    store.close()
+
+
+def lines_of(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"第(\d+)句", text)]
+
+
+@given(st.lists(st.integers(0, 3 * DAY), min_size=24, max_size=24), st.integers(1, 9))
+@hypothesis.settings(max_examples=12, deadline=None)
+def test_no_summary_knows_what_its_session_says_or_later(gaps: list[int], days: int) -> None:
+    messages, time = numbered(12), 1_700_000_000
+    for message, gap in zip(messages, gaps, strict=True):
+        message.time = time = time + gap
+    with tempfile.TemporaryDirectory() as name:
+        summed_up(Path(name), messages, days)
+        rows = make(Path(name), messages, memory_recalled=1.0, refit=True)
+    times = [message.time for message in messages]
+    for row in rows:
+        told = [line for line in row.get("memory", "").split("\n") if SUMMARY in line]
+        starts = next(place for place, time in enumerate(times) if time == row["start"])
+        assert all(number < starts for line in told for number in lines_of(line))
+
+
+def test_a_row_has_the_newest_summary_older_than_its_session(tmp_path: Path) -> None:
+    messages = numbered()
+    summed_up(tmp_path, messages, 7)
+    rows = make(tmp_path, messages, memory_recalled=0.6, memory_irrelevant=0.4, refit=True)
+    ends = Summaries(tmp_path / "summaries").past("qq:private:2")
+    with_one = 0
+    for row in rows:
+        session = day_of(row["start"])
+        known = [end for end in ends if end < session]
+        told = [line for line in row.get("memory", "").split("\n") if SUMMARY in line]
+        assert len(told) == bool(known), "also beside lines that don't fit"
+        with_one += len(told)
+        if known:
+            last = max(place for place, message in enumerate(messages) if day_of(message.time) <= known[-1])
+            assert lines_of(told[0]) == [last]
+    assert with_one > 40
+
+
+def test_the_bot_shows_the_same_summary_in_the_same_words(tmp_path: Path) -> None:
+    """What a row has is what the bot would have had that day: the same block from the summary current then."""
+    messages = numbered()
+    summed_up(tmp_path, messages, 7)
+    rows = make(tmp_path, messages, memory_recalled=1.0, memory_irrelevant=0.0, refit=True, short_contexts=0.0)
+    spec = PromptSpec.model_validate_json((tmp_path / "prompt.json").read_text(encoding="utf-8"))
+    seen = 0
+    for row in rows[20:]:
+        start = next(place for place, message in enumerate(messages) if message.time == row["start"])
+        past = Summaries(tmp_path / "summaries")
+        end = max(end for end in past.past("qq:private:2") if end < day_of(row["start"]))
+        then = Summaries(tmp_path / f"then{start}")
+        then.write("qq:private:2", *(past.read("qq:private:2", end) or (end, "")))
+        lines = Recall.open(None)
+        lines.add((message, None) for message in messages[:start])
+        shown = lines_of(json.dumps(row["turns"], ensure_ascii=False))
+        window = messages[min(shown) : start + 1]
+        now = messages[start + 1].time
+        recalled = Reminding(lines, summaries=then).of(window, spec, now=now)
+        block = remembered(recalled, spec, {}, kind="private", name="2", now=now)
+        assert row["memory"] == block
+        seen += f"\\※ {SUMMARY}" in block
+        lines.close()
+    assert seen == len(rows) - 20
