@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bot.persona.message import Kind, Message, Segment
 from bot.recall_tables import CHAT_BITS, CHOSEN, COUNT, SELECT, key_of, mark_of, marks_over, numbers_of, opened, terms
+from bot.recall_vectors import Vector, Vectors
 
 LOOKED_AT = 2500
 """Postings that one search may look at: the rarest grams go first."""
@@ -30,6 +31,12 @@ ALONE = 0.7
 """What a single character counts beside a pair."""
 CANDIDATES = 100
 """The best of a search, which are read and looked at closely."""
+LEAST = 2.0
+"""A line that fits less has nothing to do with what is asked."""
+STANDS_OUT = 3.0
+"""Nor has one whose meaning is not so far (in standard deviations) closer than that of the chat's lines."""
+SMOOTH = 60
+"""Reciprocal rank fusion: how little it matters who comes first by words or by meaning."""
 ANSWER = 600
 """Seconds in which the next line is an answer."""
 
@@ -43,6 +50,7 @@ class Line:
     seq: int | None
     message: Message
     score: float = 0.0
+    """How well its words fit what was asked."""
 
 
 class Recall:
@@ -50,6 +58,7 @@ class Recall:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self.vectors: Vectors | None = None
         self._load()
 
     def _load(self) -> None:
@@ -65,6 +74,11 @@ class Recall:
         self._version = self._rows("PRAGMA data_version")[0][0]
         self._newest: dict[int, int] = {}
         """Chat → number of its last line, where that was asked."""
+
+    def embedded_by(self, model: str) -> Vectors:
+        """From now on, lines are found by what they mean as well, as far as they have vectors of this model."""
+        self.vectors = Vectors(self._db, model)
+        return self.vectors
 
     @classmethod
     def open(cls, path: Path | None) -> "Recall":
@@ -138,10 +152,26 @@ class Recall:
             self._names[person] = (message.sender, message.name)
         return self._people[message.sender]
 
+    def size(self, chat: str) -> int:
+        """How many lines of a chat there are."""
+        return self._sizes[self._chats[chat][0]] if chat in self._chats else 0
+
+    def without_vectors(self, most: int) -> list[tuple[int, str]]:
+        """Key and text of some lines that should have a vector; none where they have no use."""
+        self._look_again()
+        return self.vectors.missing(self._sizes, most) if self.vectors is not None else []
+
     def search(
-        self, chat: str, question: Mapping[str, float], *, before: float, after: float = -math.inf, most: int = 8
+        self,
+        chat: str,
+        question: Mapping[str, float],
+        *,
+        before: float,
+        after: float = -math.inf,
+        most: int = 8,
+        meaning: Vector | None = None,
     ) -> list[Line]:
-        """Lines of a chat that fit a question (gram → weight), said in that time; the best first."""
+        """Lines of a chat that fit a question (gram → weight, and what it means), said in that time; the best first."""
         if question:
             self._look_again()
         if chat not in self._chats:
@@ -149,9 +179,13 @@ class Recall:
         number, kind = self._chats[chat]
         scores = self._scored(number, question)
         best = [line for _, line in nlargest(CANDIDATES, ((score, line) for line, score in scores.items()))]
-        lines = [self._line(chat, kind, row, scores[row[0]]) for row in self._read(best)]
-        fitting = [line for line in lines if after < line.message.time < before]
-        ranked = sorted(fitting, key=lambda line: (-line.score, -line.message.time))
+        near = self.vectors.near(number, meaning) if self.vectors is not None and meaning is not None else []
+        close = [line for line, far in near if far >= STANDS_OUT]
+        lines = [self._line(chat, kind, row, scores.get(row[0], 0.0)) for row in self._read([*{*best, *close}])]
+        fitting = {line.number: line for line in lines if after < line.message.time < before}
+        by_words = [line for line in fitting.values() if line.score >= LEAST]
+        by_words.sort(key=lambda line: (-line.score, -line.message.time))
+        ranked = _fused(by_words, [fitting[line] for line in close if line in fitting])
         return _different(ranked)[:most]
 
     def _scored(self, chat: int, question: Mapping[str, float]) -> dict[int, float]:
@@ -311,6 +345,18 @@ class Recall:
 def _covered(message: Message, forgotten: Mapping[int, int]) -> bool:
     """Whether a message was said before it, its person or its chat was forgotten."""
     return bool(forgotten) and any(message.time <= forgotten.get(mark, -1) for mark in marks_over(message))
+
+
+def _fused(by_words: list[Line], by_meaning: list[Line]) -> list[Line]:
+    """Both in one order, by their places in each."""
+    if not by_meaning:
+        return by_words
+    worth: defaultdict[int, float] = defaultdict(float)
+    for ranked in (by_words, by_meaning):
+        for place, line in enumerate(ranked):
+            worth[line.number] += 1 / (SMOOTH + place)
+    known = {line.number: line for line in (*by_words, *by_meaning)}
+    return [known[number] for number in sorted(worth, key=lambda number: (-worth[number], -known[number].score))]
 
 
 def _different(ranked: Sequence[Line]) -> list[Line]:

@@ -9,7 +9,9 @@ deleted here; nor is anything from before a chat was cleared.
 
 import asyncio
 import logging
+import math
 import sqlite3
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,15 +19,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
+from bot.embeddings import Embeddings
 from bot.forget import Target
 from bot.history import IDS_AT_ONCE, History, message_of
 from bot.persona.facts import Fact, Facts
-from bot.persona.memory import Recalled
+from bot.persona.grams import asked
+from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.recall import Recall
 from bot.recall_tables import key_of
+from bot.recall_vectors import FEWEST, Vector
 from bot.reminding import Reminding
 from bot.summaries import Summaries
 from bot.tables import messages as kept
@@ -37,6 +43,10 @@ T = TypeVar("T")
 
 AT_ONCE = 2000
 """Rows of the history that are taken in at once."""
+IDLE, BREATH = 5.0, 1.0
+"""Seconds without a question after which lines get vectors, and between two requests for some."""
+AT_A_TIME = 64
+"""Lines of one such request."""
 CHATS = 4096
 """Chats of which is known what was recalled last."""
 
@@ -45,10 +55,19 @@ class Remembering:
     """What the bot remembers in all chats. Made by `open`, let go of by `close`."""
 
     def __init__(
-        self, history: History, lines: Recall | None, me: Path, facts: Facts, summaries: Summaries | None = None
+        self,
+        history: History,
+        lines: Recall | None,
+        me: Path,
+        facts: Facts,
+        summaries: Summaries | None = None,
+        embeddings: Embeddings | None = None,
     ) -> None:
         self._history, self._me = history, me
         self._reminding = Reminding(lines, facts, summaries)
+        self._embeddings = embeddings if lines is not None else None
+        self._asked_at = -math.inf
+        self._idle: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
         self._last: OrderedDict[str, tuple[str, tuple[Recalled, ...]]] = OrderedDict()
         """Chat → where its last prompt began, and what it was reminded of."""
@@ -59,14 +78,23 @@ class Remembering:
         lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
         facts = Facts.load(settings.me) if settings.me.is_file() else Facts()
         summaries = Summaries(settings.summaries) if settings.summaries.is_dir() else None
-        remembering = cls(history, lines, settings.me, facts, summaries)
+        embeddings = Embeddings.of_settings(settings)
+        remembering = cls(history, lines, settings.me, facts, summaries, embeddings)
         history.forgets.append(remembering.forget)
         await remembering.tidy()
+        if embeddings is not None and lines is not None:
+            await asyncio.to_thread(lines.embedded_by, embeddings.model)
+            remembering._idle = asyncio.create_task(remembering._embed_when_idle(embeddings, lines))
         return remembering
 
     async def close(self) -> None:
         """Let go of the file."""
         self._history.forgets.remove(self.forget)
+        if self._idle is not None:
+            self._idle.cancel()
+            await asyncio.gather(self._idle, return_exceptions=True)
+        if self._embeddings is not None:
+            await self._embeddings.close()
         if self._reminding.lines is not None:
             await self._alone(self._reminding.lines.close)
 
@@ -91,10 +119,14 @@ class Remembering:
         if not messages or not spec.memory or not self._any:
             return ()
         chat = messages[-1].chat
+        self._asked_at = time.monotonic()
         cleared = float(self._history.setting(chat, "cleared") or "-inf")
         try:
             await self._follow()
-            found = await self._alone(lambda: self._reminding.of(messages, spec, now=now, after=cleared))
+            vectors = await self._vectors(messages, spec)
+            found = await self._alone(
+                lambda: self._reminding.of(messages, spec, now=now, after=cleared, vectors=vectors)
+            )
         except sqlite3.Error as error:
             logger.error("nothing remembered in %s: %s", chat, error)
             return ()
@@ -166,6 +198,39 @@ class Remembering:
                 return
             said = [(message_of(row), row.seq) for row in rows]
             await self._alone(partial(_take_in, lines, said))
+
+    async def _vectors(self, messages: Sequence[Message], spec: PromptSpec) -> dict[int, Vector]:
+        """Of the lines that say what it is about; none where words alone find."""
+        lines, about = self._reminding.lines, asking(messages, spec.silence)
+        if self._embeddings is None or lines is None or lines.vectors is None or not about:
+            return {}
+        texts = {key_of(message.chat, message.id): message.text for message in about}
+        if lines.size(about[-1].chat) < FEWEST or not asked(texts.values()):
+            return {}
+        known = await self._alone(partial(lines.vectors.of, list(texts)))
+        unknown = [key for key in texts if key not in known]
+        found = await self._embeddings.of([texts[key] for key in unknown]) if unknown else []
+        if found:
+            fresh = dict(zip(unknown, found, strict=True))
+            await self._alone(partial(lines.vectors.keep, fresh))
+            known |= fresh
+        return known
+
+    async def _embed_when_idle(self, embeddings: Embeddings, lines: Recall) -> None:
+        """Give vectors to the lines that have none, a few at a time, while nobody waits for a reply."""
+        while True:
+            await asyncio.sleep(BREATH)
+            if time.monotonic() - self._asked_at < IDLE:
+                continue
+            try:
+                await self._follow()
+                missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
+                found = await embeddings.of([text for _, text in missing], waited_for=False) if missing else []
+                if found and lines.vectors is not None:
+                    made = {key: one for (key, _), one in zip(missing, found, strict=True)}
+                    await self._alone(partial(lines.vectors.keep, made))
+            except (sqlite3.Error, SQLAlchemyError) as error:
+                logger.error("no vectors made: %s", type(error).__name__)
 
     async def _still_there(self, found: Sequence[Recalled]) -> list[Recalled]:
         """Without lines of the history that are gone from it, or recalled."""

@@ -7,20 +7,20 @@ thing that more than one chat may hear. Doesn't know how a prompt writes it (bot
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.persona.facts import Facts, as_message
-from bot.persona.grams import asked
+from bot.persona.grams import EARLIER, asked
 from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.persona.wanted import SURE, Wanted
 from bot.recall import Line, Recall
+from bot.recall_tables import key_of
+from bot.recall_vectors import Vector, blend
 from bot.summaries import Summaries
 
-LEAST = 2.0
-"""A line that fits less has nothing to do with what is talked about."""
 FACTS = 4
 LINES = 4
 """At most so many, of which a question counts with its answer as one."""
@@ -45,10 +45,13 @@ class Reminding:
         now: float,
         after: float = -math.inf,
         before: float = math.inf,
+        vectors: Mapping[int, Vector] | None = None,
     ) -> list[Recalled]:
         """What the end of a chat reminds of, the most wanted first; `messages` are its last, oldest first.
 
         Lines are older than these and than `before`, and younger than `after`; a summary is older than `before`.
+        `vectors` are those of the messages that say what it is about (bot/persona/memory.py), by their keys, as far
+        as they are known.
         """
         about = asking(messages, spec.silence)
         if not about or not spec.memory:
@@ -63,7 +66,8 @@ class Reminding:
         found += self.summary(chat, before)
         if self.lines is not None and weights:
             before = min(before, messages[0].time)
-            ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES)
+            meaning = _meaning(about, vectors or {})
+            ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES, meaning=meaning)
             found += [
                 Recalled("line", line.message, line.score, line.key, line.seq, _answers(line.message, wanted))
                 for line in self._worth(ranked, before)
@@ -79,7 +83,7 @@ class Reminding:
         """Lines that tell something: statements, and questions with their answers."""
         told: set[int] = set()
         for line in ranked:
-            if line.score < LEAST or len(told) >= LINES * 2:
+            if len(told) >= LINES * 2:
                 return
             if line.number in told or self.facts.forbidden(line.message.text):
                 continue
@@ -91,6 +95,14 @@ class Reminding:
                 pair.append(answer)
             told.update(one.number for one in pair)
             yield from pair
+
+
+def _meaning(about: Sequence[Message], vectors: Mapping[int, Vector]) -> Vector | None:
+    """What the lines mean together, the last one most, as with their words; None without that one's."""
+    known = [vectors.get(key_of(message.chat, message.id)) for message in reversed(about)]
+    if known[0] is None:
+        return None
+    return blend([(one, EARLIER**place) for place, one in enumerate(known)])
 
 
 def _answers(message: Message, wanted: Wanted) -> bool:

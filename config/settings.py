@@ -662,6 +662,14 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     """Facts about you that the persona may use: made by `mybot facts`; where it isn't there, none."""
     summaries: Path = Path("data/summaries")
     """A summary of each chat: made by `mybot summaries`; where the folder isn't there, none."""
+    embeddings: str = ""
+    """An OpenAI-compatible server (…/v1) that finds what was said in other words, too; empty: words alone find."""
+    embeddings_model: str = ""
+    """The model it is asked for; another one's vectors are made anew."""
+    embeddings_api_key: SecretStr | None = None
+    """Its key. Belongs into .env."""
+    embeddings_timeout: float = Field(default=0.5, gt=0, le=10)
+    """Seconds a reply waits for it at most."""
     debounce: float = Field(default=1.8, ge=0)
     """Seconds of quiet after which a burst is taken as one turn; follows each sender's own pace."""
     debounce_max: float = Field(default=10.0, ge=0)

@@ -1,7 +1,9 @@
 """What a training row is reminded of, as the bot would have been there: often nothing, at times nothing to the point.
 
 Knows lines of the chat that are older than all that the row shows, facts that held on that day, and the newest
-summary of days before the session; never the reply, nor what came after what it answers. Found by the bot's own search (bot/reminding.py). Drawn by the seed.
+summary of days before the session; never the reply, nor what came after what it answers. Found by the bot's own
+search (bot/reminding.py); lines have the vectors that `mybot remember` has made of them, no server is asked here.
+Drawn by the seed.
 """
 
 import random
@@ -9,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.persona.facts import Facts
-from bot.persona.memory import MARK, SUMMARY, Recalled
+from bot.persona.memory import MARK, SUMMARY, Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, remember
 from bot.recall import Recall
+from bot.recall_tables import key_of
+from bot.recall_vectors import Vector, Vectors
 from bot.reminding import Reminding
 from bot.summaries import Summaries
-from config.settings import Dataset
+from config.settings import Bot, Dataset, load
 from training.selection import Verdict
 
 MOST = 4
@@ -31,6 +35,7 @@ class Memories:
         self._facts = _facts(knobs.data)
         self._on = spec.memory > 0 and self._recalled + self._irrelevant > 0
         self._reminding = Reminding(None, self._facts, Summaries(knobs.data / "summaries"))
+        self._model, self._vectors = _vectors(knobs.data) if self._on else ("", None)
         self.rows = self.summaries = 0
         """Rows that got any; and of these, those with a summary."""
 
@@ -39,11 +44,22 @@ class Memories:
         if self._reminding.lines is not None:
             self._reminding.lines.close()
         self._reminding.lines = Recall.open(None) if self._on else None
+        if self._reminding.lines is not None and self._vectors is not None:
+            self._reminding.lines.embedded_by(self._model)
 
     def see(self, shown: Sequence[Message]) -> None:
         """What was said in the chat, in order, after the row it made was written."""
-        if self._reminding.lines is not None:
-            self._reminding.lines.add((message, None) for message in shown)
+        lines = self._reminding.lines
+        if lines is not None:
+            lines.add((message, None) for message in shown)
+            if lines.vectors is not None:
+                lines.vectors.keep(self._known(shown))
+
+    def _known(self, messages: Sequence[Message]) -> dict[int, Vector]:
+        """The vectors of these, as far as data/memory.db has them."""
+        if self._vectors is None:
+            return {}
+        return self._vectors.of([key_of(message.chat, message.id) for message in messages])
 
     def block(
         self,
@@ -61,7 +77,8 @@ class Memories:
         draw = random.Random(f"{self._seed}:memory:{shown[0].id}")
         chance, now = draw.random(), shown[place].time
         if chance < self._recalled:
-            recalled = self._reminding.of(seen, self._spec, now=now, before=shown[0].time)
+            vectors = self._known(asking(seen, self._spec.silence))
+            recalled = self._reminding.of(seen, self._spec, now=now, before=shown[0].time, vectors=vectors)
         elif chance < self._recalled + self._irrelevant:
             # A bot that has a summary of the chat shows it whatever is talked about.
             recalled = self._reminding.summary(seen[-1], shown[0].time) + self._drawn(seen, draw)
@@ -91,6 +108,14 @@ def _first_reply(shown: Sequence[Message], chosen: Mapping[str, Verdict]) -> int
     while 0 < first < len(shown) and shown[first - 1].mine:
         first -= 1
     return first
+
+
+def _vectors(data: Path) -> tuple[str, Vectors | None]:
+    """Model and vectors of the lines as the bot has them; none where it uses none, or nothing is remembered yet."""
+    bot, path = load(Bot), data / "memory.db"
+    if not bot.embeddings or not path.is_file():
+        return "", None
+    return bot.embeddings_model, Recall.open(path).embedded_by(bot.embeddings_model)
 
 
 def _facts(data: Path) -> Facts:

@@ -5,15 +5,20 @@ forgotten by command stays forgotten. The bot adds what it lives through by itse
 run meanwhile.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
 from rich.console import Console
+from rich.status import Status
 
+from bot.embeddings import Embeddings
 from bot.persona.message import Message
 from bot.recall import Recall
-from config.settings import Dataset, Remember, load
+from bot.remembering import AT_A_TIME
+from config.errors import EngineError
+from config.settings import Bot, Dataset, Remember, load
 from training.dataset import read_messages
 from training.filter import Filter
 from training.report import show
@@ -35,10 +40,35 @@ def main(knobs: Remember) -> None:
                 status.update(f"remembering … {counts['messages']:,} messages, {counts['new_lines']:,} new lines")
             if counts["new_lines"]:
                 store.compact()
+            embeddings = Embeddings.of_settings(load(Bot))
+            if embeddings is not None:
+                counts["vectors"] = asyncio.run(_embed(store, embeddings, status))
         numbers = {**counts, "lines": len(store), "chats": store.chats, "megabytes": _megabytes(knobs)}
     finally:
         store.close()
     show("remember", numbers, as_json=knobs.as_json)
+
+
+async def _embed(store: Recall, embeddings: Embeddings, status: Status) -> int:
+    """Give vectors to the lines that have none; how many there are then. EngineError where the server fails.
+
+    What is made is kept at once: called again, it goes on where it was.
+    """
+    vectors, made = store.embedded_by(embeddings.model), 0
+    try:
+        while missing := store.without_vectors(AT_A_TIME):
+            found = await embeddings.of([text for _, text in missing], waited_for=False)
+            if found is None:
+                raise EngineError(
+                    f"[bot] embeddings: no vectors from there; {len(vectors):,} lines have one",
+                    hint="the lines are remembered; `mybot remember` again goes on with the vectors",
+                )
+            vectors.keep({key: one for (key, _), one in zip(missing, found, strict=True)})
+            made += len(missing)
+            status.update(f"remembering … {made:,} vectors made")
+    finally:
+        await embeddings.close()
+    return len(vectors)
 
 
 def _messages(knobs: Remember, counts: Counter[str]) -> Iterator[Message]:

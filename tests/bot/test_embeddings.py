@@ -1,0 +1,271 @@
+"""What was said in other words is found, by a server's vectors: in its own chat only, and never waited for long."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from bot import remembering
+from bot.embeddings import Embeddings
+from bot.persona.message import Message
+from bot.recall import Recall
+from bot.recall_tables import key_of
+from bot.recall_vectors import FEWEST, NOTHING, Vector, blend
+from bot.reminding import Reminding
+from config.errors import EngineError, SettingsError
+from config.settings import Bot, Dataset, Remember
+from tests.bot.embedder import Embedder, embedder, embedding
+from tests.bot.test_recall import SPEC, said
+from tests.bot.test_remembering import Kept, contents
+from tests.bot.test_runner import FRIEND, GROUP
+from training import remember
+from training.memories import Memories
+
+TALK = [f"{a}{b}" for a in "今昨明前后大小新老红蓝绿" for b in "天书桌灯山鸟鱼虫"]
+HUNGRY, EAT = "肚子空空的", "想干饭了"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Embedder]:
+    async with embedder() as one:
+        yield one
+
+
+@pytest.fixture
+async def kept(tmp_path: Path, server: Embedder, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
+    monkeypatch.setattr(remembering, "BREATH", 0.01)
+    monkeypatch.setattr(remembering, "IDLE", 0.0)
+    house = Kept(tmp_path)
+    house.settings = house.settings.model_copy(
+        update={"embeddings": server.url, "embeddings_model": "chars", "embeddings_timeout": 0.3}
+    )
+    await house.open()
+    yield house
+    await house.shut()
+
+
+def lines_of(kept: Kept) -> Recall:
+    lines = kept.memories._reminding.lines
+    assert lines is not None
+    return lines
+
+
+async def embedded(kept: Kept, number: int) -> None:
+    """Wait until so many lines have vectors."""
+    vectors = lines_of(kept).vectors
+    assert vectors is not None
+    begun = time.monotonic()
+    while await kept.memories._alone(vectors.__len__) < number:
+        assert time.monotonic() - begun < 20
+        await asyncio.sleep(0.01)
+
+
+async def test_what_was_said_in_other_words_is_found_in_its_own_chat(kept: Kept, server: Embedder) -> None:
+    assert not set(HUNGRY) & set(EAT)
+    await kept.hear(HUNGRY, *TALK[:60])
+    await kept.hear(*TALK[:60], chat=GROUP)
+    await embedded(kept, 121)
+    assert (await kept.asked(EAT))[0] == HUNGRY
+    assert HUNGRY not in await kept.asked(EAT, GROUP)
+    # Where words find it too, that is as before.
+    assert (await kept.asked(f"那本{TALK[3]}呢"))[0] == TALK[3]
+    assert kept.memories._embeddings is not None
+    assert kept.memories._embeddings.failures == 0
+
+
+async def test_nothing_stands_out_among_lines_that_have_nothing_to_do_with_it(kept: Kept) -> None:
+    await kept.hear(HUNGRY, *TALK[:60])
+    await embedded(kept, 61)
+    assert await kept.asked("钱包比脸还干净") == []
+
+
+async def test_a_chat_without_memories_is_asked_for_nowhere(kept: Kept, server: Embedder) -> None:
+    await kept.hear(*TALK[: FEWEST + 10])
+    await embedded(kept, FEWEST + 10)
+    before = server.requests
+    assert await kept.asked(EAT, GROUP) == []
+    assert await kept.asked("的") == []
+    assert server.requests == before
+
+
+async def test_what_is_forgotten_loses_its_vector_too(kept: Kept, tmp_path: Path) -> None:
+    secret, *_ = await kept.hear(HUNGRY, *TALK[:40])
+    await embedded(kept, 41)
+    vectors, key = lines_of(kept).vectors, key_of(FRIEND, secret.id)
+    assert vectors is not None
+    kept_there = vectors.of([key])[key]
+    await kept.history.forget(FRIEND, message=secret.id, at=time.time())
+    assert (len(vectors), vectors.of([key])) == (40, {})
+    # One that was made meanwhile has no line any more.
+    vectors.keep({key: kept_there})
+    assert len(vectors) == 40
+    await kept.history.forget(FRIEND, at=time.time())
+    assert len(vectors) == 0
+    await kept.shut()
+    assert kept_there.numbers not in contents(tmp_path)
+    await kept.open()
+
+
+async def test_forgotten_by_a_bot_that_knows_no_vectors(tmp_path: Path) -> None:
+    lines = Recall.open(tmp_path / "memory.db")
+    lines.add([(message := said(1, FRIEND, HUNGRY), None)])
+    lines.embedded_by("chars").keep({key_of(FRIEND, message.id): Vector.of(embedding(HUNGRY))})
+    lines.close()
+    plain = Recall.open(tmp_path / "memory.db")
+    assert plain.forget(FRIEND, until=10**10) == 1
+    plain.close()
+    again = Recall.open(tmp_path / "memory.db")
+    assert len(again.embedded_by("chars")) == 0
+    again.close()
+
+
+@pytest.mark.parametrize("fault", ["slow", "refuses", "nonsense", "gone"])
+async def test_a_server_that_fails_costs_little_and_words_still_find(
+    kept: Kept, server: Embedder, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await kept.hear("我对花生过敏", HUNGRY, *TALK[:40])
+    await embedded(kept, 42)
+    embeddings = kept.memories._embeddings
+    assert embeddings is not None
+    match fault:
+        case "slow":
+            server.wait = 1.2
+        case "refuses":
+            server.status = 500
+        case "nonsense":
+            server.answer = ["?"]
+        case _:
+            embeddings._url = "http://127.0.0.1:9/v1"
+    with caplog.at_level(logging.WARNING):
+        begun = time.perf_counter()
+        assert await kept.asked("你对花生过敏吗") == ["我对花生过敏"]
+        assert time.perf_counter() - begun < 1.0
+    asked_so_far = server.requests
+    assert await kept.asked("花生呢") == ["我对花生过敏"]
+    # Left alone for a while: the second reply doesn't wait.
+    assert (server.requests, embeddings.failures) == (asked_so_far, 1)
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "bot.embeddings"]
+    assert "words alone find" in told
+    assert "花生" not in told
+    assert "127.0.0.1" not in told
+
+
+async def test_a_server_that_comes_back_is_asked_again(server: Embedder) -> None:
+    embeddings = Embeddings(server.url, model="chars", api_key="k")
+    server.status = 503
+    assert await embeddings.of(["花"]) is None
+    server.status = 200
+    assert await embeddings.of(["花"]) is None
+    embeddings._again_at = time.monotonic() - 1
+    assert await embeddings.of(["花", "鸟"]) == [Vector.of(embedding("花")), Vector.of(embedding("鸟"))]
+    assert (embeddings.requests, embeddings.failures, set(server.keys)) == (2, 1, {"Bearer k"})
+    await embeddings.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"data": []},
+        {"data": [{"index": 0}]},
+        {"data": [{"index": 0, "embedding": []}]},
+        {"data": [{"index": 0, "embedding": [0.0, 0.0]}]},
+        {"data": [{"index": 0, "embedding": ["x"]}]},
+        {"data": [{"index": 0, "embedding": [1e400, 1.0]}]},
+        {"data": [{"index": 0, "embedding": "AAAA"}]},
+        {"data": None},
+        [],
+        "no",
+    ],
+    ids=str,
+)
+async def test_an_answer_that_is_none_is_a_failure(server: Embedder, answer: Any) -> None:
+    embeddings = Embeddings(server.url, model="chars")
+    server.answer = answer
+    assert await embeddings.of(["花"]) is None
+    assert embeddings.failures == 1
+    await embeddings.close()
+
+
+async def test_personal_data_never_gets_there_and_empty_texts_neither(server: Embedder) -> None:
+    embeddings = Embeddings(server.url, model="chars")
+    found = await embeddings.of(["我电话13812345678", "  ", "花"])
+    assert server.texts == ["我电话[电话]", "花"]
+    assert found is not None
+    assert found[1] == NOTHING
+    await embeddings.close()
+
+
+def test_a_server_without_a_model_is_an_error_in_two_lines() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Embeddings.of_settings(Bot(embeddings="http://127.0.0.1:9/v1"))
+    assert raised.value.hint
+    assert Embeddings.of_settings(Bot()) is None
+
+
+def test_the_vectors_of_another_model_are_made_anew() -> None:
+    lines = Recall.open(None)
+    messages = [said(number, FRIEND, text) for number, text in enumerate(TALK[:40])]
+    lines.add((message, None) for message in messages)
+    vectors = lines.embedded_by("one")
+    assert len(lines.without_vectors(100)) == 40
+    vectors.keep({key: Vector.of(embedding(text)) for key, text in lines.without_vectors(100)})
+    assert lines.without_vectors(100) == []
+    assert len(lines.embedded_by("one")) == 40
+    assert len(lines.embedded_by("another")) == 0
+    assert len(lines.without_vectors(100)) == 40
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=40).filter(lambda values: max(map(abs, values)) > 1e-3))
+def test_a_vector_is_like_itself_and_unlike_its_opposite(values: list[float]) -> None:
+    one, opposite = Vector.of(values), Vector.of([-value for value in values])
+    assert one.cosine(one.numbers) == pytest.approx(1)
+    assert one.cosine(opposite.numbers) == pytest.approx(-1)
+    whole = blend([(one, 1.0), (None, 0.5), (NOTHING, 0.5)])
+    assert whole is not None
+    assert whole.cosine(one.numbers) == pytest.approx(1, abs=0.01)
+    assert blend([(one, 1.0), (opposite, 1.0)]) is None
+    assert blend([(None, 1.0)]) is None
+
+
+async def test_remember_makes_vectors_goes_on_where_it_was_and_training_finds_by_them(
+    tmp_path: Path, server: Embedder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, broken off by the server once; then the same search in both halves."""
+    monkeypatch.setenv("MYBOT_BOT_EMBEDDINGS", server.url)
+    monkeypatch.setenv("MYBOT_BOT_EMBEDDINGS_MODEL", "chars")
+    messages = [said(number, FRIEND, text) for number, text in enumerate([HUNGRY, *TALK[:95]])]
+    write(tmp_path / "messages.jsonl", messages)
+    knobs = Remember(data=tmp_path, memory=tmp_path / "memory.db", as_json=True)
+    server.fails_after = 1
+    with pytest.raises(EngineError, match="64 lines have one"):
+        await asyncio.to_thread(remember.main, knobs)
+    server.fails_after = 10**9
+    await asyncio.to_thread(remember.main, knobs)
+    assert json.loads(capsys.readouterr().out)["vectors"] == 96
+    assert len(server.texts) == 96
+    await asyncio.to_thread(remember.main, knobs)
+    assert len(server.texts) == 96
+
+    asks = said(2000, FRIEND, EAT)
+    store = Recall.open(knobs.memory)
+    store.add([(asks, None)])
+    store.embedded_by("chars").keep({key_of(FRIEND, asks.id): Vector.of(embedding(EAT))})
+    memories = Memories(Dataset(data=tmp_path), SPEC)
+    memories.begin()
+    memories.see(messages)
+    trained = memories._reminding.of([asks], SPEC, now=asks.time, vectors=memories._known([asks]))
+    served = Reminding(store).of([asks], SPEC, now=asks.time, vectors=store.vectors.of([key_of(FRIEND, asks.id)]))  # pyright: ignore[reportOptionalMemberAccess]
+    assert [one.message.text for one in trained] == [one.message.text for one in served] == [HUNGRY]
+    assert memories._reminding.of([asks], SPEC, now=asks.time) == []
+    store.close()
+
+
+def write(path: Path, messages: list[Message]) -> None:
+    path.write_text("".join(message.to_json() + "\n" for message in messages), encoding="utf-8")
