@@ -6,16 +6,18 @@ import pytest
 
 from bot.bystanders import is_stop, wish
 from bot.engine.wire import Sampling
-from bot.honesty import asks_whether_ai
 from bot.persona.guard_money import asked
 from bot.persona.message import Message, Segment
 from bot.reply import Where, reply
+from bot.whether_ai import asks_whether_ai
 from bot.words import DECLINED, HONEST
 from tests.bot.test_reply_guard import Script
 from tests.phrases import phrases
 
 ASKED = phrases("whether_ai")
 TALK = phrases("about_ai")
+MORE_ASKED, MORE_TALK = phrases("whether_ai_more"), phrases("about_ai_more")
+"""Other ways to put it, in English and Chinese, and what has nearly the same words."""
 MONEY = phrases("money_asked")
 DENIAL = ("我是本人啊", "不是机器人", "真人")
 
@@ -33,6 +35,15 @@ def test_asked_whether_it_is_an_ai(text: str) -> None:
 @pytest.mark.parametrize("text", TALK)
 def test_talk_about_ai_is_talk(text: str) -> None:
     assert not asks_whether_ai(text)
+
+
+@pytest.mark.parametrize("english", [True, False])
+def test_it_is_asked_in_many_other_ways(english: bool) -> None:
+    asked, talk = ([line for line in lines if line.isascii() == english] for lines in (MORE_ASKED, MORE_TALK))
+    assert len(set(asked) - {*ASKED}) >= 60
+    assert len(set(talk) - {*TALK}) >= 60
+    assert [line for line in asked if not asks_whether_ai(line)] == []
+    assert [line for line in talk if asks_whether_ai(line)] == []
 
 
 def message(text: str, sender: str = "2", *, kind: str = "private", at: int = 1000) -> Message:
@@ -85,6 +96,11 @@ def test_nobody_can_make_the_look_at_a_message_take_long() -> None:
         "收到码",
         "send me the ",
         "先帮我垫",
+        "你本人",
+        "说话的",
+        "is this your ",
+        "a real person or ",
+        "typing to me ",
     ):
         text = unit * (6000 // len(unit))
         asks_whether_ai(text)
