@@ -53,7 +53,7 @@ HONEST = (
     Text("是 AI 在替我回消息，不是我本人", "It's an AI answering for me here, not me in person"),
     Text(
         "对，现在跟你说话的是 AI，不是本人。要找本人得等他自己上来",
-        "Yes, an AI writes here, not the person",
+        "Yes, you are talking to an AI, not to me. To reach me you have to wait until I am here myself",
     ),
     Text("嗯，AI，不是本人", "An AI, not me in person"),
 )
@@ -61,13 +61,13 @@ HONEST = (
 DECLINED = (
     Text(
         "涉及钱、验证码和密码的事，这边的 AI 一律不处理，要等本人",
-        "Money, codes and passwords are nothing the AI here deals with: ask me in person",
+        "The AI here never deals with money, codes or passwords: ask me in person",
     ),
     Text(
         "这个 AI 做不了主，钱、验证码、密码都得找本人当面说",
-        "The AI here can't do that. Anything about money, codes or passwords only in person",
+        "The AI can't decide that. Anything about money, codes or passwords goes through me in person",
     ),
-    Text("不行，这种事只能找本人", "No. Only in person"),
+    Text("不行，这种事只能找本人", "No, only in person"),
 )
 """To whoever asks for money, a code or a credential."""
 

@@ -13,14 +13,14 @@ ALSO = Text("，", ", ")
 NEXT = Text("；", "; ")
 FAILED = Text("没成，还是原来的样子", "That didn't work; nothing was changed")
 FAILED_WHY = Text("没成，还是原来的样子。原因：{why}", "That didn't work; nothing was changed. Why: {why}")
-ASIDE = Text("私聊发你了", "I told you in private")
+ASIDE = Text("私聊发你了", "Sent to you in private")
 NOT_ASIDE = Text("这个只能私聊说，可我没法私聊你", "That is for a private chat, and I can't write to you there")
 NO_NUMBER = Text("{word} 不是数字", "{word} is not a number")
 OUT_OF_RANGE = Text("要在 {least:g} 到 {most:g} 之间", "It must be between {least:g} and {most:g}")
 
 # What each command does, and what follows its word.
 ABOUT_OFF = Text("这里不说话了", "say nothing here any more")
-ABOUT_MUTE = Text("安静一会儿，不写分钟就一直到 unmute", "be quiet for a while; without a number until /unmute")
+ABOUT_MUTE = Text("安静一会儿，不写分钟就一直到 unmute", "be quiet for so many minutes; without a number until /unmute")
 ABOUT_UNMUTE = Text("不用再安静了", "stop being quiet")
 ABOUT_CLEAR = Text("前面说过的不再看（不删）", "start afresh: what was said before is not looked at (nor deleted)")
 ABOUT_FREQ = Text(
@@ -30,7 +30,7 @@ ABOUT_HELP = Text("有哪些命令", "which commands there are")
 ABOUT_STATUS = Text("看看现在怎么样", "how things are")
 ABOUT_ON = Text(
     "在这里说话：被叫才回、也插话、先给主人看、只在心里说",
-    "speak here: only when called, also join in, drafts to the owner first, or drafts that nobody sees",
+    "speak here: when called, also joining in, drafts to the owner first, or drafts that nobody is sent",
 )
 ABOUT_UNDO = Text("撤回刚才的回复", "take back the last reply")
 ABOUT_RETRY = Text("撤回刚才的回复，重说一遍", "take back the last reply and say it anew")
@@ -42,7 +42,7 @@ ABOUT_BLOCK = Text("不理这个人（@ 他、写号码，或引用他的话）"
 ABOUT_UNBLOCK = Text("又理他了", "answer them again")
 ABOUT_BLOCKLIST = Text("不理哪些人", "who is not answered")
 ABOUT_STATS = Text("今天说了多少", "how much was said today")
-ABOUT_WHOAMI = Text("你能做什么", "what you are to the bot")
+ABOUT_WHOAMI = Text("你能做什么", "who you are to the bot")
 ABOUT_RELOAD = Text("换上最新的版本", "take the newest version")
 ABOUT_MODEL_LIST = Text("有哪些人格和版本", "which personas and versions there are")
 ABOUT_MODEL_LOAD = Text("换成这里人格的另一个版本", "another version of the persona that speaks here")
@@ -66,7 +66,7 @@ ABOUT_TEACH = Text(
 )
 ABOUT_REMEMBER = Text("记住一件关于我的事，这里的人都可以听到", "remember something about me; anybody here may hear it")
 ABOUT_MEMORY = Text(
-    "记住了我的哪些事；forget 是忘掉有这几个字的", "what is remembered about me; forget: all that has these words in it"
+    "记住了我的哪些事；forget 是忘掉有这几个字的", "what is remembered about me; forget: drop what has these words in it"
 )
 ABOUT_TAKEOVER = Text(
     "这里我自己说，机器人先别说；off 是还给它", "I speak here myself, the bot keeps quiet; off: give it back"
@@ -142,7 +142,7 @@ NO_AT = Text("代说的话里不能 @ 人", "What I say for you can't @ anybody"
 NOT_ALLOWED = Text("那个聊天没开，先 /allow", "That chat is not allowed: /allow it first")
 NOT_SAID = Text("没说出去：被禁言了，或者急停着", "Not said: muted there, or the emergency stop is on")
 SAID = Text("好，替你说了", "OK, said for you")
-GIVEN_BACK = Text("好，我接着说", "OK, I go on")
+GIVEN_BACK = Text("好，我接着说", "OK, I carry on")
 TAKEN = Text("好，这里归你了，/takeover off 还给我", "OK, this chat is yours; /takeover off gives it back")
 TAKEN_FOR = Text("好，{minutes:g} 分钟里这里归你", "OK, this chat is yours for {minutes:g} min")
 SETTINGS = Text(
@@ -244,7 +244,7 @@ MODES = {
     "called": Text("叫了才回", "answers when called"),
     "join": Text("也插话", "joins in"),
     "draft": Text("先给主人看", "drafts to the owner"),
-    "shadow": Text("只在心里说", "drafts that nobody sees"),
+    "shadow": Text("只在心里说", "drafts only"),
 }
 UP = Text("{name}（{hash}），已运行 {time}", "{name} ({hash}), up {time}")
 UNSEALED = Text("没有封存", "not sealed")
