@@ -11,12 +11,12 @@ happened but by the line it is given, and none of those holds a message's text.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from bot import words
 from bot.alert_ways import Undelivered, Way, ways
-from bot.owner import private_chats
+from bot.owner import place_of, private_chats
 from bot.port import Port, Unsent
 from bot.words import Language, Text
 from config.settings import Bot
@@ -126,13 +126,13 @@ class Alerts:
         self.away(account, words.DISCONNECTED)
 
     async def watch(self, status: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-        """Look at the engine's own word of itself, for ever: a persona that does not come up is news."""
+        """Look at the engine's own word of itself, for ever: news is a persona that does not come up, or
+        again and again, and a prompt that ends it."""
         while True:
             await asyncio.sleep(LOOKS)
             for name, told in status().items():
-                if told["failures"] >= FAILING and told["trouble"]:
-                    text = words.ENGINE_DOWN(self._language(), name=name, times=told["failures"], why=told["trouble"])
-                    await self.tell(f"engine {name}", text)
+                for reason, text in _news(self._language(), name, told):
+                    await self.tell(reason, text)
 
     async def close(self) -> None:
         """Tell nothing more."""
@@ -176,3 +176,13 @@ class Alerts:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _news(language: Language, name: str, told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a worker's status holds that its owner should know: the reason, and the line."""
+    if told["failures"] >= FAILING and told["trouble"]:
+        yield f"engine {name}", words.ENGINE_DOWN(language, name=name, times=told["failures"], why=told["trouble"])
+    elif told["crashes"] >= FAILING:
+        yield f"crashes {name}", words.ENGINE_CRASHES(language, name=name, times=told["crashes"], why=told["fell"])
+    for chat in told["refused"]:
+        yield f"refused {name} {chat}", words.ENGINE_REFUSES(language, name=name, where=place_of(language, chat))

@@ -32,6 +32,7 @@ from bot.events import (
     Wake,
 )
 from bot.history import ANSWERED, OWNER, History
+from bot.owner import place_of
 from bot.port import Port, Unsent
 from bot.reply import Said
 from bot.voice import Scene, Voice
@@ -211,11 +212,10 @@ class Errands:
         await self._proposed(todo, scene.author)
 
     async def _tell(self, todo: TellOwner) -> None:
-        kind, peer = todo.chat.split(":", 2)[1:]
-        language = self._language()
-        where = (words.IN_GROUP if kind == "group" else words.IN_PRIVATE)(language, peer=peer)
         if self.alerts is not None:
-            await self.alerts.tell(f"{todo.reason} {todo.chat}", words.NEWS[todo.reason](language, where=where))
+            language = self._language()
+            news = words.NEWS[todo.reason](language, where=place_of(language, todo.chat))
+            await self.alerts.tell(f"{todo.reason} {todo.chat}", news)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from bot import words
+from bot.words import Language
+
 QQ = "qq"
 """What chats of QQ begin with."""
 _OURS = {"onebot": QQ, "qq": "qqbot"}
@@ -38,6 +41,13 @@ def account(chat: str, sender: str) -> str:
 def private_chats(superusers: Iterable[str]) -> list[str]:
     """The owner's chats with the bot, where a chat is known by its partner's id."""
     return [":".join((platform, "private", account)) for platform, account in map(home, superusers)]
+
+
+def place_of(language: Language, chat: str) -> str:
+    """A chat as its owner is told of it; what is none, as it calls itself."""
+    kind, _, peer = chat.partition(":")[2].partition(":")
+    known = {"group": words.IN_GROUP, "private": words.IN_PRIVATE}.get(kind)
+    return known(language, peer=peer) if known else chat
 
 
 def for_nonebot(superusers: Iterable[str]) -> set[str]:

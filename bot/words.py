@@ -111,6 +111,14 @@ DISCONNECTED = Text("连接断了", "The connection was lost")
 ENGINE_DOWN = Text(
     "模型 {name} 连续 {times} 次没起来：{why}", "Model {name} failed to start {times} times in a row: {why}"
 )
+ENGINE_CRASHES = Text(
+    "模型 {name} 十分钟里崩了 {times} 次，又起来了：{why}",
+    "Model {name} crashed {times} times within ten minutes and came back: {why}",
+)
+ENGINE_REFUSES = Text(
+    "{where}有句话一问模型 {name} 就崩，一小时内不再试；换了版本或 /reload 就再试",
+    "{where}: a prompt crashes model {name}; it is not tried again for an hour, or until another version or /reload",
+)
 
 DRAFT = Text(
     "草稿 #{number}（{where}）\n{asked}{bubbles}\n发 / 改 … / 丢 / 教 …（只记住不发）",

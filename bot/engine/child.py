@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.engine.client import Client
+from bot.engine.client import Client, Lost
 from bot.persona.manifest import Persona, open_persona
 from config.errors import EngineError
 from config.settings import ROOT, Engine
@@ -49,6 +49,10 @@ class Child:
         self.idle = asyncio.Event()
         """Set while there are none."""
         self.idle.set()
+        self.company = 0
+        """Requests in flight when the first of them was lost."""
+        self.dismissed = False
+        """Whether its end is our own doing."""
         self._exit = asyncio.create_task(_ended(process))
         self._last: deque[str] = deque(maxlen=40)
         self._ready = asyncio.Event()
@@ -89,6 +93,9 @@ class Child:
         self.idle.clear()
         try:
             yield
+        except Lost:
+            self.company = max(self.company, self.running)
+            raise
         finally:
             self.running -= 1
             if not self.running:
@@ -118,6 +125,7 @@ class Child:
 
     async def stop(self) -> None:
         """End the process, gently first; it and all that it started are gone afterwards."""
+        self.dismissed = self.dismissed or self.alive
         if self.process.stdin is not None:
             self.process.stdin.close()
         if self.alive:

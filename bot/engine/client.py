@@ -28,11 +28,17 @@ _AWAY = (401, 403, 502, 503)
 """HTTP status of a server that takes nobody's requests now, or not ours."""
 Dialect = Literal["mybot", "llamacpp", "openai"]
 """Which rules of sampling a server knows, and by which names; told by `owned_by` of its models."""
+_STOPPED = "stopped"
+"""What our own server says when its model's thread ends under a reply: it is about to end itself."""
 _HEALTH_TIMEOUT = 5.0
 
 
 class Lost(EngineError):
-    """The server went away under a request; it may be asked again."""
+    """The server went away under a request; it may be asked again. `reached`: the request may have got there."""
+
+    def __init__(self, message: str, *, reached: bool = True) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 class Client:
@@ -85,7 +91,8 @@ class Client:
         except asyncio.TimeoutError:
             last = Piece(finish="timeout", why=f"no end within {self._timeout:.0f} s")
         except (aiohttp.ClientError, OSError) as error:
-            raise Lost(f"{self.url}: {type(error).__name__}: {error}") from None
+            reached = not isinstance(error, aiohttp.ClientConnectorError)
+            raise Lost(f"{self.url}: {type(error).__name__}: {error}", reached=reached) from None
         except ValueError as error:
             last = Piece(finish="error", why=f"not the OpenAI protocol: {error}")
         if last is None:
@@ -166,7 +173,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> Piece:
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, None]:
-    """The pieces of a server-sent event stream. ValueError: that's none."""
+    """The pieces of a server-sent event stream. ValueError: that's none. Lost: the server says that it ends."""
     async for raw in response.content:
         line = raw.decode("utf-8", "replace").strip()
         if not line.startswith("data:"):
@@ -179,6 +186,8 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, Non
             raise ValueError("an event is not an object")
         if error := event.get("error"):
             said = error if isinstance(error, dict) else {"message": error}
+            if said.get("code") == _STOPPED:
+                raise Lost(str(said.get("message")))
             yield Piece(finish=_ENDS.get(str(said.get("code")), "error"), why=str(said.get("message")))
             return
         for choice in event.get("choices") or ():

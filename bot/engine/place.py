@@ -11,6 +11,7 @@ personas, prompts or what a good answer is: who starts a child, and of what, is 
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -23,6 +24,10 @@ _PAUSES = (0.2, 1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before each restart in a row; the last one repeats."""
 _STEADY = 60.0
 """Seconds of life after which a child's end counts as the first in a row."""
+_LATELY = 600.0
+"""Seconds back from now in which crashes are counted."""
+_COUNTED = 100
+"""Crashes that are counted, at most."""
 _LAST_BREATH = 5.0
 """Seconds in which a child that lost a request may turn out to be dead."""
 _HASTE = 3.0
@@ -53,6 +58,7 @@ class Place:
         self.restarts = 0
         self.trouble = ""
         """Why the last child fell."""
+        self._crashes: deque[float] = deque(maxlen=_COUNTED)
         self._not_before = 0.0
         self._settled = asyncio.Event()
         """Set while there is a child, or surely none will come."""
@@ -71,6 +77,12 @@ class Place:
         stirring = self.changing.locked() or (self._waking is not None and not self._waking.done())
         states = {"closed": self.closed, "paused": self.paused, "ready": self.child, "starting": stirring}
         return next((name for name, so in states.items() if so), "asleep")
+
+    @property
+    def crashes(self) -> int:
+        """Children that ended by themselves in the last ten minutes."""
+        since = asyncio.get_running_loop().time() - _LATELY
+        return sum(at > since for at in self._crashes)
 
     @contextlib.asynccontextmanager
     async def inside(self) -> AsyncIterator[None]:
@@ -176,10 +188,12 @@ class Place:
         if not self.closed and (self._waking is None or self._waking.done()):
             self._waking = self._spawn(self._bring_up())
 
-    async def mourn(self, child: Child) -> None:
-        """See whether a child that lost a request has died; its exit reaches us after its socket's."""
-        if await child.gone(_LAST_BREATH):
+    async def mourn(self, child: Child) -> bool:
+        """See whether a child that lost a request has died, and not by our hand; its exit reaches us after its socket's."""
+        gone = await child.gone(_LAST_BREATH)
+        if gone:
             self._lose(child)
+        return gone and not child.dismissed
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
@@ -215,6 +229,7 @@ class Place:
             return
         self.child = None
         self._settled.clear()
+        self._crashes.append(asyncio.get_running_loop().time())
         if asyncio.get_running_loop().time() - child.born > _STEADY:
             self.failures = 0
         self._fell(f"the engine ended (exit code {child.process.returncode})")

@@ -9,6 +9,7 @@ else in its place, the requests being held meanwhile.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot.engine.client import Lost
 from bot.engine.echo import Echo
 from bot.engine.memory import fits_beside
 from bot.engine.place import Place
+from bot.engine.quarantine import Quarantine, key_of
 from bot.engine.remote import Remote
 from bot.engine.trial import check_verdict, smoke_test
 from bot.engine.wire import Ask, Piece, Sampling, Talker
@@ -65,6 +67,7 @@ class Worker:
         self._folder: Path | None = None
         self._count: Count | None = None
         self._previous: Path | None = None
+        self._quarantine = Quarantine(time.monotonic)
         self.place = Place(self._start, patience=knobs.timeout, idle=idle)
 
     @property
@@ -102,11 +105,15 @@ class Worker:
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """The reply. A request whose child died before it said anything is sent again, once."""
+        """The reply. A request whose child died before it said anything is sent again, once; one that ends
+        children is not sent at all (quarantine.py)."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._knobs.max_new_tokens))
-        why = ""
-        async with self.place.inside():
+        why, key = "", key_of(messages)
+        async with self.place.inside(), self._quarantine.admitted(key):
             for _ in range(2):
+                if self._quarantine.refuses(key):
+                    why = why or "this prompt has ended the engine before: it is not tried again for a while"
+                    break
                 child = await self.place.serving()
                 if child is None:
                     break
@@ -116,13 +123,16 @@ class Worker:
                         async with contextlib.aclosing(child.client.pieces(messages, sampling)) as pieces:
                             async for piece in pieces:
                                 spoken = spoken or bool(piece.text)
+                                if piece.finish:
+                                    self._quarantine.acquit(key)
                                 yield replace(piece, persona=piece.persona or child.persona.hash)
                     return
                 except Lost as lost:
-                    why = str(lost)
+                    why, reached = str(lost), lost.reached
+                if await self.place.mourn(child) and reached:
+                    self._quarantine.crashed(key, ask.chat if ask else "", alone=child.company == 1)
                 if spoken:
                     break
-                await self.place.mourn(child)
         yield self._last_word(why)
 
     async def swap(self, path: Path, *, force: bool = False) -> Persona:
@@ -188,10 +198,14 @@ class Worker:
             "restarts": place.restarts,
             "failures": place.failures,
             "trouble": "" if child else place.trouble,
+            "crashes": place.crashes,
+            "fell": place.trouble,
+            "refused": self._quarantine.chats,
         }
 
     def _become(self, folder: Path, persona: Persona, count: Count | None) -> None:
         self._folder, self._persona, self._count = folder, persona, count
+        self._quarantine.clear()
 
     async def _start(self) -> Child:
         """A child of the persona that speaks."""

@@ -65,6 +65,8 @@ def _worker(line: Line, name: str, told: dict[str, Any], *, why: bool) -> str:
     if told["failures"] >= OFTEN and told["trouble"]:
         text = words.FAILS_WHY if why else words.FAILS
         parts.append(line.say(text, times=told["failures"], why=told["trouble"]))
+    if told["refused"]:
+        parts.append(line.say(words.HELD_PROMPTS, chats=len(told["refused"])))
     state = line.say(words.ALSO).join(parts)
     return line.say(words.MODEL, name=f"{name}/{told['version']}", state=state)
 

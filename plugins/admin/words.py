@@ -252,6 +252,9 @@ MODEL = Text("模型 {name}：{state}", "Model {name}: {state}")
 RESTARTED = Text("重启过 {times} 次", "restarted {times} times")
 FAILS = Text("连续 {times} 次没起来", "failed to start {times} times in a row")
 FAILS_WHY = Text("连续 {times} 次没起来：{why}", "failed to start {times} times in a row: {why}")
+HELD_PROMPTS = Text(
+    "有 {chats} 个聊天里的话一问就崩，先不试", "crashed by a prompt of {chats} chats, which is not tried for now"
+)
 HALTED = Text("急停着，哪里都不说话，/resume 才继续", "Emergency stop: silent everywhere until /resume")
 HERE = Text(
     "这里：{mode}{quiet}；开着的聊天 {on} 个，安静着的 {hushed} 个",

@@ -194,21 +194,43 @@ async def test_without_a_way_the_log_says_so_once(caplog: pytest.LogCaptureFixtu
     assert "nobody tells you" in caplog.text
 
 
-async def test_a_persona_that_does_not_come_up_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+FINE = {"failures": 0, "trouble": "", "crashes": 0, "fell": "", "refused": []}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (
+            {"failures": 2, "trouble": "it ended"},
+            {"failures": 3, "trouble": "it ended"},
+            "模型 me 连续 3 次没起来：it ended",
+        ),
+        (
+            {"failures": 5, "crashes": 2},
+            {"crashes": 3, "fell": "it ended"},
+            "模型 me 十分钟里崩了 3 次，又起来了：it ended",
+        ),
+        (
+            {"crashes": 2, "fell": "it ended"},
+            {"refused": ["qq:group:7"]},
+            "群 7 里有句话一问模型 me 就崩，一小时内不再试；换了版本或 /reload 就再试",
+        ),
+    ],
+)
+async def test_what_troubles_the_engine_is_news_once(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, Any], after: dict[str, Any], line: str
+) -> None:
     monkeypatch.setattr(news, "LOOKS", 0.01)
-    told = {"me": {"failures": 2, "trouble": "it ended"}}
+    told: dict[str, dict[str, Any]] = {"me": {**FINE, **before}}
     async with hooked() as (_, alerts, port):
         watching = asyncio.create_task(alerts.watch(lambda: told))
         await asyncio.sleep(0.05)
         assert not port.sent
-        told["me"]["failures"] = 3
-        for _ in range(100):
-            await asyncio.sleep(0.01)
-            if port.sent:
-                break
+        told["me"] = {**FINE, **after}
+        await asyncio.sleep(0.1)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert port.sent == [("qq:private:10001", "模型 me 连续 3 次没起来：it ended")]
+    assert port.sent == [("qq:private:10001", line)]
 
 
 class MailServer:

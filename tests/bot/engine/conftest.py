@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.personas import byte_tokenizer, make_persona
+from tests.toy_serve import make_toy
 
 MakePersona = Callable[..., Path]
 
@@ -31,6 +32,15 @@ def personas(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_persona(folder / version, seed=seed, context=16_000, spoil="endless")
     (folder / "current").write_text("v1\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A persona of a model without torch (toy_serve.py), with two versions, the first of them current."""
+    for version in ("v1", "v2"):
+        make_toy(tmp_path / "me" / version)
+    (tmp_path / "me" / "current").write_text("v1\n", encoding="utf-8")
+    return tmp_path / "me"
 
 
 @pytest.fixture(scope="session")

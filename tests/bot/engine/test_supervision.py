@@ -28,15 +28,6 @@ from tests.wire.running import alive, children
 SHORT = 24
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A persona with two versions, the first of them current."""
-    for version in ("v1", "v2"):
-        make_toy(tmp_path / "me" / version)
-    (tmp_path / "me" / "current").write_text("v1\n", encoding="utf-8")
-    return tmp_path / "me"
-
-
 def knobs(home: Path, **others: Any) -> Engine:
     return Engine(persona=home, device="cpu", max_new_tokens=100_000, start_timeout=60, **{"timeout": 30, **others})
 
