@@ -66,7 +66,8 @@ ABOUT_TEACH = Text(
 )
 ABOUT_REMEMBER = Text("记住一件关于我的事，这里的人都可以听到", "remember something about me; anybody here may hear it")
 ABOUT_MEMORY = Text(
-    "记住了我的哪些事；forget 是忘掉有这几个字的", "what is remembered about me; forget: drop what has these words in it"
+    "记住了我的哪些事；forget 是忘掉有这几个字的",
+    "what is remembered about me; forget: drop what has these words in it",
 )
 ABOUT_TAKEOVER = Text(
     "这里我自己说，机器人先别说；off 是还给它", "I speak here myself, the bot keeps quiet; off: give it back"

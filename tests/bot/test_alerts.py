@@ -17,7 +17,7 @@ from bot import alerts as news
 from bot.alert_ways import Mail, Undelivered, ways
 from bot.alerts import Alerts
 from bot.port import Port, Unsent
-from bot.words import DISCONNECTED
+from bot.words import DISCONNECTED, chosen
 from config.errors import SettingsError
 from config.settings import Bot
 
@@ -77,7 +77,8 @@ async def hooked(**knobs: Any) -> AsyncIterator[tuple[Hook, Alerts, OwnersPort]]
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/topic"
     settings = Bot(**{"superusers": ["10001"], "alert_url": url, "alert_after": GRACE, **knobs})
-    alerts = Alerts(settings, port, why=lambda: "it refused the token")
+    language = chosen(settings.language, ())
+    alerts = Alerts(settings, port, why=lambda: "it refused the token", language=lambda: language)
     try:
         yield hook, alerts, port
     finally:
@@ -319,3 +320,13 @@ def test_settings_that_cannot_work_are_an_error(knobs: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as error:
         ways(Bot(**knobs))
     assert error.value.hint
+
+
+async def test_an_owner_who_reads_english_is_told_in_english() -> None:
+    async with hooked(language="en") as (hook, alerts, _):
+        alerts.disconnected("10000")
+        await hook.until(1)
+        alerts.back("10000")
+        away, back = await hook.until(2)
+    assert "Account 10000 is offline, nobody can be answered now. it refused the token" in away
+    assert "Account 10000 is back" in back

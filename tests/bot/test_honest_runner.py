@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.words import DECLINED, DISCLOSURE, HONEST
 from tests.bot.test_runner import FRIEND, GROUP, House
 
@@ -55,4 +57,40 @@ async def test_the_owner_hears_who_asks_for_money_without_a_word_of_it(tmp_path:
     assert house.port.texts(FRIEND) == [DECLINED[0].zh, DECLINED[1].zh]
     assert {reason for reason, _ in owner.news} == {f"money {FRIEND}"}
     assert not any("500" in text for _, text in owner.news)
+    await house.shut()
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "disclosed"),
+    [
+        ("auto", "are you coming on Thursday?", DISCLOSURE.en),
+        ("auto", "周四来吗", DISCLOSURE.zh),
+        ("auto", "👍", DISCLOSURE.zh),
+        ("zh", "are you coming on Thursday?", DISCLOSURE.zh),
+        ("en", "周四来吗", DISCLOSURE.en),
+    ],
+)
+async def test_the_disclosure_is_in_the_language_that_is_spoken_there(
+    tmp_path: Path, language: str, said: str, disclosed: str
+) -> None:
+    house = await House(tmp_path, disclosure=True, language=language).open()
+    await house.say(said, FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND)[0] == disclosed
+    # Asked honestly, it answers in the language of the question whatever is set.
+    await house.say("are you a bot?", FRIEND)
+    await house.quiet()
+    assert house.port.texts(FRIEND)[-1] == HONEST[0].en
+    await house.shut()
+
+
+async def test_the_owner_is_told_in_their_language(tmp_path: Path) -> None:
+    house = await House(tmp_path, language="en").open()
+    owner = house.runner.errands.alerts = Owner()
+    await house.say("借我500", FRIEND)
+    await house.quiet()
+    assert owner.news == [
+        (f"money {FRIEND}", "Private chat with 20001: somebody asked for money, a code or a password; declined")
+    ]
+    assert "I was called: answered, waited 0 s; mode called, freq 1, persona " in house.runner.why(FRIEND)
     await house.shut()
