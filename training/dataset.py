@@ -252,8 +252,11 @@ class _Maker:
         if self.page is not None:
             self.page.see_row(row, turns)
             if part == "train":
-                self.page.contexts.see_row(turns)
-                self.page.contexts.see_session(before, shown, row["name"])
+                contexts = self.page.contexts
+                contexts.see_row(turns, kind=row["kind"], name=row["name"], memory=memory)
+                contexts.see_session(
+                    before, shown, name, lambda messages, now: self.memories.recalled(messages, now, first.time)
+                )
         return row
 
     def _context(self, shown: list[Message], before: deque[Message]) -> list[Message]:

@@ -77,8 +77,7 @@ class Memories:
         draw = random.Random(f"{self._seed}:memory:{shown[0].id}")
         chance, now = draw.random(), shown[place].time
         if chance < self._recalled:
-            vectors = self._known(asking(seen, self._spec.silence))
-            recalled = self._reminding.of(seen, self._spec, now=now, before=shown[0].time, vectors=vectors)
+            recalled = self.recalled(seen, now, shown[0].time)
         elif chance < self._recalled + self._irrelevant:
             # A bot that has a summary of the chat shows it whatever is talked about.
             recalled = self._reminding.summary(seen[-1], shown[0].time) + self._drawn(seen, draw)
@@ -88,6 +87,13 @@ class Memories:
         self.rows += bool(block)
         self.summaries += f"{MARK} {SUMMARY}" in block
         return block
+
+    def recalled(self, messages: Sequence[Message], now: float, start: float) -> list[Recalled]:
+        """What a bot would be reminded of by these messages, in a session that began then."""
+        if not self._on:
+            return []
+        vectors = self._known(asking(messages, self._spec.silence))
+        return self._reminding.of(messages, self._spec, now=now, before=start, vectors=vectors)
 
     def _drawn(self, seen: Sequence[Message], draw: random.Random) -> list[Recalled]:
         store = self._reminding.lines

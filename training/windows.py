@@ -8,7 +8,7 @@ last token that has loss: nothing before it can see what follows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,11 +78,10 @@ class Cutter:
 
     def _fitting(self, memory: str) -> str:
         """Memories that leave room for the talk: whole lines go."""
-        lines = memory.split("\n")
-        while lines and self._tokens("\n".join(lines)) > self.max_length // MEMORY_SHARE:
-            self.left_out["memories"] += 1
-            lines.pop()
-        return "\n".join(lines)
+        kept = fitting(memory, self.max_length, self._tokens)
+        if kept != memory:
+            self.left_out["memories"] += memory.count("\n") - kept.count("\n") + (not kept)
+        return kept
 
     def _tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -169,6 +168,14 @@ def _ended(window: Window) -> Window:
     """The window up to its last label; all of it where there is none."""
     end = max((place for place, label in enumerate(window.labels) if label != IGNORE), default=len(window.labels)) + 1
     return Window(window.input_ids[:end], window.labels[:end])
+
+
+def fitting(memory: str, max_length: int, size: Callable[[str], int]) -> str:
+    """Memories that leave room for the talk in a window: whole lines go, the last first."""
+    lines = memory.split("\n")
+    while lines and size("\n".join(lines)) > max_length // MEMORY_SHARE:
+        lines.pop()
+    return "\n".join(lines)
 
 
 def _is_target(turn: Turn) -> bool:
