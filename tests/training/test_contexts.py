@@ -22,7 +22,7 @@ from training.demo import ME, sample_files
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records")
-    importing.main(Import(exports=sample_files(), me=list(ME), data=folder, as_json=True))
+    importing.main(Import(exports=sample_files()[2:5], me=list(ME), data=folder, as_json=True))
     return folder
 
 

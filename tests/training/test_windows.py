@@ -1,15 +1,19 @@
 """Windows: what the engine is fed is an exact prefix of what was trained on; every reply has loss once."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.engine.prompt_ids import prompt_ids
-from bot.persona.memory import Recalled
+from bot.persona.memory import SUMMARY, Recalled
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import PromptSpec, remember, render, to_prompt, to_turns
-from training.dataset import read_rows, turns_of
+from bot.summaries import Summaries
+from tests.training.conftest import chats
+from tests.training.test_memories import make
+from training.dataset import turns_of
 from training.templates import CHATML, PLAIN
 from training.windows import IGNORE, Cutter, check_parity, label
 
@@ -103,9 +107,14 @@ def test_a_window_ends_with_its_last_label(tokenizer: Any) -> None:
     assert not list(Cutter(tokenizer, spec, 1024).cut(silent, kind="private", name="阿泽"))
 
 
-def test_dataset_rows_keep_parity(tokenizer: Any, data: Path, spec: PromptSpec) -> None:
-    for row in read_rows(data / "train.jsonl"):
-        turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"])
+def test_dataset_rows_keep_parity_with_the_memories_they_have(tokenizer: Any, tmp_path: Path) -> None:
+    for chat in {message.chat for message in chats()}:
+        Summaries(tmp_path / "summaries").write(chat, dt.date(2000, 1, 1), "说好周末一起搬家", dt.date(2000, 1, 1))
+    rows = make(tmp_path, chats(), memory_recalled=0.6)
+    spec = PromptSpec.model_validate_json((tmp_path / "prompt.json").read_bytes())
+    assert 0 < sum(SUMMARY in row.get("memory", "") for row in rows) < len(rows)
+    for row in rows:
+        turns = render(turns_of(row), spec, kind=row["kind"], name=row["name"], memory=row.get("memory", ""))
         check_parity(tokenizer, turns, label(tokenizer, turns, {tokenizer.eos_token_id}))
 
 
