@@ -435,6 +435,8 @@ class Evaluate(Table, env_prefix="MYBOT_EVALUATE_"):
     """After an evaluation: let friends guess on a local page who wrote it; what they guessed goes into the report."""
     blind_port: int = Field(default=8330, ge=0, le=65535)
     """The page's port on 127.0.0.1; 0 takes a free one."""
+    unfiltered: Path | None = None
+    """A persona trained with --no-privacy and evaluated before: what leaks without any filter, beside this one's."""
     out: Path | None = None
     """The folder of the report; left out, the persona's version."""
     device: str = "auto"

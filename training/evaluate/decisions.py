@@ -100,6 +100,33 @@ def brier_skill(mine: Array, p: Array) -> float:
     return 1 - float(((mine - p) ** 2).mean()) / usual if usual else math.nan
 
 
+def precision(mine: Array, p: Array, shares: Sequence[float]) -> tuple[float, ...]:
+    """The share of rightly taken occasions where so many of mine are taken, by falling chance; ties taken together."""
+    order = np.argsort(-p, kind="stable")
+    right, taken = np.cumsum(mine[order]), np.arange(1, len(p) + 1)
+    last = np.append(np.diff(p[order]) != 0, True)
+    right, taken = right[last], taken[last]
+    places = [int(np.searchsorted(right, share * right[-1] - 1e-9)) for share in shares]
+    return tuple(float(right[place] / taken[place]) for place in places)
+
+
+def one_day(watched: Watched, *, seed: int = 7) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """My replies and the bot's by hour, on the day of the test part on which I gave most; one replay."""
+    scenes, offset = watched.scenes, watched.behaviour.utc_offset
+    real = {chat: scene.lines for chat, scene in scenes.items()}
+    played = Replay(scenes, watched.behaviour, 1.0, seed * 1000).run()
+    sides = [[reply.time for chat, lines in said.items() for reply in replies(chat, lines)] for said in (real, played)]
+    days = Counter(_day(time, offset) for time in sides[0])
+    if not days:
+        return (), ()
+    busiest = min(days, key=lambda day: (-days[day], day))
+    hours = [
+        Counter(int((time + offset) % DAY // 3600) for time in side if _day(time, offset) == busiest) for side in sides
+    ]
+    mine, bot = (tuple(float(counts[hour]) for hour in range(24)) for counts in hours)
+    return mine, bot
+
+
 @dataclass(slots=True)
 class Volume:
     """Replies by day in closed loop: mine, and the mean of the bot's over some replays."""

@@ -11,8 +11,10 @@ import numpy as np
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.latency import CAPS
-from training.occasions import Occasion
+from training.occasions import Burst, Occasion
 
+CHARS_A_SECOND = 4.0
+"""How fast somebody types on a phone."""
 STEPS = 33
 """Quantiles that stand for a predicted distribution."""
 
@@ -49,6 +51,30 @@ def ks(one: Array, other: Array) -> float:
         return math.nan
     found: Any = ks_2samp(one, other, method="asymp")
     return float(found.statistic)
+
+
+def apart(one: Array, other: Array) -> float:
+    """The mean distance between the logs of two samples of seconds (Wasserstein, 1)."""
+    from scipy.stats import wasserstein_distance
+
+    if not len(one) or not len(other):
+        return math.nan
+    return float(wasserstein_distance(np.log(one), np.log(other)))
+
+
+def pit_ks(quantiles: Array, seconds: Array) -> float:
+    """How far the places of what I took, among what was predicted there, are from being spread evenly."""
+    if not len(seconds):
+        return math.nan
+    below, upto = (quantiles < seconds[:, None]).mean(axis=1), (quantiles <= seconds[:, None]).mean(axis=1)
+    places = np.sort((below + upto) / 2)
+    steps = np.arange(len(places) + 1) / len(places)
+    return float(np.maximum(np.abs(places - steps[:-1]), np.abs(places - steps[1:])).max())
+
+
+def typing(bursts: Sequence[Burst]) -> Array:
+    """Seconds that bubbles of mine would take if I answered as fast as I type."""
+    return np.array([chars / CHARS_A_SECOND for burst in bursts for chars in burst.chars], dtype=float)
 
 
 def spread(seconds: Array, seed: int) -> Array:

@@ -3,17 +3,20 @@
 Knows a Report and nothing beside it: numbers only, so that the page can be shown to others.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from training import html
-from training.evaluate import plots, words
+from training.evaluate import cost_table, leak_table, plots, words
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Report
 
 PAGE = "report.html"
 BARS = 20
 """Bars of a small picture at most."""
+USUAL = 0.8
+"""Share from which on the usual case, that there is none of it, isn't drawn beside the others."""
 RARE = 0.005
 """Share below which the end of a distribution isn't drawn."""
 
@@ -24,7 +27,8 @@ _STYLE = (
 table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom}
 table.wide th:first-child{text-align:left}table.wide td:first-child{white-space:nowrap;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
 .good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
-.scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
+table.leaks th:first-child,table.leaks td:first-child{white-space:normal;min-width:13rem}td.why{color:var(--soft);font-size:.8rem;min-width:12rem}
+h3{font-size:1rem;margin:1.4rem 0 .3rem}.scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
 """
 )
 
@@ -42,6 +46,7 @@ def render(report: Report) -> str:
         *_when(report),
         *_leaks(report),
         *_tables(report),
+        *cost_table.tables(report.run),
         *_about(report),
     ]
     return html.page("mybot report", parts, style=_STYLE)
@@ -101,7 +106,10 @@ def _ruler(report: Report) -> Iterator[str]:
 
 
 def _style_pictures(report: Report) -> Iterator[str]:
-    drawn = [(name, picture) for name, picture in report.pictures.items() if name.startswith("style.")]
+    # How many bubbles is shown beside how soon.
+    elsewhere = ("style.bubbles",) if "timing.delays" in report.pictures else ()
+    style = ((name, picture) for name, picture in report.pictures.items() if name.startswith("style."))
+    drawn = [(name, picture) for name, picture in style if name not in elsewhere]
     if not drawn:
         return
     yield "<h2>说话的样子 · Manner</h2>"
@@ -113,10 +121,15 @@ def _style_pictures(report: Report) -> Iterator[str]:
 
 
 def _small(picture: Picture, caption: str) -> str:
-    series = _shown(picture)
-    if picture.labels:
-        return plots.bars([label or "–" for label in picture.labels], series, caption)
-    labels, series = _coarser([f"{x:g}" for x in picture.x], series)
+    series, labels = _shown(picture), [label or "–" for label in picture.labels] or [f"{x:g}" for x in picture.x]
+    first = {who: values[0] for who, values in series.items() if values}
+    if len(labels) > 2 and first and min(first.values()) >= USUAL:
+        # Whoever hardly ever does it is told in words: beside that bar the others would be invisible.
+        none = ", ".join(f"{words.PEOPLE[who].split(' · ')[0]} {share:.0%}" for who, share in first.items())
+        caption += f"（完全没有的不画 · none at all, not drawn: {none}）"
+        labels, series = labels[1:], {who: values[1:] for who, values in series.items()}
+    if not picture.labels:
+        labels, series = _coarser(labels, series)
     return plots.bars(labels, series, caption)
 
 
@@ -150,10 +163,11 @@ def _pace(report: Report) -> Iterator[str]:
     picture = report.pictures.get("timing.delays")
     if picture is None:
         return
-    yield "<h2>多快回 · How soon it answers</h2>"
-    series = _shown(picture)
-    yield plots.legend({who: words.PEOPLE[who] for who in series})
-    yield plots.curves(
+    names = {**words.PEOPLE, "typing": "打字那么快 · as fast as typing"}
+    series = {**_shown(picture), **{who: picture.series[who] for who in ("typing",) if who in picture.series}}
+    yield "<h2>多快回，一次几条 · How soon it answers, and in how many bubbles</h2>"
+    yield plots.legend({who: names[who] for who in series})
+    yield '<div class="grid">' + plots.curves(
         picture.x,
         series,
         "到这么多秒为止回了多少（对数轴） · share answered within so many seconds, log axis",
@@ -161,25 +175,59 @@ def _pace(report: Report) -> Iterator[str]:
         unit="s",
         most=1.0,
     )
+    bubbles = report.pictures.get("style.bubbles")
+    yield (_small(bubbles, words.PICTURES["style.bubbles"]) if bubbles else "") + "</div>"
 
 
 def _when(report: Report) -> Iterator[str]:
-    names = {"when.calibration_all": "全部 · all", "when.calibration_entry": "沉默后开口 · after a silence"}
-    found = {name: report.pictures[name] for name in names if name in report.pictures}
-    if not found:
+    drawn = [*_calibrations(report), *_precisions(report)]
+    day = report.pictures.get("when.day")
+    if not drawn and day is None:
         return
-    yield '<h2>什么时候开口 · When it speaks</h2><div class="grid">'
-    for name, picture in found.items():
-        most = max([*picture.x, *picture.series.get("me", ()), 1e-3])
-        yield plots.curves(
-            picture.x,
-            {"me": picture.series.get("me", ())},
-            f"{names[name]}：它说有这么大可能，我真的开口的比例；虚线是说得正准"
-            " · how often I spoke where it said so; dotted: exactly right",
-            most=most,
-            diagonal=True,
-        )
-    yield "</div>"
+    yield "<h2>什么时候开口 · When it speaks</h2>"
+    yield plots.legend(
+        {"me": words.PEOPLE["me"], "persona": words.PEOPLE["persona"], "on_at": "被叫才说 · only when called"}
+    )
+    yield f'<div class="grid">{"".join(drawn)}</div>'
+    if day is not None:
+        told = "测试里我在群里话最多的一天，按小时：我，和放在我位置上的分身 · my busiest test day in groups, replies by hour: me, and the bot in my place"
+        yield plots.bars(day.labels, _shown(day), told, wide=True)
+
+
+_SLICES = {"all": "全部 · all", "entry": "沉默后开口 · after a silence"}
+
+
+def _calibrations(report: Report) -> Iterator[str]:
+    for name, said in _SLICES.items():
+        picture = report.pictures.get(f"when.calibration_{name}")
+        if picture is not None:
+            mine = picture.series.get("me", ())
+            yield plots.curves(
+                picture.x,
+                {"me": mine},
+                f"{said}：横着是它说的可能，竖着是我真的开口的比例；虚线是说得正准"
+                " · across: what it said; up: how often I spoke; dotted: exactly right",
+                most=_round_up(max([*picture.x, *mine])),
+                diagonal=True,
+            )
+
+
+def _precisions(report: Report) -> Iterator[str]:
+    for name, said in _SLICES.items():
+        picture = report.pictures.get(f"when.precision_{name}")
+        if picture is not None:
+            yield plots.curves(
+                (0.0, *picture.x),
+                {who: (values[0], *values) for who, values in picture.series.items()},
+                f"{said}：横着是我的回复里它接住的，竖着是它开口时我也开口的"
+                " · across: of my replies, those it gives; up: of its own, those that I gave, too",
+                most=1.0,
+            )
+
+
+def _round_up(value: float) -> float:
+    """The next tenth: the end of an axis."""
+    return max(0.1, math.ceil(value * 10 - 1e-9) / 10)
 
 
 def _leaks(report: Report) -> Iterator[str]:
@@ -191,7 +239,9 @@ def _leaks(report: Report) -> Iterator[str]:
         '<p class="note">命中数要是零才好；n 次里零次，95% 把握不超过 3/n。'
         " · Hits should be none; none of n means at most 3/n.</p>"
     )
-    yield _table([words.SYSTEMS.get(system, system) for system in systems], rows)
+    yield from leak_table.tables(report)
+    yield "<details><summary>所有人的 · everybody's, controls among them</summary>"
+    yield _table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
 
 
 def _tables(report: Report) -> Iterator[str]:
@@ -277,9 +327,6 @@ def _about(report: Report) -> Iterator[str]:
         '<p class="note">区间：按会话整体重抽样，95%。没有消息原文，也没有名字。'
         " · Intervals: whole sessions drawn anew, 95 %. No message text and no name on this page.</p>"
     )
-    for name, figure in run.cost.items():
-        value = "–" if figure.value is None else f"{figure.value:.3g}"
-        yield f'<span class="chip">{escape(name)} {value}</span>'
 
 
 def _share(figure: Figure) -> str:

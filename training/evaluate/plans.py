@@ -16,7 +16,7 @@ from training.evaluate.report import REPORT, Report
 from training.evaluate.sample import Moment
 from training.evaluate.speaking import key, speak
 from training.evaluate.weighing import Weigher, nats_key
-from training.evaluate.work import Work, plan, talking
+from training.evaluate.work import SIZES, Work, plan, talking
 from training.evaluate.workload import Load, Unopened, by_unit, loads, windows
 
 PROBE, WARM = 20, 4
@@ -33,7 +33,7 @@ def estimate(work: Work) -> dict[str, Any]:
         left = loads(asked, weigher, work.models)
     finally:
         ledger.close()
-    sizes = {name: plan(work, name == "quick", reckoning) for name in ("quick", "full")}
+    sizes = {name: plan(work, quick, reckoning) for name, quick in SIZES.items()}
     return {
         "left": {
             "replies": sum(by_unit(left.values(), "replies").values()),

@@ -71,8 +71,9 @@ def curves(
     points = [place for place in places if not log or place > 0]
     if len(points) < 2 or not series:
         return ""
-    across = Axis(min(points), max(points), log)
-    top = most if most is not None else max((v for values in series.values() for v in values), default=1.0) or 1.0
+    across = Axis(min(points), max(points), True) if log else Axis(0.0, most if diagonal and most else max(points))
+    highest = max((v for values in series.values() for v in values), default=1.0)
+    top = most if most is not None else nice(highest) or 1.0
     up = Axis(0.0, top)
     parts = [_frame(across, up, unit)]
     if diagonal:
@@ -80,19 +81,20 @@ def curves(
     for who, values in series.items():
         line = [(x, y) for x, y in zip(places, values, strict=False) if not log or x > 0]
         parts.append(_path(line, across, up, _role(who)))
-    return _figure(parts, HIGH, caption)
+    return _figure(parts, WIDE, caption)
 
 
-def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], caption: str) -> str:
-    """Bars of several people beside each other; each says its number when pointed at."""
+def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], caption: str, *, wide: bool = False) -> str:
+    """Bars of several people beside each other; each says its number when pointed at. `wide`: twice as wide a picture."""
     if not labels or not series:
         return ""
-    most = max((v for values in series.values() for v in values), default=0.0)
+    most = nice(max((v for values in series.values() for v in values), default=0.0))
     if most <= 0:
         return ""
-    up, width = Axis(0.0, most), (WIDE - LEFT - 6) / len(labels)
+    across = 2 * WIDE if wide else WIDE
+    up, width = Axis(0.0, most), (across - LEFT - 6) / len(labels)
     each = max(1.0, (width - 2) / len(series))
-    parts = [_side(up)]
+    parts = [_side(up, across)]
     every = -(-(4 + 10 * max(map(len, labels))) // max(1, int(width)))
     for place, label in enumerate(labels):
         for number, (who, values) in enumerate(series.items()):
@@ -104,8 +106,9 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], caption: 
                 f'<rect class="b {_role(who)}" {where} {size}><title>{escape(label)}: {value:.3g}</title></rect>'
             )
         if place % every == 0:
-            parts.append(f'<text x="{LEFT + place * width:.1f}" y="{HIGH - 9}">{escape(label)}</text>')
-    return _figure(parts, HIGH, caption)
+            middle = LEFT + (place + 0.5) * width
+            parts.append(f'<text x="{middle:.1f}" y="{HIGH - 9}" text-anchor="middle">{escape(label)}</text>')
+    return _figure(parts, across, caption)
 
 
 @dataclass(slots=True, frozen=True)
@@ -125,7 +128,7 @@ def ruler(marks: Sequence[Mark], low: float, high: float, caption: str) -> str:
     wide, step, left = 760, 21, 320
     axis, tall = Axis(low, high), 21 * len(marks) + 30
     parts = []
-    for tick in axis.ticks():
+    for tick in (low + (high - low) * n / 5 for n in range(6)):
         x = left + axis.share(tick) * (wide - left - 20)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{tall - 20}" stroke="var(--line)"/>')
         parts.append(f'<text x="{x:.1f}" y="{tall - 6}" text-anchor="middle">{tick:.3g}</text>')
@@ -139,6 +142,14 @@ def ruler(marks: Sequence[Mark], low: float, high: float, caption: str) -> str:
         )
     svg = f'<svg class="plot" viewBox="0 0 {wide} {tall}" role="img">{"".join(parts)}</svg>'
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def nice(value: float) -> float:
+    """The next number at which an axis ends well; 0 where there is nothing."""
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
 def _role(who: str) -> str:
@@ -158,11 +169,11 @@ def _path(line: Sequence[tuple[float, float]], across: Axis, up: Axis, who: str)
     return f'<polyline class="{who}" points="{places}"/>'
 
 
-def _side(up: Axis) -> str:
+def _side(up: Axis, wide: int = WIDE) -> str:
     parts = []
     for tick in up.ticks():
         y = _y(up, tick)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDE - 6}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>')
+        parts.append(f'<line x1="{LEFT}" x2="{wide - 6}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>')
         parts.append(f'<text x="{LEFT - 4}" y="{y + 3:.1f}" text-anchor="end">{tick:.2g}</text>')
     return "".join(parts)
 
@@ -175,6 +186,6 @@ def _frame(across: Axis, up: Axis, unit: str) -> str:
     return _side(up) + "".join(names)
 
 
-def _figure(parts: Sequence[str], high: int, caption: str) -> str:
-    svg = f'<svg class="plot" viewBox="0 0 {WIDE} {high}" role="img">{"".join(parts)}</svg>'
+def _figure(parts: Sequence[str], wide: int, caption: str) -> str:
+    svg = f'<svg class="plot" viewBox="0 0 {wide} {HIGH}" role="img">{"".join(parts)}</svg>'
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -20,6 +20,8 @@ SCHEMA = Path(__file__).with_name("report.schema.json")
 
 SYSTEMS = ("persona", "base_prompt", "base")
 """The models, the persona first."""
+UNFILTERED = "persona_unfiltered"
+"""A persona that was trained on everything, without its guard: what leaks where nothing is taken out."""
 
 
 class Data(Part):
@@ -37,6 +39,8 @@ class Data(Part):
     """UTC seconds of each part's first session."""
     replies: dict[str, int] = {}
     """My replies by part."""
+    scrubbed: bool | None = None
+    """Whether personal data was taken out of what the persona was trained on; None: an earlier report."""
     near_copies: Figure = Figure()
     """Share of the test replies that all but stood in the training part."""
     gap_days: float | None = None

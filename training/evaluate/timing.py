@@ -80,6 +80,19 @@ def _delays(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watche
             good=(SKILL, None),
             **about,
         ),
+        "delay_w1": measured(
+            pace.apart(quantiles.ravel(), mine),
+            np.array([pace.apart(quantiles[at].ravel(), mine[at]) for at in chosen]),
+            floor=pace.apart(newest, mine),
+            note="mean distance of log seconds",
+            **about,
+        ),
+        "pit_ks": measured(
+            pace.pit_ks(quantiles, mine),
+            np.array([pace.pit_ks(quantiles[at], mine[at]) for at in chosen]),
+            note="0: what it foresees is as often too long as too short, at every share",
+            **about,
+        ),
     }
 
 
@@ -108,4 +121,7 @@ def _curves(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watche
     series = {"me": share(pace.delays(now)), "persona": share(pace.predicted(watched.behaviour, now).ravel())}
     if before:
         series["floor"] = share(pace.delays(before[-len(now) :]))
+    typed = pace.typing(watched.bursts)
+    if typed.size:
+        series["typing"] = share(typed)
     return Picture(x=tuple(float(at) for at in x), series=series)

@@ -146,12 +146,11 @@ class Weigher:
     def replies(self, texts: Iterable[str], moment: Moment | None = None) -> list[list[int]]:
         """Texts as a model would write them, each with the token that ends it; at a moment its people are hidden."""
         hidden = Hidden(self.spec.pseudonyms, moment.messages if moment else ())
-        return [self._reply(text, hidden) for text in texts]
-
-    def _reply(self, text: str, hidden: Hidden) -> list[int]:
-        lines = [escape(privacy.scrub(hidden.text(line))) for line in text.split("\n")]
-        ids = self.loaded.tokenizer("\n".join(lines), add_special_tokens=False)["input_ids"]
-        return [*ids[: self.loaded.context // LONGEST - 1], self.loaded.tokenizer.eos_token_id]
+        said = ["\n".join(escape(privacy.scrub(hidden.text(line))) for line in text.split("\n")) for text in texts]
+        if not said:
+            return []
+        tokenizer, most = self.loaded.tokenizer, self.loaded.context // LONGEST - 1
+        return [[*ids[:most], tokenizer.eos_token_id] for ids in tokenizer(said, add_special_tokens=False)["input_ids"]]
 
 
 def chars(moment: Moment) -> int:

@@ -63,7 +63,31 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watc
             sizes, said, took = decisions.calibration(table.mine[rows], table.p[rows])
             series = {"me": _plain(took), "n": _plain(sizes)}
             outcome.pictures[f"calibration_{name}"] = Picture(x=_plain(said), series=series)
+        outcome.pictures |= _precision(table, rows, name)
+    if watched.scenes:
+        outcome.pictures |= _day(watched, draws)
     return outcome
+
+
+def _precision(table: Table, rows: Array, name: str) -> dict[str, Picture]:
+    """How often it is right to speak, by the share of my replies that it would give; beside it, speaking when called."""
+    if not table.mine[rows].any():
+        return {}
+    shares = tuple(n / 20 for n in range(1, 21))
+    series = {
+        who: decisions.precision(table.mine[rows], p[rows], shares)
+        for who, p in (("persona", table.p), ("on_at", table.baselines()["on_at"]))
+    }
+    return {f"precision_{name}": Picture(x=shares, series=series)}
+
+
+def _day(watched: Watched, draws: Draws) -> dict[str, Picture]:
+    """The test day on which I said most in groups, by the hour: me, and the bot in my place."""
+    mine, bot = decisions.one_day(watched, seed=draws.seed)
+    if not sum(mine):
+        return {}
+    hours = tuple(f"{hour}" for hour in range(24))
+    return {"day": Picture(labels=hours, series={"me": mine, "persona": bot})}
 
 
 def _scored(

@@ -8,6 +8,7 @@ from training.evaluate.report import Report
 SYSTEMS: dict[str, str] = {
     "persona": "分身 · persona",
     "persona_unguarded": "分身，不经过滤 · persona, no guard",
+    "persona_unfiltered": "不清洗的分身，不经过滤 · trained on everything, no guard",
     "persona_no_memory": "分身，不给记忆 · persona, no memories",
     "retrieval": "只靠翻记忆 · mere retrieval",
     "base": "底模 · base model",

@@ -5,7 +5,7 @@ Knows the order of things: records, sample, ledger, models, axes. Each of them s
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.persona.manifest import Persona, open_persona, write_atomically
+from config.errors import InputError
 from config.settings import Dataset, Engine, Evaluate, load
 from training.evaluate import asking, audited, copies, disclosure, leakage, models, report
 from training.evaluate.asking import BARE
@@ -30,13 +31,14 @@ from training.evaluate.report import REPORT, Data, Plan, Report, Run
 from training.evaluate.sample import Moment, Sample
 from training.evaluate.speaking import Local
 from training.evaluate.weighing import Weigher
-from training.evaluate.workload import Unopened, by_unit, loads
+from training.evaluate.workload import Load, Unopened, by_unit, loads
 from training.sft import sha256, versions
 from training.trained import TRAINED, Trained
 
 FULL, QUICK = 500, 200
 """Moments at which the persona is asked."""
 DRAWS, QUICK_DRAWS = 1000, 200
+SIZES = {"quick": True, "full": False}
 
 Outcomes = dict[str, dict[str, Outcome]]
 """System or control → axis → what was found."""
@@ -171,7 +173,9 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
     engine, seed = models.engine(work.knobs, work.folder), work.knobs.seed
     cost: dict[str, Figure] = {}
     reckoning, weigher = Reckoning.of(asked.ledger), Weigher(work.reader, work.persona.prompt, asked.ledger)
-    reckoning.coming = loads(asked, weigher, work.models)
+    fresh = not len(asked.ledger)
+    coming = loads(asked, weigher, work.models)
+    reckoning.coming = dict(coming)
     if not asking.is_done(asked, "persona"):
         with (
             models.opened(work.folder, work.persona, engine) as loaded,
@@ -180,23 +184,23 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             asking.ask_persona(asked, loaded, work.persona, talker, reckoning, seed)
             cost = serving_cost(talker, loaded, work.sample.moments, seed)
     if work.base and not asking.is_done(asked, "base"):
-        # What the persona has said is known by now.
-        reckoning.coming = loads(asked, weigher, [BARE])
         with (
             models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
             talking(loaded, work.persona, engine) as talker,
         ):
             asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
-    plans = {name: plan(work, name == "quick", reckoning) for name in ("quick", "full")}
+    known = {work.quick: coming} if fresh else {}
+    plans = {name: plan(work, quick, reckoning, known.get(quick)) for name, quick in SIZES.items()}
     return Run(cost=cost | reckoning.figures(), plans=plans, device=device_name(work.reader.device))
 
 
-def plan(work: Work, quick: bool, reckoning: Reckoning) -> Plan:
-    """All that an evaluation of that size asks, from its beginning."""
-    blank = Blank()
-    found = loads(work.sized(quick).asked(blank), Weigher(work.reader, work.persona.prompt, blank), work.models)
-    replies, tokens = by_unit(found.values(), "replies"), by_unit(found.values(), "tokens")
-    return Plan(replies=replies, tokens_read=tokens, seconds=reckoning.seconds(found))
+def plan(work: Work, quick: bool, reckoning: Reckoning, known: Mapping[str, Load] | None = None) -> Plan:
+    """All that an evaluation of that size asks, from its beginning; `known`, if it was counted already."""
+    if known is None:
+        blank = Blank()
+        known = loads(work.sized(quick).asked(blank), Weigher(work.reader, work.persona.prompt, blank), work.models)
+    replies, tokens = by_unit(known.values(), "replies"), by_unit(known.values(), "tokens")
+    return Plan(replies=replies, tokens_read=tokens, seconds=reckoning.seconds(known))
 
 
 @contextmanager
@@ -245,7 +249,27 @@ def _systems(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
         places = [work.folder / AUDIT, work.knobs.data / "audit" / AUDIT]
         told = audited.figures(places, work.persona)
         found["persona"] |= {f"{leakage.AXIS}.{name}": figure for name, figure in told.items()}
+    if work.knobs.unfiltered is not None:
+        found[report.UNFILTERED] = _unfiltered(work, work.knobs.unfiltered)
     return found
+
+
+def _unfiltered(work: Work, path: Path) -> dict[str, Figure]:
+    """What leaked from a persona that was trained on everything, by the report beside it; of the same moments."""
+    other = Report.read(open_persona(path)[0] / REPORT)
+    if other.data.scrubbed is not False:
+        raise InputError(
+            f"{path} was not trained on everything, or its report is old",
+            hint="mybot dataset --no-privacy, train, merge, and evaluate that persona first",
+        )
+    here = (work.head["sample"], work.knobs.seed, work.quick)
+    if (other.data.hashes.get("sample"), other.seed, other.quick) != here:
+        raise InputError(
+            f"the report of {path} is of other moments, another seed or size",
+            hint="evaluate it on the same records, with the same --seed and --quick",
+        )
+    unguarded = other.systems.get("persona_unguarded", {})
+    return {name: figure for name, figure in unguarded.items() if name.startswith(leakage.AXIS)}
 
 
 def _data(work: Work) -> Data:
@@ -264,6 +288,7 @@ def _data(work: Work) -> Data:
         members=len(work.sample.others),
         borders={part: min(reply.time for reply in mine if reply.part == part) for part in parts},
         replies={part: sum(reply.part == part for reply in mine) for part in parts},
+        scrubbed=work.persona.prompt.privacy,
         near_copies=copies.share(work.sample, work.draws).figure,
         gap_days=(middle["test"] - _middle(earlier)) / 86400 if earlier and middle["test"] else None,
     )

@@ -4,7 +4,7 @@ Counted with the persona's tokenizer, before any model is loaded. What nobody ha
 long as what I said there. Knows prompts and the ledger; doesn't know how fast a model is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
@@ -56,7 +56,7 @@ def loads(asked: Asked, weigher: Weigher, systems: Sequence[str]) -> dict[str, L
         found |= _replies(PROMPTED, asked.sample.moments, asked)
         found |= _reads(BARE, asked, weigher)
         told = windows(PROMPTED, asked.sample.moments, weigher)
-        alone = round(_alone(asked.texts(), weigher) * _still_to_speak(asked, 2))
+        alone = round(_alone(asked.texts(), weigher) * _still_to_speak(asked.everybody(), beside=2))
         found |= {
             STEPS["told"]: Load(PROMPTED, "tokens", told),
             STEPS["alone"]: Load(BARE, "tokens", alone),
@@ -111,13 +111,13 @@ def _alone(texts: Iterable[str], weigher: Weigher, system: str = BARE) -> int:
 
 def _fits(asked: Asked, weigher: Weigher) -> int:
     """Every reply of a block after every prompt of it."""
-    total = 0
+    total, more = 0, _still_to_speak(asked.fitted())
     for block in asked.blocks:
-        tokens = sum(map(len, weigher.replies(block_texts(asked, block))))
-        for place in block:
-            moment = asked.sample.moments[place]
-            if fits_key(BARE, moment) not in asked.ledger:
-                total += _after(weigher, moment, round(tokens * _still_to_speak(asked, 1, fitted=True)))
+        missing = [asked.sample.moments[place] for place in block]
+        missing = [moment for moment in missing if fits_key(BARE, moment) not in asked.ledger]
+        if missing:
+            tokens = round(more * sum(map(len, weigher.replies(block_texts(asked, block)))))
+            total += sum(_after(weigher, moment, tokens) for moment in missing)
     return total
 
 
@@ -127,9 +127,8 @@ def _after(weigher: Weigher, moment: Moment, tokens: int) -> int:
     return tokens + prompt * max(1, ceil(tokens / scoring.room(weigher.loaded, prompt)))
 
 
-def _still_to_speak(asked: Asked, beside: int, *, fitted: bool = False) -> float:
-    """By how much more there will be to read once all models have spoken; `beside`: how often I am among them."""
-    there = asked.fitted() if fitted else asked.everybody()
-    known = len(there) + (0 if fitted else beside)
+def _still_to_speak(there: Collection[str], beside: int = 0) -> float:
+    """By how much more there will be to read once all models have spoken; `beside`: what else there is, in systems."""
     spoken = sum(system not in CONTROLS and system != "me" for system in there)
+    known = len(there) + beside
     return (known + MODELS - spoken) / known

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.honesty import fixed_answer
 from bot.persona.facts import Fact, Facts
 from bot.persona.prompt import PromptSpec
 from config.errors import InputError, UsageError
@@ -16,10 +17,12 @@ from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
 from training.evaluate import command, compare, controls, inquiries, leakage, models, questions
 from training.evaluate.controls import CONTROLS
-from training.evaluate.figures import Draws
-from training.evaluate.ledger import Ledger
+from training.evaluate.figures import Draws, Figure
+from training.evaluate.ledger import Blank, Ledger
 from training.evaluate.report import SCHEMA, Report, Verdict, schema
 from training.evaluate.sample import Sample
+from training.evaluate.speaking import key
+from training.evaluate.work import prepare
 
 HEAD = {"persona": "a", "seed": 7}
 FACTS = [Fact(text=f"我的{n}号柜子放着纸鹤{n}", ask=f"你的{n}号柜子放着什么", answer=[f"纸鹤{n}"]) for n in range(10)]
@@ -68,10 +71,17 @@ def test_everybody_answers_and_little_data_gives_no_number(first: Report, house:
     assert (figures["leakage.exposure"].status, figures["leakage.exposure"].value) == ("not_measured", None)
     (ledger,) = (data / "evaluate").glob("*.jsonl")
     kept = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
-    said = [row["value"] for row in kept if row.get("key", "").startswith("say persona ")]
+    by_key = {row["key"]: row["value"] for row in kept if "key" in row}
+    said = [value for name, value in by_key.items() if name.startswith("say persona ")]
+    # Where code answers, what the persona would have said to an attack is known all the same.
+    attacks = prepare(knobs(house, data)).asked(Blank()).attacks
+    for axis, raw in (("leakage", True), ("disclosure", False)):
+        by_code = [by_key[key("persona", one)] for one in attacks[axis] if fixed_answer(one.messages, None)[0]]
+        assert by_code
+        assert all(("unguarded" in value) == raw for value in by_code), axis
     asked = len(FACTS) + len(inquiries.UNANSWERABLE)
-    attacks = leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
-    assert first.data.moments + attacks + asked < len(said) <= first.data.moments + attacks + 2 * asked
+    number = leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    assert first.data.moments + number + asked < len(said) <= first.data.moments + number + 2 * asked
     assert figures["disclosure.honest"].value == 1
     assert any(answer["bubbles"] for answer in said)
 
@@ -146,8 +156,8 @@ def test_what_another_base_said_is_never_mixed_in(tmp_path: Path) -> None:
     one, other = ({"path": f"bases/{name}", "fingerprint": name} for name in ("one", "other"))
     said = ("say persona m", "say base m", "nats base_prompt m")
     ledger = Ledger(path, HEAD, one)
-    for key in said:
-        ledger.put(key, 1)
+    for name in said:
+        ledger.put(name, 1)
     ledger.close()
     moved = Ledger(path, HEAD, {**one, "path": "elsewhere"})
     assert not moved.missing(said), "the same weights at another place"
@@ -163,6 +173,30 @@ def test_what_another_base_said_is_never_mixed_in(tmp_path: Path) -> None:
     assert Ledger(path, HEAD, writes=False).base == one
     with pytest.raises(InputError, match="of another base model: bases/one one, not bases/third third"):
         Ledger(path, HEAD, {"path": "bases/third", "fingerprint": "third"}, writes=False)
+
+
+def test_what_leaks_without_any_filter_is_taken_from_another_report(
+    first: Report, house: Path, data: Path, spec: PromptSpec
+) -> None:
+    everything = evaluated_persona(house / "raw", data, spec.model_copy(update={"privacy": False}), seed=4)
+    told = {"leakage.personal_data_social": Figure(value=0.1, n=86), "style.score": Figure(value=0.5)}
+    other = first.model_copy(
+        update={
+            "persona": "raw",
+            "data": first.data.model_copy(update={"scrubbed": False}),
+            "systems": {"persona_unguarded": told},
+        }
+    )
+    other.write(everything / "report.json")
+    found = command.evaluate(knobs(house, data, unfiltered=everything))
+    assert set(found.systems["persona_unfiltered"]) == {"leakage.personal_data_social"}
+    assert first.data.scrubbed
+    other.model_copy(update={"seed": 8}).write(everything / "report.json")
+    with pytest.raises(InputError, match="another seed"):
+        command.evaluate(knobs(house, data, unfiltered=everything))
+    first.write(everything / "report.json")
+    with pytest.raises(InputError, match="not trained on everything"):
+        command.evaluate(knobs(house, data, unfiltered=everything))
 
 
 def test_another_base_is_asked_anew_and_told_in_the_report(

@@ -1,5 +1,6 @@
 """Whether what isn't the bot's to tell is found in what it says, and my own manner isn't taken for a leak."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -136,6 +137,9 @@ def test_attacks_are_told_apart_and_hit_by_a_true_secret_only(holding: World, pr
     assert found["personal_data_social"].value == 1
     assert found["personal_data_prefix"].value is not None
     assert 0.9 < found["personal_data_prefix"].value < 1
+    # What is told is masked to its kind and length.
+    note = found["personal_data_social"].note
+    assert re.fullmatch(r"86 of 86; \S+, 11 characters: 86", note), note
     few = measured(holding, prepared, holding.control("truth"), attacked=[])
     assert few["personal_data_prefix"].status == "insufficient"
 

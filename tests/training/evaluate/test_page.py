@@ -14,7 +14,7 @@ from bot.persona.message import Message, Segment
 from config.errors import InputError
 from training.evaluate import blind, page, words
 from training.evaluate.figures import Figure, Picture
-from training.evaluate.report import Data, Report, Verdict
+from training.evaluate.report import Data, Plan, Report, Run, Verdict
 from training.evaluate.sample import Moment, Reply
 
 
@@ -73,6 +73,70 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     assert found.tags.count("svg") == 5
     # The widest gap comes first.
     assert shown.index("语气词") < shown.index("一条多长")
+
+
+def leaks(shown: str) -> list[list[str]]:
+    """The first leak table of a page, row by row, cell by cell."""
+    table = shown.split('class="wide leaks">')[1].split("</table>")[0]
+    rows = [re.split(r"<t[dh][^>]*>", row)[1:] for row in table.split("<tr>")[1:]]
+    return [[re.sub(r"<[^>]+>", " ", cell).strip() for cell in row] for row in rows]
+
+
+def test_leaks_are_told_by_filter() -> None:
+    leaky = report()
+    leaky.systems["persona_unguarded"] = {
+        "leakage.personal_data": Figure(value=0.002, low=0.001, high=0.007, n=1000, good=(None, 0)),
+        "leakage.third_party": Figure(status="insufficient", note="three replies"),
+    }
+    head, first, second = leaks(page.render(leaky))
+    assert [one.split(" · ")[1] for one in head[1:]] == [
+        "no filter",
+        "personal data out before training",
+        "and the guard",
+    ]
+    assert "not measured" in first[1]
+    assert first[2].startswith("2 / 1000 ✗")
+    assert first[3].split() == ["0", "/", "1000", "✓", "≤", "0.3%"]
+    assert "can't say" in second[2]
+    assert "--unfiltered" in page.render(leaky)
+    leaky.systems["persona_unfiltered"] = {"leakage.personal_data": Figure(value=0.05, n=1000, good=(None, 0))}
+    assert leaks(page.render(leaky))[1][1].startswith("50 / 1000 ✗")
+    raw = report(data=Data(scrubbed=False))
+    raw.systems["persona_unguarded"] = leaky.systems["persona_unguarded"]
+    assert [cell.split(" ")[0] for cell in leaks(page.render(raw))[1][1:]] == ["2", "0"]
+
+
+def test_what_an_audit_found_is_told_with_its_bound() -> None:
+    audited = report()
+    audited.systems["persona"] |= {
+        "leakage.exposure": Figure(value=2.4, low=1, high=3.1, n=20, good=(None, 2)),
+        "leakage.exposure_r16": Figure(value=9.1, n=20),
+        "leakage.extracted": Figure(status="not_measured", note="another dataset", good=(None, 0)),
+    }
+    shown = page.render(audited)
+    table = shown.split("What the weights know")[1]
+    assert re.search(r'class="n bad"[^>]*>2.40 bit ✗<br><span class="who">1.00 – 3.10, n 20', table)
+    assert "≤ 2 bit" in table
+    assert "1: 2.40 · 16: 9.10" in table
+    assert re.search(r"没量 · not measured.{0,60}≤ 0%.{0,40}another dataset", table)
+
+
+def test_what_it_costs_is_told_with_both_sizes() -> None:
+    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), "memory_gib": Figure(value=5.9, n=16)}
+    plans = {"full": Plan(replies={"persona": 1200, "base": 500}, tokens_read={"base": 4_000_000}, seconds=1800)}
+    shown = page.render(report(run=Run(cost=cost, plans=plans, device="A card", wall={"asking": 61, "measuring": 9})))
+    told = re.sub(r"<[^>]+>", " ", shown.split("What it costs")[1])
+    for part in ("A card", "base: a reply in batches, s (n 200)", "1,700", "4,000,000", "30.0 min", "asking 61 s"):
+        assert part in told, part
+    assert "What it costs" not in page.render(report())
+
+
+def test_who_hardly_ever_does_it_is_told_in_words() -> None:
+    rare = Picture(labels=("", "吧", "呢"), series={"me": (0.97, 0.02, 0.01), "persona": (0.9, 0.1, 0.0)})
+    shown = page.render(report(pictures={"style.final_particle": rare}))
+    assert "not drawn: 我 97%, 分身 90%" in shown
+    assert "<title>吧: 0.1</title>" in shown
+    assert "<title>–:" not in shown
 
 
 def test_a_leak_is_said_first_thing_and_loudly() -> None:

@@ -137,3 +137,26 @@ def test_the_test_part_of_a_data_folder_is_what_is_watched(tmp_path: Path) -> No
     apart = watched(tmp_path, Behaviour(), called="阿南")
     assert len(apart.judged) > 1.8 * len(found.judged)
     assert not apart.earlier
+
+
+def test_precision_is_of_whole_ties_and_falls_to_the_base_rate() -> None:
+    mine, p = np.array([1, 0, 1, 0], dtype=bool), np.array([0.9, 0.5, 0.5, 0.1])
+    assert decisions.precision(mine, p, (0.5, 1.0)) == (1.0, pytest.approx(2 / 3))
+    assert decisions.precision(mine, np.ones(4), (0.25, 1.0)) == (0.5, 0.5)
+
+
+def test_pictures_show_a_day_and_what_speaking_costs(told: Outcome) -> None:
+    day, entry = told.pictures["day"], told.pictures["precision_entry"]
+    assert sum(day.series["me"]) > 0
+    assert len(day.labels) == len(day.series["persona"]) == 24
+    assert entry.series["persona"][-1] >= entry.series["on_at"][-1] - 0.02
+    assert entry.series["persona"][0] > entry.series["persona"][-1]
+
+
+def test_what_is_foreseen_rightly_is_spread_evenly() -> None:
+    rng = np.random.default_rng(3)
+    seconds = rng.lognormal(2, 1, 400)
+    usual = pace.marginal(rng.lognormal(2, 1, 4000), len(seconds))
+    assert pace.pit_ks(usual, seconds) < 0.08
+    assert pace.pit_ks(usual * 3, seconds) > 0.3
+    assert pace.apart(seconds * 2, seconds) == pytest.approx(math.log(2))

@@ -1,0 +1,87 @@
+"""What the page says of cost: seconds a reply, seconds a token, and what a quick and a full evaluation take.
+
+Knows a report's run.
+"""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+
+from training import html
+from training.evaluate.figures import Figure
+from training.evaluate.report import Plan, Run
+
+_NAMES = {
+    "first_token_p50": ("第一个字，中位（秒）", "first token, median, s"),
+    "first_token_p95": ("第一个字，95%（秒）", "first token, p95, s"),
+    "reply_p50": ("单独一条回复，中位（秒）", "a reply alone, median, s"),
+    "tokens_a_second": ("单独说话，每秒几个词元", "tokens a second, alone"),
+    "memory_gib": ("内存或显存（GiB）", "memory, GiB"),
+    "train_tokens": ("训练过的词元", "tokens trained on"),
+}
+_EACH = {
+    "seconds_a_reply": ("批量里每条回复（秒）", "a reply in batches, s"),
+    "seconds_a_1000_tokens_read": ("读一千个词元（秒）", "1,000 tokens read, s"),
+}
+_SYSTEMS = {"persona": ("分身", "persona"), "base": ("底模", "base"), "base_prompt": ("底模加提示", "base + prompt")}
+
+
+def tables(run: Run) -> Iterator[str]:
+    """What was measured in the run, then what either size of an evaluation asks; nothing where nothing was."""
+    if not run.cost and not run.plans:
+        return
+    yield "<h2>花多少 · What it costs</h2>"
+    where = f" ({run.device})" if run.device else ""
+    note = (
+        f"这台机器{where}这一次量的，不同机器不能比。"
+        f" · Measured in this run, on this machine{where}; don't compare machines."
+    )
+    yield f'<p class="note">{escape(note)}</p>'
+    yield html.table([(name, "", shown) for name, shown in _measured(run.cost)])
+    if run.plans:
+        yield _plans(run)
+
+
+def _measured(cost: Mapping[str, Figure]) -> Iterator[tuple[str, str]]:
+    for name, figure in cost.items():
+        value = "–" if figure.value is None else f"{figure.value:.3g}"
+        yield f"{_named(name)} (n {figure.n:,})", value
+
+
+def _named(name: str) -> str:
+    for start, (chinese, english) in _EACH.items():
+        if name.startswith(start):
+            system = name.removeprefix(f"{start}_")
+            whose = _SYSTEMS.get(system, (system, system))
+            return f"{whose[0]}：{chinese} · {whose[1]}: {english}"
+    return " · ".join(_NAMES.get(name, (name.replace("_", " "),)))
+
+
+def _plans(run: Run) -> str:
+    heads = ("", "要生成的回复 · replies", "要读的词元 · tokens to read", "按这个速度 · at these rates")
+    rows = "".join(
+        f"<tr><td>{escape(_SIZES[name])}" + "".join(f'<td class="n">{cell}' for cell in _cells(run.plans[name]))
+        for name in _SIZES
+        if name in run.plans
+    )
+    head = "".join(f"<th>{escape(one)}" for one in heads)
+    asking, rest = run.wall.get("asking"), run.wall.get("measuring")
+    spent = (
+        ""
+        if asking is None or rest is None
+        else f"这一次：问 {asking:.0f} 秒，算 {rest:.0f} 秒 · this run: asking {asking:.0f} s, arithmetic {rest:.0f} s"
+    )
+    return f'<div class="scroll"><table class="wide"><tr>{head}{rows}</table></div><p class="note">{escape(spent)}</p>'
+
+
+_SIZES = {"quick": "快速版 · a quick one", "full": "完整版 · a full one"}
+
+
+def _cells(plan: Plan) -> tuple[str, str, str]:
+    replies, tokens = sum(plan.replies.values()), sum(plan.tokens_read.values())
+    return f"{replies:,}", f"{tokens:,}", "–" if plan.seconds is None else duration(plan.seconds)
+
+
+def duration(seconds: float) -> str:
+    """In minutes, or hours where it is long."""
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
