@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from rich.markup import escape
 
 from bot import frames
 from bot.alert_ways import ways
+from bot.embeddings import Embeddings
 from bot.engine.trial import Verdict
 from bot.engine.weights import REAL, size_of
 from bot.history import History
@@ -80,6 +82,7 @@ async def examine(bot: Bot, engine: Engine) -> list[Finding]:
         ("owner", lambda: asyncio.to_thread(_owner, bot)),
         ("qq", lambda: _qq(bot)),
         ("alerts", lambda: _alerts(bot)),
+        ("embeddings", lambda: _embeddings(bot)),
     ]
     return [finding for found in await asyncio.gather(*(_look(*look) for look in looks)) for finding in found]
 
@@ -200,6 +203,23 @@ async def _alerts(bot: Bot) -> list[Finding]:
         hint = "set [bot] alert_mail, or MYBOT_BOT_ALERT_URL in .env"
         return [Finding("alerts", "note", "nobody tells you when QQ is away", hint)]
     return [Finding("alerts", "ok", f"{way.name}: {await way.check()}") for way in found]
+
+
+async def _embeddings(bot: Bot) -> list[Finding]:
+    server = Embeddings.of_settings(bot)
+    if server is None:
+        return []
+    try:
+        begun = time.monotonic()
+        found = await server.of(["你好"])
+        took = time.monotonic() - begun
+    finally:
+        await server.close()
+    if not found:
+        hint = "is the server running, and does it know [bot] embeddings_model? meanwhile words alone find"
+        return [Finding("embeddings", "wrong", f"no vector within {bot.embeddings_timeout:g} s", hint)]
+    width = len(found[0].numbers)
+    return [Finding("embeddings", "ok", f"{bot.embeddings_model}: {width} numbers a line, within {took:.2f} s")]
 
 
 async def _qq(bot: Bot) -> list[Finding]:

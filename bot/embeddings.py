@@ -93,7 +93,9 @@ class Embeddings:
         self.failures += 1
         self._again_at = time.monotonic() + self._rest
         status = f" {error.status}" if isinstance(error, aiohttp.ClientResponseError) else ""
-        logger.warning("embeddings: %s%s; words alone find for %.0f s", type(error).__name__, status, self._rest)
+        counts = self.failures, self.requests
+        told = "embeddings: %s%s (failure %d of %d requests); words alone find for %.0f s"
+        logger.warning(told, type(error).__name__, status, *counts, self._rest)
         self._rest = min(self._rest * 2, LONGEST_REST)
 
 

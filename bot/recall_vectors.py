@@ -11,13 +11,14 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import nsmallest
 from operator import mul
 
 from bot.recall_tables import numbers_of
 
-NEWEST = 10_000
+NEWEST = 5_000
 """Lines of a chat, the newest ones, that have vectors and are searched by them."""
-CLOSEST = 100
+CLOSEST = 50
 """Of these so many are looked at closely."""
 _KEYS = 500
 """Keys in one query."""
@@ -38,7 +39,7 @@ _MISSING = """
 _KEEP = "INSERT OR REPLACE INTO vectors SELECT line, ?, ? FROM lines WHERE key = ?"
 _FOUND = "SELECT key, signs, numbers FROM lines JOIN vectors USING (line) WHERE length(numbers) > 0 AND key IN ({})"
 _SIGNS = "SELECT line, signs FROM vectors WHERE line BETWEEN ? AND ? ORDER BY line DESC LIMIT ?"
-_NUMBERS = "SELECT line, numbers FROM vectors WHERE line IN ({})"
+_NUMBERS = "SELECT line, signs, numbers FROM vectors WHERE line IN ({})"
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,13 +59,16 @@ class Vector:
         numbers = array("b", (round(127 * value / largest) for value in values))
         return cls(bits.to_bytes((len(values) + 7) // 8, "little"), numbers.tobytes())
 
-    def cosine(self, other: bytes) -> float:
-        """How alike it is to another's numbers; 0 where they aren't of one kind."""
-        mine, theirs = array("b", self.numbers), array("b", other)
-        if len(mine) != len(theirs):
-            return 0.0
-        length = math.sqrt(sum(map(mul, mine, mine)) * sum(map(mul, theirs, theirs)))
-        return sum(map(mul, mine, theirs)) / length
+    def cosine(self, other: "Vector") -> float:
+        """How alike two of one width are, from -1 to 1."""
+        mine, theirs = array("b", self.numbers), array("b", other.numbers)
+        return sum(map(mul, mine, theirs)) / (self.length * other.length)
+
+    @property
+    def length(self) -> float:
+        """Of the numbers as they are kept."""
+        numbers = array("b", self.numbers)
+        return math.sqrt(sum(map(mul, numbers, numbers)))
 
 
 NOTHING = Vector(b"", b"")
@@ -142,15 +146,16 @@ class Vectors:
         cosine means, not about what is unusual.
         """
         signs, width = int.from_bytes(asked.signs, "little"), len(asked.signs)
-        rows = self._db.execute(_SIGNS, (*numbers_of(chat), NEWEST)).fetchall()
+        rows = self._db.execute(_SIGNS, (*numbers_of(chat), NEWEST))
         apart = [
             ((signs ^ int.from_bytes(other, "little")).bit_count(), line) for line, other in rows if len(other) == width
         ]
         if len(apart) < FEWEST:
             return []
-        mean = sum(bits for bits, _ in apart) / len(apart)
-        usual = math.sqrt(sum((bits - mean) ** 2 for bits, _ in apart) / len(apart)) or 1.0
-        far = {line: (mean - bits) / usual for bits, line in sorted(apart)[:CLOSEST]}
-        query = _NUMBERS.format(",".join("?" * len(far)))
-        alike = [(asked.cosine(numbers), line) for line, numbers in self._db.execute(query, list(far))]
+        bits = [differing for differing, _ in apart]
+        mean = sum(bits) / len(bits)
+        usual = math.sqrt(max(0.0, sum(map(mul, bits, bits)) / len(bits) - mean**2)) or 1.0
+        far = {line: (mean - differing) / usual for differing, line in nsmallest(CLOSEST, apart)}
+        found = self._db.execute(_NUMBERS.format(",".join("?" * len(far))), list(far))
+        alike = [(asked.cosine(Vector(signs, numbers)), line) for line, signs, numbers in found]
         return [(line, far[line]) for _, line in sorted(alike, reverse=True)]

@@ -57,21 +57,21 @@ class Reminding:
         if not about or not spec.memory:
             return []
         chat, said = about[-1], [message.text for message in about]
-        weights, wanted = asked(said), Wanted.of(said)
+        weights, lines, earlier = asked(said), list[Line](), min(before, messages[0].time)
+        if self.lines is not None and weights:
+            meaning = _meaning(about, vectors or {})
+            lines = self.lines.search(chat.chat, weights, before=earlier, after=after, most=3 * LINES, meaning=meaning)
+        wanted = Wanted.of(said) if lines or self.facts.fact else Wanted()
         day = dt.datetime.fromtimestamp(now + spec.utc_offset, dt.timezone.utc).date()
         found = [
             Recalled("fact", as_message(one.fact, chat), one.score, answers=one.answers)
             for one in self.facts.fitting(chat.chat, weights, wanted, said, day)[:FACTS]
         ]
         found += self.summary(chat, before)
-        if self.lines is not None and weights:
-            before = min(before, messages[0].time)
-            meaning = _meaning(about, vectors or {})
-            ranked = self.lines.search(chat.chat, weights, before=before, after=after, most=3 * LINES, meaning=meaning)
-            found += [
-                Recalled("line", line.message, line.score, line.key, line.seq, _answers(line.message, wanted))
-                for line in self._worth(ranked, before)
-            ]
+        found += [
+            Recalled("line", line.message, line.score, line.key, line.seq, _answers(line.message, wanted))
+            for line in self._worth(lines, earlier)
+        ]
         return found
 
     def summary(self, chat: Message, before: float = math.inf) -> list[Recalled]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from bot import remembering
+from bot import doctor, remembering
 from bot.embeddings import Embeddings
 from bot.persona.message import Message
 from bot.recall import Recall
@@ -20,7 +20,7 @@ from bot.recall_vectors import FEWEST, NOTHING, Vector, blend
 from bot.reminding import Reminding
 from config.errors import EngineError, SettingsError
 from config.settings import Bot, Dataset, Remember
-from tests.bot.embedder import Embedder, embedder, embedding
+from tests.bot.embedder import WIDTH, Embedder, embedder, embedding
 from tests.bot.test_recall import SPEC, said
 from tests.bot.test_remembering import Kept, contents
 from tests.bot.test_runner import FRIEND, GROUP
@@ -202,6 +202,16 @@ async def test_personal_data_never_gets_there_and_empty_texts_neither(server: Em
     await embeddings.close()
 
 
+async def test_the_doctor_says_whether_vectors_come(server: Embedder) -> None:
+    settings = Bot(embeddings=server.url, embeddings_model="chars", embeddings_timeout=5)
+    (finding,) = await doctor._embeddings(settings)
+    assert (finding.state, finding.text.split(",")[0]) == ("ok", f"chars: {WIDTH} numbers a line")
+    server.status = 404
+    (finding,) = await doctor._embeddings(settings)
+    assert (finding.state, bool(finding.hint)) == ("wrong", True)
+    assert await doctor._embeddings(Bot()) == []
+
+
 def test_a_server_without_a_model_is_an_error_in_two_lines() -> None:
     with pytest.raises(SettingsError) as raised:
         Embeddings.of_settings(Bot(embeddings="http://127.0.0.1:9/v1"))
@@ -225,11 +235,11 @@ def test_the_vectors_of_another_model_are_made_anew() -> None:
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40).filter(lambda values: max(map(abs, values)) > 1e-3))
 def test_a_vector_is_like_itself_and_unlike_its_opposite(values: list[float]) -> None:
     one, opposite = Vector.of(values), Vector.of([-value for value in values])
-    assert one.cosine(one.numbers) == pytest.approx(1)
-    assert one.cosine(opposite.numbers) == pytest.approx(-1)
+    assert one.cosine(one) == pytest.approx(1)
+    assert one.cosine(opposite) == pytest.approx(-1)
     whole = blend([(one, 1.0), (None, 0.5), (NOTHING, 0.5)])
     assert whole is not None
-    assert whole.cosine(one.numbers) == pytest.approx(1, abs=0.01)
+    assert whole.cosine(one) == pytest.approx(1, abs=0.01)
     assert blend([(one, 1.0), (opposite, 1.0)]) is None
     assert blend([(None, 1.0)]) is None
 
