@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import open_talker
 from config.settings import Engine
 from tests.engines.gguf import write_gguf
+from tests.engines.served import served
 from tests.personas import make_persona
 
 PYTHON = os.environ.get("MYBOT_ENGINES", "")
@@ -73,20 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def llama_cpp(folder: Path) -> Any:
     path = folder.parent / "toy.gguf"
     write_gguf(folder, path)
-    script = Path(__file__).with_name("llama_server.py")
-    server = subprocess.Popen(
-        [PYTHON, script, path, str(CONTEXT), str(CHATS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    with server:
-        lines = iter(server.stdout.readline, "")
-        yield next(line for line in lines if line.startswith("listening on ")).split()[2]
-        server.kill()
+    with served(PYTHON, path, CONTEXT, CHATS) as url:
+        yield url
 
 
 @pytest.fixture(scope="module", params=["llama.cpp", "mybot serve"])

@@ -1,4 +1,4 @@
-"""Exports: the dataset as others read it; GGUF by a stand-in for llama.cpp's converter, which isn't here."""
+"""Exports: the dataset as others read it; GGUF by a stand-in for llama.cpp's converter (tests/engines has the real one)."""
 
 import json
 import os

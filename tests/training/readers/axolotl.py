@@ -12,8 +12,8 @@ import yaml
 # This file has its name.
 sys.path.pop(0)
 
-from axolotl.prompt_strategies.chat_template import StrategyLoader  # pyright: ignore[reportMissingImports]
-from axolotl.utils.dict import DictDefault  # pyright: ignore[reportMissingImports]
+from axolotl.prompt_strategies.chat_template import StrategyLoader
+from axolotl.utils.dict import DictDefault
 from transformers import AutoTokenizer
 
 base, exports, out = sys.argv[1:4]

@@ -11,8 +11,8 @@ from pathlib import Path
 # The newest torch is not among those it was released with.
 os.environ["DISABLE_VERSION_CHECK"] = "1"
 
-from llamafactory.data import get_dataset, get_template_and_fix_tokenizer  # pyright: ignore[reportMissingImports]
-from llamafactory.hparams import get_train_args  # pyright: ignore[reportMissingImports]
+from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
+from llamafactory.hparams import get_train_args
 from transformers import AutoTokenizer
 
 base, exports, out = sys.argv[1:4]
