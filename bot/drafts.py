@@ -41,7 +41,8 @@ _WORDS: dict[str, Word] = {
     "teach": "teach",
 }
 _OUTCOMES: dict[Word, Outcome] = {"send": "sent", "edit": "edited", "drop": "dropped", "teach": "dropped"}
-_LINE = re.compile(rf"({'|'.join(_WORDS)})(?![a-z])\s*(?:[#＃]?(\d+)(?!\d))?[\s:：]*(.*)", re.IGNORECASE | re.DOTALL)
+_NUMBER = r"(?:[#＃](\d+)(?!\d)|(\d+)(?=[\s:：]|$))"
+_LINE = re.compile(rf"({'|'.join(_WORDS)})(?![a-z])\s*{_NUMBER}?[\s:：]*(.*)", re.IGNORECASE | re.DOTALL)
 CONTEXT = 20
 """Messages before a reply that are kept with what the owner would have said."""
 SHOWN = 60
@@ -72,7 +73,7 @@ def decision(line: str) -> Decision | None:
     found = _LINE.fullmatch(line.strip())
     if found is None:
         return None
-    word, number, text = _WORDS[found[1].lower()], int(found[2] or 0), found[3].strip()
+    word, number, text = _WORDS[found[1].lower()], int(found[2] or found[3] or 0), found[4].strip()
     # "发" and "丢" stand alone, the others are followed by words: anything else is ordinary talk.
     return Decision(word, number, text, found[1]) if bool(text) == (word in ("edit", "teach")) else None
 
@@ -99,8 +100,8 @@ class Drafts:
         self._superusers = settings.superusers
         self._lasts = settings.draft_minutes * 60
         self._stale = settings.stale
-        self._notes: dict[tuple[str, str], int] = {}
-        """Chat and id of a note → the draft that it shows."""
+        self._notes: dict[tuple[str, str, str], int] = {}
+        """Platform, owner and id of a note → the draft that it shows. (A chat may be called by its channel.)"""
         self._replaced: dict[str, tuple[int, float]] = {}
         """Chat → its draft that took another one's place, and when."""
 
@@ -132,7 +133,8 @@ class Drafts:
         if asked is None:
             return False
         waiting = [draft for draft in await self._history.keepsakes.open_drafts() if draft.kind == "draft"]
-        number = asked.number or self._notes.get((message.chat, message.reply_to or ""), 0)
+        platform = message.chat.partition(":")[0]
+        number = asked.number or self._notes.get((platform, message.sender, message.reply_to or ""), 0)
         if not number and not waiting:
             return False
         language = await self._standing.ordered(asked.said)
@@ -143,7 +145,8 @@ class Drafts:
             answer = words.DRAFT_REPLACED(language, number=waiting[0].number)
         else:
             draft = next((one for one in waiting if number in (0, one.number)), None)
-            answer = await self._do(asked, draft, language) if draft else words.DRAFT_GONE(language, number=number)
+            gone = words.DRAFT_GONE_OR_WORDS if asked.text else words.DRAFT_GONE
+            answer = await self._do(asked, draft, language) if draft else gone(language, number=number)
         await self._tell(message.chat, answer)
         return True
 
@@ -228,7 +231,8 @@ class Drafts:
         for owner in owners:
             sent = await self._tell(owner, note)
             if sent is not None:
-                self._notes[owner, sent] = number
+                platform, _, account = owner.split(":", 2)
+                self._notes[platform, account, sent] = number
                 if len(self._notes) > NOTES:
                     del self._notes[next(iter(self._notes))]
                 return

@@ -238,9 +238,12 @@ class Runner(Hearing):
         return bool(bubbles) and self._under_way(chat)
 
     async def undo(self, chat: str) -> int:
-        """Take back my last reply; how many bubbles the platform took back. No prompt shows it again."""
+        """Take back my last reply, or what was said for the owner since; how many bubbles the platform took back.
+
+        No prompt shows it again; the owner's own words, as long as they stand there, are shown.
+        """
         await self._halt_there(chat)
-        return await self._take_back(chat, await self._last_reply(chat))
+        return await self._take_back(chat, await self._last_reply(chat, owners=True))
 
     async def _halt_there(self, chat: str) -> None:
         """Nothing more is said there, and what was on its way has arrived."""
@@ -250,8 +253,10 @@ class Runner(Hearing):
     async def _take_back(self, chat: str, reply: list[Message]) -> int:
         taken = 0
         for message in reply:
-            taken += await self.port.unsend(chat, message.id)
-            self.history.recall(chat, message.id)
+            gone = await self.port.unsend(chat, message.id)
+            taken += gone
+            if gone or await self.history.author(chat, message.id) != OWNER:
+                self.history.recall(chat, message.id)
         return taken
 
     async def teach(self, chat: str, words: str, quoted: str = "") -> bool:
@@ -318,9 +323,13 @@ class Runner(Hearing):
         known = self.state.chats.get(chat)
         return known is not None and bool(known.calls or known.turn or known.in_flight)
 
-    async def _last_reply(self, chat: str, quoted: str = "") -> list[Message]:
-        """The bubbles of my last reply, or of the one with the quoted bubble, the newest first."""
+    async def _last_reply(self, chat: str, quoted: str = "", *, owners: bool = False) -> list[Message]:
+        """The bubbles of my last reply, or of the one with the quoted bubble, the newest first.
+
+        `owners`: what I said in the owner's words counts; what they typed themselves has a sender, and doesn't.
+        """
         found: list[Message] = []
+        wrote = ""
         recent = await self.history.recent(chat, LOOKED_BACK)
         if quoted:
             place = next((n for n, message in enumerate(recent) if message.id == quoted and message.mine), -1)
@@ -335,7 +344,11 @@ class Runner(Hearing):
             apart = found and (not message.mine or found[-1].time - message.time > ONE_REPLY)
             if apart or "system" in message.flags:
                 break
-            if not (await self.history.author(chat, message.id)).startswith("persona:"):
+            author = await self.history.author(chat, message.id)
+            if not (author.startswith("persona:") or (owners and author == OWNER and not message.sender)):
                 break
+            if found and OWNER in (author, wrote) and author != wrote:
+                break
+            wrote = author
             found.append(message)
         return found

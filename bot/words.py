@@ -130,6 +130,10 @@ WHICH_DRAFT = Text(
 )
 DRAFT_REPLACED = Text("刚换成了 #{number}，看过再说", "#{number} has just taken its place: read it first")
 DRAFT_GONE = Text("#{number} 已经不在了", "#{number} is no longer there")
+DRAFT_GONE_OR_WORDS = Text(
+    "#{number} 已经不在了（话以数字开头，就写“改：…”）",
+    "#{number} is no longer there (words that begin with a number: “edit: …”)",
+)
 DRAFT_LATE = Text("#{number} 太久了，没发", "#{number} is too old, not sent")
 DRAFT_CLOSED = Text("#{number} 那里已经关了，没发", "#{number}: that chat is off by now, not sent")
 DRAFT_WAITS = Text(

@@ -69,7 +69,7 @@ class ElsewherePort(Port):
             if bot is None:
                 raise Unsent("the platform is not connected")
             try:
-                receipt = await message.send(self._target(chat), bot, **_only(bot, at))
+                receipt = await message.send(await self._target(chat, bot), bot, **_only(bot, at))
             except _FAULTS as error:
                 raise Unsent(type(error).__name__) from None
             sent = receipt.get_reply(0)
@@ -125,13 +125,21 @@ class ElsewherePort(Port):
         )
         return {id_: bot for id_, bot in found if platform_of(bot) == platform}
 
-    def _target(self, chat: str) -> Target:
+    async def _target(self, chat: str, bot: Bot) -> Target:
         """Where a chat is; of one not heard since the start, as far as its key tells."""
         known = self._targets.get(chat)
         if known is not None:
             return known
         platform, kind, peer = chat.split(":", 2)
-        return _sendable(chat, Target(peer, channel=platform == "discord", private=kind == "private"))
+        if platform == "discord" and kind == "private":
+            try:
+                # The settings name an owner there by the person, a message its chat by the channel.
+                channel = await asyncio.wait_for(bot.call_api("create_DM", recipient_id=int(peer)), ASKING)
+            except _FAULTS:
+                return Target(peer, channel=True)
+            target = self._targets[chat] = Target(str(channel.id), channel=True)
+            return target
+        return Target(peer, channel=platform == "discord", private=kind == "private")
 
     async def _done(self, call: Any) -> bool:
         try:

@@ -156,6 +156,34 @@ async def test_say_says_it_as_it_is_and_undo_takes_my_last_reply_back(house):
     assert await house.history.author(GROUP, "s3") == OWNER
 
 
+async def test_undo_takes_back_what_was_said_for_the_owner_and_nothing_they_typed(house):
+    gone = True
+
+    async def unsend(chat: str, message: str) -> bool:
+        taken.append(message)
+        return gone
+
+    taken = []
+    house.port.unsend = unsend
+    await house.say("在吗", at=True)
+    await house.quiet()
+    await house.runner.say(GROUP, "主人说的\n第二句")
+    await house.quiet()
+    assert await house.runner.undo(GROUP) == 2
+    assert taken == ["s3", "s2"], "and not the persona's reply before"
+    assert [m.text for m in await house.history.recent(GROUP, 9)] == ["在吗", "好呀"]
+    # Too old for the platform, the owner's words stand there, and in the prompt.
+    await house.runner.say(GROUP, "很早说的")
+    await house.quiet()
+    gone = False
+    assert await house.runner.undo(GROUP) == 0
+    assert (await house.history.recent(GROUP, 9))[-1].text == "很早说的"
+    await house.say("我自己打的", GROUP, "10000", mine=True)
+    taken.clear()
+    assert await house.runner.undo(GROUP) == 0
+    assert not taken
+
+
 async def test_retry_says_it_anew(house):
     await house.say("在吗", at=True)
     await house.quiet()

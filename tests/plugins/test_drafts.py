@@ -30,6 +30,10 @@ __all__ = ["home"]
         ("改 12 明天吧\n别等我", "edit", 12, "明天吧\n别等我"),
         ("改：7点见", "edit", 0, "7点见"),
         ("教 我才不去", "teach", 0, "我才不去"),
+        ("改 7点见", "edit", 0, "7点见"),
+        ("edit: 7 pm", "edit", 0, "7 pm"),
+        ("edit #7 pm", "edit", 7, "pm"),
+        ("发12", "send", 12, ""),
     ],
 )
 def test_the_owners_short_words(line: str, word: str, number: int, text: str) -> None:

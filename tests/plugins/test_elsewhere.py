@@ -42,6 +42,8 @@ class Server:
         self._keep(api, data)
         if api == "create_message":
             return discord_message(900 + len(self.calls), int(data["channel_id"]), BEI, "", cls=MessageGet)
+        if api == "create_DM":
+            return type("Channel", (), {"id": Snowflake(DIRECT)})()
         if api == "get_channel":
             return type("Channel", (), {"name": "闲聊"})()
         if api == "get_channel_message":
@@ -263,6 +265,39 @@ async def test_discord_calls_nobody_by_a_word(app: App, tmp_path: Path, monkeypa
         assert await bridge.port.react(chat, "3")
         assert await bridge.port.unsend(chat, sent)
         assert int(server.named("delete_message")[0]["message_id"]) == int(sent)
+
+
+async def test_an_owner_on_discord_is_shown_drafts_and_decides_by_quoting(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = f"discord:group:{CHANNEL}"
+    async with opened(app, tmp_path, monkeypatch, superusers=[f"discord:{OWNER}"]) as (bridge, server, context):
+        bot = discord_bot(context)
+        await bridge.runner.set_mode(chat, "draft")
+        for number in (3, 4):
+            # The second one takes the first one's place.
+            await bot.handle_event(discord_event(number, "小北 来吗"))
+            notes = await server.until(number - 2, "create_message")
+        assert [int(call["recipient_id"]) for call in server.named("create_DM")] == [OWNER]
+        assert {int(note["channel_id"]) for note in notes} == {DIRECT}
+        assert notes[1]["content"].startswith("草稿 #2（闲聊）")
+        newest = next(id_ for (_, _, id_), number in bridge.runner.drafts._notes.items() if number == 2)
+        reference = {"message_id": int(newest), "channel_id": DIRECT}
+        await bot.handle_event(discord_event(9, "发", OWNER, group=False, message_reference=reference))
+        calls = await server.until(4, "create_message")
+        assert {int(call["channel_id"]) for call in calls[2:]} == {DIRECT, CHANNEL}
+        assert any(call["content"] == "发了 #2" for call in calls[2:])
+
+
+async def test_a_private_chat_on_discord_that_is_known_by_its_channel_is_reached(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(app, tmp_path, monkeypatch) as (bridge, server, context):
+        discord_bot(context)
+        server.fails = {"create_DM"}
+        await bridge.port.send("discord:private:7999", "早", None)
+        assert [int(call["channel_id"]) for call in server.named("create_message")] == [7999]
+        assert server.named("create_DM")
 
 
 async def test_t08_a_message_deleted_on_discord_is_not_answered(
