@@ -62,7 +62,7 @@ def main(knobs: Knobs) -> None:
         if key_of(one.text) not in known and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
-        _listed(found, read, console, zone, as_json=knobs.as_json)
+        _listed(found, read, console, zone, knobs)
         return
     if found and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -100,8 +100,8 @@ async def _read(knobs: Knobs, found: list[list[Message]], zone: Zone) -> tuple[l
         await talker.close()
 
 
-def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Zone, *, as_json: bool) -> None:
-    if as_json:
+def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Zone, knobs: Knobs) -> None:
+    if knobs.as_json:
         engine = {"engine": dict(read)} if read else {}
         show("facts", {"facts": [_row(one) for one in found]} | engine, as_json=True)
         return
@@ -109,7 +109,7 @@ def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Z
         _show(one, console, zone)
     if read:
         console.print("engine: " + "  ".join(f"{name} {n}" for name, n in sorted(read.items())), markup=False)
-    more = "" if found else "; --least 1 also shows what you said on one day only"
+    more = "" if knobs.least == 1 else "; --least 1 also shows what you said on one day only"
     console.print(f"{len(found)} facts; none is kept before you confirm it: mybot facts{more}", markup=False)
 
 

@@ -8,9 +8,9 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 
-_DAY = r"大后天|后天|明天|(?:下下?个?|这)?(?:周|星期|礼拜)[一二三四五六日天]|(?:[一二三四五六七八九十\d]{1,2}月)?[一二三四五六七八九十\d]{1,3}[号日]"
-_SPAN = r"下下?个?月|下下?周|下个?(?:星期|礼拜)|这?周末|月底|年底|明年|[一二三四五六七八九十\d]{1,2}月(?:底|初|份)?|元旦|春节|过年|五一|国庆|中秋|暑假|寒假"
-_DOES = r"(?:去|回|到|飞|搬|考|出差|出发|结婚|订婚|办婚礼|入职|离职|毕业|答辩|开学|体检|手术|做手术|请假|搬家|报到|旅游|面试|领证|休假|退租)"
+_DAY = r"大后天|后天|明天|(?:下下?个?|这)?(?:周|星期|礼拜)[一二三四五六日天]|(?:下个?月|[一二三四五六七八九十\d]{1,2}月)?[一二三四五六七八九十\d]{1,3}[号日]"
+_SPAN = r"下下?个?月|下下?周|下个?(?:星期|礼拜)|这?周末|月底|年底|明年(?:[一二三四五六七八九十\d]{1,2}月)?|[一二三四五六七八九十\d]{1,2}月(?:底|初|份)?|元旦|春节|过年|五一|国庆|中秋|暑假|寒假"
+_DOES = r"(?:去|回(?![去来头])|到|飞|搬|考|出差|出发|结婚|订婚|办?婚礼|入职|离职|毕业|答辩|开学|体检|手术|做手术|请假|搬家|报到|旅游|面试|领证|休假|退租)"
 _PLAN = re.compile(
     rf"(?:我(?:就|也)?(?P<a>{_DAY}|{_SPAN})|(?P<b>{_DAY}|{_SPAN})我)(?:就|也)?(?:要|得|会|准备|打算)?(?P<does>{_DOES}\S{{0,10}}?)[了啊呀哦哈啦的]*"
 )
@@ -69,6 +69,8 @@ def _after_months(when: str, day: dt.date) -> dt.date:
 def _after_date(when: str, day: dt.date) -> dt.date | None:
     month, _, rest = when.rpartition("月")
     number = _number(rest.rstrip("号日"))
+    if month.startswith("下"):
+        month, day = "", _month(day.year, day.month + 1)
     for ahead in range(13):
         first = _month(day.year, _number(month) + 12 * (ahead > 0)) if month else _month(day.year, day.month + ahead)
         try:
@@ -81,10 +83,10 @@ def _after_date(when: str, day: dt.date) -> dt.date | None:
 
 
 def _after_month(when: str, day: dt.date) -> dt.date | None:
-    number = _number(when.partition("月")[0])
+    number = _number(when.partition("月")[0].removeprefix("明年"))
     if not 1 <= number <= 12:
         return None
-    return _month(day.year + (number < day.month), number + 1)
+    return _month(day.year + (number < day.month or when.startswith("明年")), number + 1)
 
 
 def _after_feast(when: str, day: dt.date) -> dt.date:

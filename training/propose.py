@@ -30,6 +30,10 @@ OPEN_CHATS = 4
 """Chats in which something was said for it to be no secret; one group counts as two."""
 
 
+_NEAR = {"昨天": -1, "今天": 0, "明天": 1, "后天": 2}
+_BIRTHDAY = re.compile(r"(昨天|今天|明天|后天)是?我(?:的)?生日|我(昨天|今天|明天|后天)(?:过)?生日")
+
+
 @dataclass(slots=True)
 class Proposal:
     """A fact as I have said it, how often on how many days, and where."""
@@ -187,6 +191,10 @@ def _in(clause: Clause, message: Message, day: dt.date) -> Mention | None:
         text, does, until = plan
         kind: FactKind = "where" if is_journey(does) else "who"
         return Mention(Statement(kind, f"计划:{does}", until.isoformat(), text, clause.sure, ""), message, day, until)
+    if found := _BIRTHDAY.fullmatch(clause.text):
+        born = day + dt.timedelta(days=_NEAR[found[1] or found[2]])
+        said = told(f"我生日是{born.month}月{born.day}号")
+        return Mention(said, message, day) if said is not None else None
     if clause.passing or (said := told(clause.text)) is None:
         return None
     return Mention(said if clause.sure else said._replace(plain=False), message, day)

@@ -17,7 +17,8 @@ from bot.persona.message import Message, Segment
 from config.errors import UsageError
 from config.settings import Facts as Knobs
 from tests.bot.people import DAY, TALK
-from tests.training.told import LINES, MORE, MORE_NOTHING, NOTHING, PLANS, TALKS
+from tests.training.told import LINES, NOTHING, PLANS, TALKS
+from tests.training.told_more import MORE, MORE_NOTHING
 from training import facts
 from training.importers.source import Zone
 from training.plans import plan_of, until
@@ -52,10 +53,10 @@ def test_what_tells_nothing_is_not_proposed(text: str) -> None:
 
 def test_of_lines_seen_later_most_are_told_apart() -> None:
     found = [len(proposed([said(text)])) for text in MORE]
-    assert sum(map(bool, found)) >= 0.9 * len(MORE)
+    assert sum(map(bool, found)) >= 0.75 * len(MORE) > 140
     wrong = [one for text in MORE_NOTHING for one in proposed([said(text)])]
-    assert len(wrong) <= 0.04 * len(MORE_NOTHING)
-    assert sum(one.plain for one in wrong) <= 1, "the others ask for a second day"
+    assert len(wrong) <= 0.02 * len(MORE_NOTHING), "of each hundred lines that tell nothing"
+    assert sum(one.plain for one in wrong) <= 2, "the others ask for a second day"
 
 
 @pytest.mark.parametrize(("lines", "told"), TALKS)
@@ -95,6 +96,11 @@ def test_a_plan_is_over_on_a_day(text: str, day: str, over: str) -> None:
 def test_a_plan_is_never_over_before_it_was_told(when: str, day: dt.date) -> None:
     over = until(when, day)
     assert over is None or day < over < day + dt.timedelta(days=800)
+
+
+def test_a_birthday_told_on_its_day_is_a_date() -> None:
+    assert [one.text for one in proposed([said("今天我生日", 20)])] == ["我生日是12月5号"]
+    assert [one.text for one in proposed([said("明天是我生日！！", 20)])] == ["我生日是12月6号"]
 
 
 def test_plans_that_are_over_are_not_proposed() -> None:
