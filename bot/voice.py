@@ -159,7 +159,8 @@ class Voice:
         due = scene.kind == "private" and self.settings.disclosure
         if due and not self.history.setting(chat, "disclosed"):
             said = [message.text for message in (await self.recent(chat))[-READ:] if not message.mine]
-            language = words.chosen(self.settings.language, said)
+            # "hello" and "ok" are said in Chinese chats too.
+            language = words.written_in(said, least=3) or words.chosen(self.settings.language, ())
             await self.say(chat, scene, words.DISCLOSURE(language), flags=("system",))
             await self.history.put(chat, "disclosed", str(int(self.port.now())))
 

@@ -31,12 +31,12 @@ class Text:
         return f"{self('zh', **values)} {self('en', **values)}"
 
 
-def written_in(lines: Iterable[str]) -> Language | None:
-    """What somebody writes: Chinese where one Chinese character stands, else English; None without a letter."""
-    said = "".join(lines)
+def written_in(lines: Iterable[str], *, least: int = 1) -> Language | None:
+    """What somebody writes: Chinese where one Chinese character stands, else English; None where too few words do."""
+    said = " ".join(lines)
     if _CHINESE.search(said):
         return "zh"
-    return "en" if any(letter.isalpha() for letter in said) else None
+    return "en" if sum(any(map(str.isalpha, word)) for word in said.split()) >= least else None
 
 
 def chosen(setting: Literal["zh", "en", "auto"], lines: Iterable[str], otherwise: Language = "zh") -> Language:

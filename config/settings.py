@@ -683,7 +683,7 @@ class Bot(Table, env_prefix="MYBOT_BOT_"):
     max_bubbles: int = Field(default=4, ge=1)
     """Bubbles of one reply at most."""
     language: Literal["zh", "en", "auto"] = "zh"
-    """What commands answer, notices and the disclosure are in; auto: as the command's name, or the person's lines."""
+    """What commands answer and you are told is in; auto: as the command was named. Others are answered as they write."""
     disclosure: bool = True
     """Say once in each private chat that it is an AI who writes, and say so to whoever asks."""
     stop_word: str = "紧急停止"
