@@ -570,6 +570,8 @@ class Engine(Table, env_prefix="MYBOT_ENGINE_"):
     """auto, cuda, cuda:1, cpu, …; auto refuses to put a real model on the CPU."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Dtype of the weights: auto is what the persona was sealed with, float32 on CPU."""
+    threads: int = Field(default=0, ge=0)
+    """Threads of a model on the CPU; 0: as many as are fastest, tried out at start."""
     load_in_8bit: bool = False
     """Load the weights in 8 bit: half the memory, slower."""
     load_in_4bit: bool = False

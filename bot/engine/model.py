@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bot.engine.decode import Shapes
     from bot.engine.prefix import Prefixes
+    from bot.engine.threads import Threads
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Loaded:
     """Decoding in fixed shapes, where that is done."""
     prefixes: "Prefixes | None" = None
     """What single rows have read, where their next turn takes it up again."""
+    threads: "Threads | None" = None
+    """How many CPU threads a forward gets; None on a card."""
     budget: int = field(init=False)
     """Tokens of the next batch: fewer after memory ran out, then slowly more again."""
 
@@ -108,7 +111,7 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
     logger.info(
         "%s on %s: %.0f MiB, %d tokens a batch, attention by %s, steps %s",
         persona.name,
-        device,
+        f"{device}, {loaded.threads}" if loaded.threads else device,
         loaded.model.get_memory_footprint() / 2**20,
         loaded.most,
         loaded.model.config._attn_implementation,
@@ -141,6 +144,10 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
         most=most,
         vocabulary=model.get_input_embeddings().num_embeddings,
     )
+    if device == "cpu":
+        from bot.engine import threads
+
+        loaded.threads = threads.choose(model, knobs.threads)
     loaded.shapes = _shapes(loaded, knobs)
     if loaded.shapes is None and knobs.attn_implementation == "auto":
         _flash(model, device)
@@ -244,6 +251,9 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
     else:
         loaded.budget = min(loaded.most, loaded.budget + loaded.most // 64 + 1)
         return True
+    finally:
+        if loaded.threads is not None:
+            loaded.threads.use_all()
     for kept in (loaded.shapes, loaded.prefixes):
         if kept is not None:
             kept.clear()
@@ -278,9 +288,11 @@ def _grow(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw,
         repetition_penalty=1.0,
         use_cache=True,
     )
-    ends: Any = _Ends(draw, steps)
+    ends: Any = _Ends(draw, steps, loaded.threads)
     kept = loaded.prefixes if len(ids) == 1 else None
     cache = kept.begin(ids[0].tolist()) if kept is not None else None
+    if loaded.threads is not None:
+        loaded.threads.use(ids.numel() - (cache.get_seq_length() if cache is not None else 0))
     said = loaded.model.generate(
         ids,
         attention_mask=mask,
@@ -298,13 +310,16 @@ def _grow(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw,
 class _Ends:
     """A stopping criterion of `generate()`: which rows have ended."""
 
-    def __init__(self, draw: Draw, steps: Steps) -> None:
+    def __init__(self, draw: Draw, steps: Steps, threads: "Threads | None") -> None:
         self._draw = draw
         self._steps = steps
+        self._threads = threads
 
     def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
         import torch
 
+        if self._threads is not None:
+            self._threads.use(len(ids))  # from here on a token a row
         tokens, broken = torch.stack([ids[:, -1], self._draw.broken.long()]).tolist()
         return torch.tensor(self._steps.take(tokens, broken), device=ids.device)
 
