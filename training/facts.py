@@ -29,7 +29,7 @@ from training.filter import Filter
 from training.importers.source import Zone
 from training.propose import Mention, Proposal, mentions, merged
 from training.report import show
-from training.statements import key_of
+from training.statements import key_of, told
 from training.written import Written
 
 DECLINED = "me.declined"
@@ -46,20 +46,19 @@ def main(knobs: Knobs) -> None:
     wanted = load(Dataset, data=knobs.data)
     path = knobs.data / "me.toml"
     facts = Facts.load(path) if path.is_file() else Facts()
-    known = {key_of(fact.text) for fact in facts.fact}
     declined = _declined(knobs.data)
     counts: Counter[str] = Counter()
     zone = Zone(wanted.tz)
     today = dt.datetime.now(dt.timezone.utc).date()
-    told = list(mentions(_messages(knobs, wanted, counts), zone))
+    said = list(mentions(_messages(knobs, wanted, counts), zone))
     read: Counter[str] = Counter()
     if knobs.engine or knobs.url:
         more, read = asyncio.run(_read(knobs, stretches(_messages(knobs, wanted, counts), knobs.stretches), zone))
-        told += more
+        said += more
     found = [
         one
-        for one in merged(told, knobs.least, today)
-        if key_of(one.text) not in known and _hash(key_of(one.text)) not in declined
+        for one in merged(said, knobs.least, today)
+        if not any(_says(fact, one) for fact in facts.fact) and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
         _listed(found, read, console, zone, knobs)
@@ -69,15 +68,16 @@ def main(knobs: Knobs) -> None:
             f"{len(found)} facts want to be confirmed, and there is no terminal", hint="mybot facts --list"
         )
     kept = 0
-    for fact, one in _confirmed(found, console, zone, console.input):
-        if fact is None:
+    for fact, one in _confirmed(found, facts, console, zone, console.input):
+        if fact is None or fact.text != one.text:
+            # What was put in other words isn't asked again either.
             declined.add(_hash(key_of(one.text)))
             write_atomically(knobs.data / DECLINED, "".join(f"{line}\n" for line in sorted(declined)))
-            continue
-        # Each at once: whoever stops half-way has lost nothing.
-        facts = Facts(fact=[*facts.fact, fact])
-        facts.write(path)
-        kept += 1
+        if fact is not None:
+            # Each at once: whoever stops half-way has lost nothing.
+            facts = Facts(fact=[*(_ended(known, one, zone) for known in facts.fact), fact])
+            facts.write(path)
+            kept += 1
     numbers = {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}
     show("facts", numbers | ({"engine": dict(read)} if read else {}), as_json=knobs.as_json)
 
@@ -115,8 +115,8 @@ def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Z
 
 def _show(one: Proposal, console: Console, zone: Zone) -> None:
     reader = ", read by the engine" if one.read else ""
-    told = f"{one.kind}, {one.mentions} × on {len(one.days)} days{reader}"
-    console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{told}[/dim]")
+    count = f"{one.kind}, {one.mentions} × on {len(one.days)} days{reader}"
+    console.print(f"[bold]{escape(one.text)}[/bold]  [dim]{count}[/dim]")
     for message in one.sources:
         where = one.names[message.chat]
         console.print(f"    {zone.local(message.time):%Y-%m-%d} {where}: {message.text}", markup=False)
@@ -146,10 +146,15 @@ def _keys(one: Proposal) -> str:
     return KEYS.format(heard=heard, advice="；在好几处说过，建议 a" if one.open else "；建议 y")
 
 
-def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) -> Iterator[tuple[Fact | None, Proposal]]:
+def _confirmed(
+    found: list[Proposal], facts: Facts, console: Console, zone: Zone, ask: Ask
+) -> Iterator[tuple[Fact | None, Proposal]]:
     """What the owner says to each; None: declined. Ends where the owner does."""
     for one in found:
         _show(one, console, zone)
+        for known in facts.fact:
+            if _ended(known, one, zone) != known:
+                console.print(f"    ends what me.toml says: {known.text}", markup=False)
         text = one.text
         while True:
             try:
@@ -171,6 +176,22 @@ def _confirmed(found: list[Proposal], console: Console, zone: Zone, ask: Ask) ->
 
 def _fact(one: Proposal, text: str, date: dt.date, *, anyone: bool) -> Fact:
     return Fact(text=text, kind=one.kind, date=date, audience="anyone" if anyone else _heard(one), until=one.until)
+
+
+def _says(fact: Fact, one: Proposal) -> bool:
+    """Whether a fact of me.toml says the same."""
+    known = told(fact.text)
+    return key_of(fact.text) == key_of(one.text) or (
+        known is not None and (known.topic, known.value) == (one.topic, one.value)
+    )
+
+
+def _ended(fact: Fact, one: Proposal, zone: Zone) -> Fact:
+    """A fact of me.toml, ended on the day when something else was first said of what it is about."""
+    known, day = told(fact.text), zone.local(one.first).date()
+    if known is None or known.topic != one.topic or fact.until is not None or (fact.date or day) > day:
+        return fact
+    return fact.model_copy(update={"until": day})
 
 
 def _heard(one: Proposal) -> list[str]:

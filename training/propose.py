@@ -24,7 +24,7 @@ SOURCES = 3
 """Of each, so many are shown."""
 SOON, LINES = 600, 4
 """Seconds and lines within which a question is answered, or what was said taken back."""
-PRIVATE = ("感情", "孩子", "身体", "住", "年龄", "生日", "名字", "过敏", "不耐", "信仰")
+PRIVATE = ("感情", "孩子", "身体", "住", "年龄", "生日", "名字", "信仰")
 """What isn't everybody's business, wherever it was said."""
 OPEN_CHATS = 4
 """Chats in which something was said for it to be no secret; one group counts as two."""

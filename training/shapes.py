@@ -116,6 +116,7 @@ SHAPES: list[tuple[FactKind, str, str, bool]] = [
     ("people", "养:{v}", rf"我(?:们?家)?{A}养了?{_ONE}[只条个]?(?P<v>{_T}{{0,3}}{PET})|我?{A}养了{_ONE}[只条个](?P<x>{_T}{{0,3}}{PET})|我(?:们?家)?{A}有{_ONE}[只条]?(?P<w>{PET})", True),
     ("people", "{r}:老家", rf"我(?P<r>{RELATIVE}){A}是?(?P<v>{PLACE})(?:人|的)", True),
     ("people", "{r}:近况", rf"我(?P<r>{RELATIVE}){A}(?:已经|去年|前年|今年|早就)?(?P<v>退休|去世|过世|结婚|离婚|毕业|高考|中考|考研|怀孕|出国)(?=了|$)", True),
+    ("people", "{r}:在", rf"我(?P<r>{RELATIVE}){A}去(?P<v>{PLACE})(?:那边)?(?=了)", False),
     ("people", "{r}:行当", rf"我(?P<r>{RELATIVE}){A}是?(?:做|搞|教|开|跑|卖){_NOT_DONE}(?P<v>{_T}{{2,6}}?)的", True),
     ("people", "{r}:在", rf"我(?P<r>{RELATIVE}){A}嫁[到去]了?(?P<v>{_T}{{2,6}}?)(?=了)", True),
     ("people", "有:{v}", rf"我俩(?P<v>{RELATIVE})", True),
@@ -165,7 +166,7 @@ SHAPES: list[tuple[FactKind, str, str, bool]] = [
     ("who", "有:{v}", rf"我{A}(?P<no>没)?有(?P<v>驾照|驾驶证|车|房|社保|教资|护照)", False),
     ("who", "手机", rf"我手机{A}是(?P<v>安卓|苹果|华为|小米|红米|三星|iPhone|iphone|{_W}{{2,6}}的)", True),
     ("who", "车", rf"我(?:骑的|开的(?:车)?|的?车)就?是(?P<v>{_W}{{2,8}}?)(?:那款)?", True),
-    ("who", "{r}叫", rf"我们?家(?P<r>wifi|WiFi|无线网?)(?:的?名字)?[叫是](?P<v>{_W}{{2,10}})", True),
+    ("who", "{r}叫", rf"(?:我们?家)?(?P<r>wifi|WiFi|无线网?)(?:的?名字)?(?:改?叫|是)(?P<v>{_W}{{2,10}})", True),
 ]
 # fmt: on
 END = r"[了啊呀哦噢哈嘛呗啦的诶滴捏哒哟耶嗷~～]*"

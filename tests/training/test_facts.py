@@ -16,7 +16,7 @@ from bot.persona.facts import Fact, Facts
 from bot.persona.message import Message, Segment
 from config.errors import UsageError
 from config.settings import Facts as Knobs
-from tests.bot.people import DAY, TALK
+from tests.bot.people import DAY, TALK, person
 from tests.training.told import LINES, NOTHING, PLANS, TALKS
 from tests.training.told_more import MORE, MORE_NOTHING
 from training import facts
@@ -171,6 +171,18 @@ def test_generated_people_with_known_facts() -> None:
     assert sources <= set(known)
 
 
+def test_what_generated_people_said_once_is_proposed_and_none_of_their_talk() -> None:
+    told = found = 0
+    for number in range(8):
+        one = person(number, days=10)
+        proposals = proposed(one.messages)
+        sources = {message.id for proposal in proposals for message in proposal.sources}
+        known = {known.message.id for known in one.known}
+        assert sources <= known
+        told, found = told + len(known), found + len(sources)
+    assert found >= 0.95 * told > 50
+
+
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
     messages = [said(text, day) for text in ("我在宠物店上班", "我住滨江", "我属兔") for day in (1, 2)]
@@ -222,11 +234,36 @@ def test_only_what_is_confirmed_enters(
     assert "属" not in (records / facts.DECLINED).read_text(encoding="utf-8")
 
 
-def test_it_may_be_put_in_other_words_and_ends_with_the_input(records: Path, answers: Callable[..., None]) -> None:
+def test_it_may_be_put_in_other_words_and_ends_with_the_input(
+    records: Path, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     answers("e", "花生不能吃 会肿", "y")
     facts.main(Knobs(data=records, as_json=True))
     (fact,) = Facts.load(records / "me.toml").fact
     assert (fact.text, fact.audience) == ("花生不能吃 会肿", ["group:9"])
+    answers("q")
+    facts.main(Knobs(data=records, as_json=True))
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["proposed"] == 3
+
+
+def test_what_me_toml_says_in_other_words_is_known_and_what_is_new_ends_the_old(
+    records: Path, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = [
+        Fact(text="我就在宠物店打工的", kind="work"),
+        Fact(text="我住城南", kind="where", date=dt.date(2020, 1, 1)),
+        Fact(text="我住海边", kind="where", date=dt.date(2029, 1, 1)),
+    ]
+    Facts(fact=old).write(records / "me.toml")
+    answers("n", "y", "q")
+    facts.main(Knobs(data=records, as_json=True))
+    shown = capsys.readouterr().out
+    assert json.loads(shown.splitlines()[-1])["proposed"] == 3
+    assert "ends what me.toml says: 我住城南" in shown
+    job, home, later, new = Facts.load(records / "me.toml").fact
+    assert (job.until, new.text, new.date) == (None, "我住滨江", home.until)
+    assert home.until is not None
+    assert later.until is None, "it is newer than what was said"
 
 
 def test_without_a_terminal_it_lists_or_says_so(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
