@@ -51,6 +51,8 @@ class Figure(Part):
     """The same number of the median other member."""
     good: tuple[float | None, float | None] | None = None
     """From where to where it is good; None on a side: open there."""
+    above: float | None = None
+    """It is good only where its whole interval lies above this, too."""
     judge: str = ""
     """Who judged, where several do."""
     note: str = ""
@@ -62,6 +64,8 @@ class Figure(Part):
         if self.value is None or self.good is None:
             return None
         least, most = self.good
+        if self.above is not None and (self.low is None or self.low <= self.above):
+            return False
         return (least is None or self.value >= least) and (most is None or self.value <= most)
 
 

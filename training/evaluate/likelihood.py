@@ -61,9 +61,9 @@ def compare(outcomes: Mapping[str, Outcome]) -> dict[str, Measured]:
     no_base = insufficient("the base model is not at hand: give --base-model")
     gain, specificity = no_base, no_base
     if "bpc" in persona and "bpc" in prompted:
-        gain = difference(prompted["bpc"], persona["bpc"], good=GOOD_GAIN)
+        gain = difference(prompted["bpc"], persona["bpc"], good=GOOD_GAIN, above=0.0)
     if "apart" in persona and "apart" in base:
-        specificity = difference(persona["apart"], base["apart"], good=GOOD_SPECIFICITY)
+        specificity = difference(persona["apart"], base["apart"], good=GOOD_SPECIFICITY, above=0.0)
     return {"gain": gain, "specificity": specificity}
 
 

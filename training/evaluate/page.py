@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from training import html
-from training.evaluate import cost_table, leak_table, plots, words
+from training.evaluate import cost_table, leak_table, names, plots, words
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Report
 
@@ -17,6 +17,8 @@ BARS = 20
 """Bars of a small picture at most."""
 USUAL = 0.8
 """Share from which on the usual case, that there is none of it, isn't drawn beside the others."""
+NEARLY_ALL = 0.99
+"""Share of the usual case beyond which a picture has nothing to show."""
 RARE = 0.005
 """Share below which the end of a distribution isn't drawn."""
 
@@ -25,7 +27,7 @@ _STYLE = (
     + """
 .big{font-size:1.25rem;line-height:1.5;margin:.5rem 0}.big small{display:block;color:var(--soft);font-size:.87rem}
 table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom}
-table.wide th:first-child{text-align:left}table.wide td:first-child{white-space:nowrap;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
+table.wide th:first-child{text-align:left}table.wide td:first-child{min-width:11rem;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
 .good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
 table.leaks th:first-child,table.leaks td:first-child{white-space:normal;min-width:13rem}td.why{color:var(--soft);font-size:.8rem;min-width:12rem}
 h3{font-size:1rem;margin:1.4rem 0 .3rem}.scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
@@ -59,7 +61,7 @@ def _first(report: Report) -> Iterator[str]:
         yield '<p class="note">快速版：样本少，界限按 500 条定的那些不适用。· Quick run: fewer replies, wider intervals.</p>'
     lacking = words.missing(report)
     if lacking:
-        rows = "".join(f"<tr><td>{escape(name)}<td>{escape(why)}" for name, why in lacking)
+        rows = "".join(f"<tr><td>{escape(_called(name))}<td>{escape(why)}" for name, why in lacking)
         yield f"<details><summary>还说不准的 {len(lacking)} 项 · insufficient</summary><table>{rows}</table></details>"
 
 
@@ -82,7 +84,7 @@ def _gate(report: Report) -> Iterator[str]:
 def _people(report: Report) -> Iterator[str]:
     if report.people:
         yield "<h2>朋友们猜 · What friends guessed</h2>"
-        yield _table(["猜 · guesses"], [(name, [figure]) for name, figure in report.people.items()])
+        yield _table(["猜 · guesses"], [(name.replace("_", " "), [figure]) for name, figure in report.people.items()])
 
 
 def _ruler(report: Report) -> Iterator[str]:
@@ -116,6 +118,8 @@ def _style_pictures(report: Report) -> Iterator[str]:
     yield plots.legend(words.PEOPLE)
     yield '<p class="note">差得最远的在前。· The widest gap first.</p><div class="grid">'
     for name, picture in sorted(drawn, key=lambda item: -_gap(item[1])):
+        if min((values[0] for values in _shown(picture).values() if values), default=1.0) > NEARLY_ALL:
+            continue  # nobody does it
         yield _small(picture, words.PICTURES.get(name, name.removeprefix("style.")))
     yield "</div>"
 
@@ -163,10 +167,10 @@ def _pace(report: Report) -> Iterator[str]:
     picture = report.pictures.get("timing.delays")
     if picture is None:
         return
-    names = {**words.PEOPLE, "typing": "打字那么快 · as fast as typing"}
+    people = {**words.PEOPLE, "typing": "打字那么快 · as fast as typing"}
     series = {**_shown(picture), **{who: picture.series[who] for who in ("typing",) if who in picture.series}}
     yield "<h2>多快回，一次几条 · How soon it answers, and in how many bubbles</h2>"
-    yield plots.legend({who: names[who] for who in series})
+    yield plots.legend({who: people[who] for who in series})
     yield '<div class="grid">' + plots.curves(
         picture.x,
         series,
@@ -265,19 +269,21 @@ def _systems(report: Report, axis: str) -> list[str]:
 
 
 def _rows(report: Report, axis: str) -> list[tuple[str, list[Figure | None]]]:
-    names = dict.fromkeys(
+    there = dict.fromkeys(
         name for figures in report.systems.values() for name in figures if name.startswith(f"{axis}.")
     )
     systems = _systems(report, axis)
-    return [(name.split(".", 1)[1], [report.systems[system].get(name) for system in systems]) for name in names]
+    return [(_called(name), [report.systems[system].get(name) for system in systems]) for name in there]
+
+
+def _called(name: str) -> str:
+    """A figure in Chinese, where it has a name, and as it is."""
+    return " · ".join(part for part in (names.chinese(name), name.split(".", 1)[1].replace("_", " ")) if part)
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Figure | None]]]) -> str:
     head = "".join(f"<th>{escape(name)}" for name in heads)
-    body = "".join(
-        f"<tr><td>{escape(name.replace('_', ' '))}" + "".join(_cell(figure) for figure in figures)
-        for name, figures in rows
-    )
+    body = "".join(f"<tr><td>{escape(name)}" + "".join(_cell(figure) for figure in figures) for name, figures in rows)
     return f'<div class="scroll"><table class="wide"><tr><th>{head}{body}</table></div>'
 
 

@@ -44,6 +44,20 @@ def test_gain_and_specificity_are_paired() -> None:
     assert "--base-model" in no_base["gain"].figure.note
 
 
+def test_a_gain_that_isnt_proven_is_not_good() -> None:
+    rng = np.random.default_rng(4)
+    persona, prompted = (measure(scored(rng, bits, 120), [], [], DRAWS) for bits in (2.0, 2.0))
+    gain = compare({"persona": persona, "base_prompt": prompted})["gain"].figure.model_copy(
+        update={"good": (0.0, None)}
+    )
+    assert gain.value is not None
+    assert gain.value > 0
+    assert gain.low is not None
+    assert gain.low < 0
+    assert gain.is_good is False
+    assert gain.model_copy(update={"above": None}).is_good
+
+
 def test_copies_are_left_out_and_few_replies_are_no_number() -> None:
     rng = np.random.default_rng(4)
     figures = measure(scored(rng, 2.0), scored(rng, 3.0, 5), [], DRAWS).figures

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.persona.message import Message, Segment
 from config.errors import InputError
-from training.evaluate import blind, page, words
+from training.evaluate import blind, leak_table, names, page, words
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Data, Plan, Report, Run, Verdict
 from training.evaluate.sample import Moment, Reply
@@ -137,6 +137,15 @@ def test_who_hardly_ever_does_it_is_told_in_words() -> None:
     assert "not drawn: 我 97%, 分身 90%" in shown
     assert "<title>吧: 0.1</title>" in shown
     assert "<title>–:" not in shown
+
+
+def test_rows_are_named_in_both_languages() -> None:
+    shown = page.render(report())
+    assert "<td>要看几条才九成把握 · k90" in shown
+    assert names.chinese("when.ap_entry_on_at") == "该开口时开口（沉默后开口）（被叫才说）"
+    assert names.chinese("style.unheard_of") == ""
+    schema_names = {f"leakage.{name}" for name, _ in (*leak_table.ROWS, *leak_table.WEIGHTS)}
+    assert not {name for name in schema_names if not names.chinese(name)}
 
 
 def test_a_leak_is_said_first_thing_and_loudly() -> None:
