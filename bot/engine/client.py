@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import aiohttp
 
@@ -26,7 +26,7 @@ _ENDS: dict[str, Finish] = {
 _STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
 _AWAY = (401, 403, 502, 503)
 """HTTP status of a server that takes nobody's requests now, or not ours."""
-Dialect = Literal["mybot", "llamacpp", "openai"]
+Dialect = Literal["mybot", "llamacpp", "vllm", "sglang", "openai"]
 """Which rules of sampling a server knows, and by which names; told by `owned_by` of its models."""
 _STOPPED = "stopped"
 """What our own server says when its model's thread ends under a reply: it is about to end itself."""
@@ -44,8 +44,8 @@ class Lost(EngineError):
 class Client:
     """One server. `url` ends in /v1; `timeout` is the longest a reply may take, in seconds.
 
-    `ours`, and llama.cpp once recognized, get every rule of sampling; other servers only those that
-    are on, because not every server knows them all.
+    `ours`, and llama.cpp, vLLM and SGLang once recognized, get every rule of sampling; other servers only
+    those that are on, because not every server knows them all.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Client:
             named, self.model = models[:1], str(models[0]["id"])
         for model in named:
             owner = model.get("owned_by")
-            self._dialect = owner if owner in ("mybot", "llamacpp") else "openai"
+            self._dialect = owner if owner in get_args(Dialect) else "openai"
             self.persona = str(model.get("persona") or "")
 
     async def _models(self) -> list[dict[str, Any]]:
@@ -159,6 +159,9 @@ def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, dialec
     if dialect == "llamacpp":
         # Left out, its own defaults would hold; and it would look back over 64 tokens only.
         body |= {"repeat_penalty": body.pop("repetition_penalty"), "repeat_last_n": 65_536}
+    elif dialect in ("vllm", "sglang") and not sampling.top_k:
+        # Left out, the model folder's generation_config.json would hold.
+        body["top_k"] = -1
     body |= {"messages": messages, "stream": True}
     return body | {"model": model} if model else body
 

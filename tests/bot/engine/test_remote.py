@@ -145,6 +145,11 @@ def test_each_kind_of_server_gets_the_rules_it_knows() -> None:
     assert set(_body([], plain, "", "mybot")) == always | {
         *("top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "seed", "stop")
     }
+    for dialect in ("vllm", "sglang"):
+        body = _body([], plain, "", dialect)
+        assert set(body) == set(_body([], plain, "", "mybot"))
+        assert (body["top_k"], body["repetition_penalty"], body["min_p"]) == (-1, 1.0, 0.0)
+        assert _body([], warm, "", dialect)["top_k"] == warm.top_k
     llama = _body([], plain, "", "llamacpp")
     assert (llama["repeat_penalty"], llama["top_k"], llama["min_p"]) == (1.0, 0, 0.0)
     assert "repetition_penalty" not in llama
