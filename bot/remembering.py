@@ -43,8 +43,8 @@ T = TypeVar("T")
 
 AT_ONCE = 2000
 """Rows of the history that are taken in at once."""
-IDLE, BREATH = 5.0, 1.0
-"""Seconds without a question after which lines get vectors, and between two requests for some."""
+IDLE, BREATH, LULL = 5.0, 1.0, 30.0
+"""Seconds without a question after which lines get vectors; between two requests for some; and where none can be had."""
 AT_A_TIME = 64
 """Lines of one such request."""
 CHATS = 4096
@@ -218,19 +218,27 @@ class Remembering:
 
     async def _embed_when_idle(self, embeddings: Embeddings, lines: Recall) -> None:
         """Give vectors to the lines that have none, a few at a time, while nobody waits for a reply."""
+        pause = BREATH
         while True:
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(pause)
             if time.monotonic() - self._asked_at < IDLE:
                 continue
             try:
-                await self._follow()
-                missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
-                found = await embeddings.of([text for _, text in missing], waited_for=False) if missing else []
-                if found and lines.vectors is not None:
-                    made = {key: one for (key, _), one in zip(missing, found, strict=True)}
-                    await self._alone(partial(lines.vectors.keep, made))
+                pause = BREATH if await self._embed_some(embeddings, lines) else LULL
             except (sqlite3.Error, SQLAlchemyError) as error:
                 logger.error("no vectors made: %s", type(error).__name__)
+                pause = LULL
+
+    async def _embed_some(self, embeddings: Embeddings, lines: Recall) -> int:
+        """How many lines got a vector."""
+        await self._follow()
+        missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
+        found = await embeddings.of([text for _, text in missing], waited_for=False) if missing else None
+        if found is None or lines.vectors is None:
+            return 0
+        made = {key: one for (key, _), one in zip(missing, found, strict=True)}
+        await self._alone(partial(lines.vectors.keep, made))
+        return len(made)
 
     async def _still_there(self, found: Sequence[Recalled]) -> list[Recalled]:
         """Without lines of the history that are gone from it, or recalled."""

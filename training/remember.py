@@ -30,6 +30,7 @@ AT_ONCE = 20_000
 
 def main(knobs: Remember) -> None:
     counts: Counter[str] = Counter()
+    embeddings = Embeddings.of_settings(load(Bot))
     store = Recall.open(knobs.memory)
     try:
         messages = _messages(knobs, counts)
@@ -40,7 +41,6 @@ def main(knobs: Remember) -> None:
                 status.update(f"remembering … {counts['messages']:,} messages, {counts['new_lines']:,} new lines")
             if counts["new_lines"]:
                 store.compact()
-            embeddings = Embeddings.of_settings(load(Bot))
             if embeddings is not None:
                 counts["vectors"] = asyncio.run(_embed(store, embeddings, status))
         numbers = {**counts, "lines": len(store), "chats": store.chats, "megabytes": _megabytes(knobs)}
@@ -66,6 +66,8 @@ async def _embed(store: Recall, embeddings: Embeddings, status: Status) -> int:
             vectors.keep({key: one for (key, _), one in zip(missing, found, strict=True)})
             made += len(missing)
             status.update(f"remembering … {made:,} vectors made")
+        if made:
+            store.compact()
     finally:
         await embeddings.close()
     return len(vectors)

@@ -39,8 +39,8 @@ async def server() -> AsyncIterator[Embedder]:
 
 @pytest.fixture
 async def kept(tmp_path: Path, server: Embedder, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
-    monkeypatch.setattr(remembering, "BREATH", 0.01)
-    monkeypatch.setattr(remembering, "IDLE", 0.0)
+    for pause in ("BREATH", "LULL", "IDLE"):
+        monkeypatch.setattr(remembering, pause, 0.01)
     house = Kept(tmp_path)
     house.settings = house.settings.model_copy(
         update={"embeddings": server.url, "embeddings_model": "chars", "embeddings_timeout": 0.3}

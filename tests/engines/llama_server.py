@@ -1,6 +1,6 @@
 """A real llama.cpp server on a free port, from the wheel `xllamacpp`; run by the interpreter that has it.
 
-    python llama_server.py MODEL.gguf CONTEXT CHATS
+    python llama_server.py MODEL.gguf CONTEXT CHATS [embeddings]
 
 Prints its address, and ends with its standard input.
 """
@@ -22,6 +22,9 @@ params.warmup = False
 params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
 params.use_jinja = True
 params.cpuparams.n_threads = 1
+if sys.argv[4:] == ["embeddings"]:
+    params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 server = xllamacpp.Server(params)
 sys.stdout.write(f"listening on {server.listening_address}/v1\n")
 sys.stdout.flush()
