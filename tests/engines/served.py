@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def served(python: str, path: Path, context: int, chats: int) -> Iterator[str]:
-    """The server's address; `python` is the interpreter that has xllamacpp."""
+def served(python: str, path: Path, context: int, chats: int, *, embeddings: bool = False) -> Iterator[str]:
+    """The server's address; `python` is the interpreter that has xllamacpp. With `embeddings` it gives nothing else."""
     script = Path(__file__).with_name("llama_server.py")
     server = subprocess.Popen(
-        [python, script, path, str(context), str(chats)],
+        [python, script, path, str(context), str(chats), *(["embeddings"] if embeddings else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

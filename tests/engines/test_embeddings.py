@@ -1,7 +1,6 @@
 """Vectors from a real llama.cpp server, of a toy that means nothing: the protocol alone. `make test-engines`."""
 
-import subprocess
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +9,7 @@ from bot.recall import Recall
 from bot.recall_tables import key_of
 from tests.bot.test_recall import said
 from tests.engines.gguf import write_gguf
+from tests.engines.served import served
 from tests.engines.test_engines import CONTEXT, PYTHON, pytestmark as pytestmark
 from tests.personas import make_persona
 
@@ -17,25 +17,13 @@ TEXTS = ["我对花生过敏", "今天下雨了", "the cat sat", "我对花生�
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory):
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = make_persona(tmp_path_factory.mktemp("vectors") / "v1", seed=1, context=CONTEXT)
     path = folder.parent / "toy.gguf"
     write_gguf(folder, path)
-    script = Path(__file__).with_name("llama_server.py")
     # With several slots this llama.cpp gives one text several vectors when they are asked for together.
-    server = subprocess.Popen(
-        [PYTHON, script, path, str(CONTEXT), "1", "embeddings"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    with server:
-        lines = iter(server.stdout.readline, "")
-        yield next(line for line in lines if line.startswith("listening on ")).split()[2]
-        server.kill()
+    with served(PYTHON, path, CONTEXT, 1, embeddings=True) as address:
+        yield address
 
 
 async def test_each_text_gets_its_vector_and_they_are_kept(url: str) -> None:
