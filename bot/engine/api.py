@@ -48,6 +48,7 @@ class Api:
         app = web.Application(middlewares=[self._guard], client_max_size=_BODY_LIMIT)
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/v1/models/{name}", self._model)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/pause", self._pause)
         app.router.add_post("/v1/resume", self._resume)
@@ -82,18 +83,32 @@ class Api:
         return web.json_response(body)
 
     async def _models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [self._described()]})
+
+    async def _model(self, request: web.Request) -> web.Response:
+        self._check_name(request.match_info["name"])
+        return web.json_response(self._described())
+
+    def _described(self) -> dict[str, Any]:
         persona = self._persona
         created = int(persona.provenance.created.timestamp())
-        model = {"id": persona.name, "object": "model", "created": created, "owned_by": "mybot"}
-        return web.json_response({"object": "list", "data": [{**model, "persona": persona.hash}]})
+        return {
+            "id": persona.name,
+            "object": "model",
+            "created": created,
+            "owned_by": "mybot",
+            "persona": persona.hash,
+        }
+
+    def _check_name(self, name: str) -> None:
+        if name != self._persona.name:
+            raise Refused(f"there is no model {name[:80]!r} here", status=404, code="model_not_found", param="model")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         asked = read_request(await request.read())
         name, loaded = self._persona.name, self._batches.loaded
-        if asked.model not in ("", name):
-            raise Refused(
-                f"there is no model {asked.model[:80]!r} here", status=404, code="model_not_found", param="model"
-            )
+        if asked.model:
+            self._check_name(asked.model)
         if loaded is None:
             raise Refused("the model is still loading", status=503, code="loading")
         pieces: asyncio.Queue[Piece] = asyncio.Queue()

@@ -8,6 +8,7 @@ import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ class Loaded:
     """Decoding in fixed shapes, where that is done."""
     prefixes: "Prefixes | None" = None
     """What single rows have read, where their next turn takes it up again."""
+    room: Callable[[], int] | None = None
+    """What `most` would be if it were measured now; None on a CPU."""
     threads: "Threads | None" = None
     """How many CPU threads a forward gets; None on a card."""
     budget: int = field(init=False)
@@ -132,7 +135,7 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
     model.eval()
     if device.startswith("cuda") and model.dtype.itemsize == 2:
         fused.fuse(model)
-    most = budget.tokens(budget.measure(model, device), device, knobs.max_batch)
+    room = partial(budget.tokens, budget.measure(model, device), device, knobs.max_batch)
     own = getattr(model.config.get_text_config(), "max_position_embeddings", None) or context
     loaded = Loaded(
         model=model,
@@ -141,13 +144,15 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
         context=min(context, own),
         ends=ends,
         hidden=frozenset(n for n, token in tokenizer.added_tokens_decoder.items() if token.special) | ends,
-        most=most,
+        most=room(),
         vocabulary=model.get_input_embeddings().num_embeddings,
     )
     if device == "cpu":
         from bot.engine import threads
 
         loaded.threads = threads.choose(model, knobs.threads)
+    else:
+        loaded.room = room
     loaded.shapes = _shapes(loaded, knobs)
     if loaded.shapes is None and knobs.attn_implementation == "auto":
         _flash(model, device)
@@ -249,6 +254,9 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
             raise
         loaded.budget = min(loaded.budget, room) // 2
     else:
+        if loaded.room is not None:
+            # Loaded beside the persona that it took over from, it had only what that one left.
+            loaded.most = max(loaded.most, loaded.room())
         loaded.budget = min(loaded.most, loaded.budget + loaded.most // 64 + 1)
         return True
     finally:

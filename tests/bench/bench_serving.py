@@ -1,16 +1,19 @@
 """Many chats at once through the real worker against transformers' own `generate()`, one chat at a time.
 
-    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--rounds 5] [--cases 1x40,4x40,16x40,32x40,8x700] [--second-turn 700]
+    python tests/bench/bench_serving.py [--persona FOLDER] [--device cpu] [--rounds 5] [--cases 1x40,4x40,16x40,32x40,8x700] [--second-turn 700] [--threads]
 
 A case is so many chats with histories of about so many tokens. Without --persona a random Llama
 of 5 million parameters is made, in fp32. Both ways run alternately, so that a slow minute of the
 machine meets both; greedy, so that texts can be compared. For each case: tokens a second as the
 ratio of the medians, and the mean time to the first token, all chats asking at once. With one chat
-the ratio is what the server costs over the bare model.
+the ratio is what the server costs over the bare model; both have the threads that the engine chose.
 
 Last, one chat alone goes on: the time to the first token of its second turn, after a history of
 about so many tokens, with what the first turn read kept ([engine] prefix_reuse) and without, each
 in a server of its own. `--cases ""` measures this alone, `--second-turn 0` leaves it out.
+
+`--threads` measures, instead of all that, what the choice of CPU threads gives ([engine] threads): three
+servers in turn, one with the threads it tried out, one with one thread, one with as many as there are cores.
 """
 
 import argparse
@@ -75,6 +78,8 @@ def serial(loaded: Loaded, prompts: list[list[int]], way: Way) -> None:
 
         def put(self, value: Any) -> None:
             self.times.append(time.perf_counter())
+            if loaded.threads is not None:
+                loaded.threads.use(value.numel())
 
         def end(self) -> None:
             pass
@@ -172,6 +177,33 @@ async def second_turns(persona: Path, device: str, tokens: int, rounds: int) -> 
     )
 
 
+async def by_threads(persona: Path, cases: list[tuple[int, int]], rounds: int) -> None:
+    """The same chats at once by servers with different CPU threads, one after the other in each round."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(open_persona(persona)[0])
+    numbers = {"tried out": 0, "one": 1, "all": os.cpu_count() or 1}
+    knobs = Engine(persona=persona, device="cpu", max_batch=64, prefix_reuse=False)
+    workers = {name: Worker(knobs.model_copy(update={"threads": number})) for name, number in numbers.items()}
+    try:
+        for worker in workers.values():
+            await worker.start()
+        for chats, tokens in cases:
+            histories = [history(chat, tokens, tokenizer) for chat in range(chats)]
+            ways = {name: Way() for name in workers}
+            for number in range(rounds + 1):
+                for name, worker in workers.items():
+                    await at_once(worker, histories, ways[name] if number else Way())
+            told = [
+                f"{name} {statistics.median(way.seconds):.2f} s (first token {statistics.median(way.first) * 1000:.0f} ms)"
+                for name, way in ways.items()
+            ]
+            print(f"{chats} chats, history {tokens}: {', '.join(told)}", flush=True)
+    finally:
+        for worker in workers.values():
+            await worker.close()
+
+
 def show(chats: int, tokens: int, one: Way, all_: Way) -> None:
     serial_s, at_once_s = statistics.median(one.seconds), statistics.median(all_.seconds)
     first = statistics.median(all_.first) / statistics.median(one.first)
@@ -190,11 +222,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", default="1x40,4x40,16x40,32x40,8x700")
     parser.add_argument("--second-turn", type=int, default=700, metavar="TOKENS")
+    parser.add_argument("--threads", action="store_true")
     asked = parser.parse_args()
     shapes = [case.split("x") for case in asked.cases.split(",") if case]
     cases = [(int(chats), int(tokens)) for chats, tokens in shapes]
     with tempfile.TemporaryDirectory() as folder:
         persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless", size=4)
+        if asked.threads:
+            asyncio.run(by_threads(persona, cases, asked.rounds))
+            return
         if cases:
             asyncio.run(measure(persona, asked.device, cases, asked.rounds))
         if asked.second_turn:

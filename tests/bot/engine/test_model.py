@@ -233,6 +233,23 @@ def test_out_of_memory_halves_the_batch_and_success_lets_it_grow_again(
     assert loaded.budget == loaded.most
 
 
+def test_room_that_came_free_after_the_load_is_used(toy: Path, prompts: list[list[int]]) -> None:
+    """A new persona is loaded beside the old one, which leaves a while later."""
+    loaded = open_model(toy)
+    loaded.most = loaded.budget = 640
+    free = 640
+    loaded.room = lambda: free
+    run(loaded, prompts[:1], [Sampling(max_tokens=2)])
+    assert (loaded.most, loaded.budget) == (640, 640)
+    free = 6400
+    for _ in range(64):
+        run(loaded, [[60]], [Sampling(max_tokens=1)])
+    assert (loaded.most, loaded.budget) == (6400, 6400)
+    free = 64
+    run(loaded, prompts[:1], [Sampling(max_tokens=2)])
+    assert loaded.most == 6400
+
+
 def test_the_models_own_generation_config_does_not_leak_in(toy: Path, tmp_path: Path) -> None:
     import json
     import shutil

@@ -233,6 +233,7 @@ async def test_the_official_client_works(server: Server) -> None:
     messages: Any = HI
     async with openai.AsyncOpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client:
         [model] = (await client.models.list()).data
+        assert await client.models.retrieve(model.id) == model
         create = client.chat.completions.create
         whole = await create(model=model.id, messages=messages, temperature=0, max_completion_tokens=12)
         assert whole.choices[0].message.content == text
@@ -264,6 +265,8 @@ async def test_the_official_client_meets_every_refusal_as_its_own_exception(serv
         create = client.chat.completions.create
         with pytest.raises(openai.NotFoundError, match="gpt-9"):
             await create(model="gpt-9", messages=messages)
+        with pytest.raises(openai.NotFoundError, match="gpt-9"):
+            await client.models.retrieve("gpt-9")
         with pytest.raises(openai.NotFoundError):
             await client.embeddings.create(model="toy", input="x")
         with pytest.raises(openai.AuthenticationError):
