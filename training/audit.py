@@ -10,6 +10,7 @@ dataset's files and the models; what exposure is stands in evaluate/canaries.py.
 """
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -163,7 +164,7 @@ def _losses(loaded: Any, spec: PromptSpec, asked: Sequence[Canary]) -> list[floa
     prompt, end = first.input_ids[: _begin(first)], loaded.tokenizer.eos_token_id
     texts = loaded.tokenizer([canary.reply for canary in asked], add_special_tokens=False)["input_ids"]
     replies = [[*ids, end] for ids in texts]
-    return [round(-value, 6) for value in scoring.after(loaded, prompt, replies)]
+    return [round(math.fsum(nats), 6) for nats in scoring.after(loaded, prompt, replies)]
 
 
 def _asked(loaded: Any, persona: Persona) -> Any:

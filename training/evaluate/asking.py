@@ -41,6 +41,8 @@ STEPS = {
     "fits": "base looks for contexts",
 }
 """What each step is called while it goes on."""
+BESIDE = 200
+"""Replies of others, and of chats held out whole, that are read beside the sample: they carry one figure each."""
 MEMBERS = 200
 """Replies on each side of the border of training and dev of which is asked whether they were learned."""
 

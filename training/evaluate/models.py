@@ -34,7 +34,7 @@ def unopened(folder: Path, persona: Persona, knobs: Engine) -> Unopened:
     from bot.engine.weights import choose_device
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    return Unopened(tokenizer, persona.model.context, len(tokenizer), choose_device(persona, knobs.device))
+    return Unopened(tokenizer, persona.model.context, choose_device(persona, knobs.device))
 
 
 @contextmanager

@@ -1,10 +1,9 @@
 """How likely texts are to a loaded model: of one reply after its own prompt, and of many after one.
 
-Knows tokens and probabilities; doesn't know what they are asked for. Imports torch late. Many replies
-after one prompt stand in one row: each sees the prompt and itself, so the prompt is read once.
+Knows tokens and probabilities; doesn't know what they are asked for. Imports torch late. A prompt that many
+replies come after is read once; they stand in rows behind what was kept of it, and each sees it and itself.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,8 @@ from training.windows import IGNORE, Window
 if TYPE_CHECKING:
     import torch
 
-ROW_TOKENS, CPU_ROW_TOKENS = 2048, 384
-"""Tokens of replies that stand in one row after their prompt; on a CPU attention to masked ones costs more than the prompt again."""
+ROW_TOKENS, CPU_ROW_TOKENS = 2048, 192
+"""Tokens of replies that stand in one row behind their prompt; each costs attention to all others of its row."""
 SCORES = 1 << 27
 """Numbers that the scores of one batch may be."""
 
@@ -90,20 +89,43 @@ def _losses(scores: "torch.Tensor", labels: "torch.Tensor") -> list[list[float]]
     return flat.view(labels.shape).tolist()
 
 
-def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> list[float]:
-    """Log-probability of each reply (token ids, its end token among them) after one prompt."""
+def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Negative log-probability of each token of each reply (its end token among them) after one prompt."""
+    if not replies:
+        return []
     if not _attends(loaded.model):
         windows = [Window([*prompt, *reply], [IGNORE] * len(prompt) + list(reply)) for reply in replies]
         lost = dict(nats(loaded, windows))
-        return [-math.fsum(lost[place]) for place in range(len(replies))]
-    found: list[float] = []
+        return [lost[place] for place in range(len(replies))]
+    import torch
+
+    with torch.inference_mode():
+        first, kept = _read(loaded, prompt)
+        return [losses for row in _rows(loaded, len(prompt), replies) for losses in _row(loaded, row, first, kept)]
+
+
+def _read(loaded: Any, prompt: Sequence[int]) -> "tuple[torch.Tensor, Any]":
+    """The scores of the token that comes next, (1, vocabulary), and keys and values of the whole prompt."""
+    import torch
+    from transformers import DynamicCache
+
+    # Without the model's config no layer forgets what is out of its window: rows can be cut off again.
+    kept = DynamicCache()
+    ids = torch.tensor([list(prompt)], device=loaded.device)
+    read = loaded.model(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
+    return read.logits[0], kept
+
+
+def _rows(loaded: Any, prompt: int, replies: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """Replies in their order, as many together as stand in one row."""
     row: list[Sequence[int]] = []
+    most = room(loaded, prompt)
     for reply in replies:
-        if row and sum(map(len, row)) + len(reply) > room(loaded, len(prompt)):
-            found += _row(loaded, prompt, row)
+        if row and sum(map(len, row)) + len(reply) > most:
+            yield row
             row = []
         row.append(reply)
-    return [*found, *_row(loaded, prompt, row)] if row else found
+    yield row
 
 
 def room(loaded: Any, prompt: int) -> int:
@@ -112,32 +134,32 @@ def room(loaded: Any, prompt: int) -> int:
     return max(64, min(most, loaded.budget // 2 - prompt, SCORES // loaded.vocabulary))
 
 
-def _row(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> list[float]:
-    """The replies one behind the other; each attends to the prompt and to itself alone."""
+def _row(loaded: Any, replies: Sequence[Sequence[int]], first: "torch.Tensor", kept: Any) -> list[list[float]]:
+    """The replies one behind the other; each attends to the prompt and to itself alone. `kept` stays the prompt's."""
     import torch
 
-    begin, lengths = len(prompt), [len(reply) for reply in replies]
-    total = begin + sum(lengths)
-    owner = torch.cat([torch.zeros(begin, dtype=torch.long), *(torch.full((n,), k + 1) for k, n in enumerate(lengths))])
-    places = torch.cat([torch.arange(begin), *(torch.arange(begin, begin + n) for n in lengths)])
-    seen = (owner[None, :] == 0) | (owner[None, :] == owner[:, None])
-    seen &= torch.ones(total, total).tril().bool()
+    begin, lengths = kept.get_seq_length(), [len(reply) for reply in replies]
+    total = sum(lengths)
+    owner = torch.cat([torch.full((n,), k) for k, n in enumerate(lengths)])
+    seen = (owner[None, :] == owner[:, None]) & torch.ones(total, total).tril().bool()
+    seen = torch.cat([torch.ones(total, begin, dtype=torch.bool), seen], dim=1)
+    places = torch.cat([torch.arange(begin, begin + n) for n in lengths])
     dtype = loaded.model.dtype
-    mask = torch.zeros(total, total, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-    ids = torch.tensor([[*prompt, *(token for reply in replies for token in reply)]], device=loaded.device)
-    with torch.inference_mode():
-        scores = loaded.model(
-            input_ids=ids,
-            attention_mask=mask[None, None].to(loaded.device),
-            position_ids=places[None].to(loaded.device),
-            use_cache=False,
-            logits_to_keep=total - begin + 1,
-        ).logits[0]
-        # The first token of each reply comes after the prompt's last, the others after the one before.
-        starts = [sum(lengths[:k]) for k in range(len(lengths))]
-        before = torch.cat([torch.tensor([0, *range(s + 1, s + n)]) for s, n in zip(starts, lengths, strict=True)])
-        losses = _losses(scores[before.to(loaded.device)][None], ids[:, begin:])[0]
-    return [-math.fsum(losses[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+    ids = torch.tensor([[token for reply in replies for token in reply]], device=loaded.device)
+    scores = loaded.model(
+        input_ids=ids,
+        attention_mask=mask[None, None].to(loaded.device),
+        position_ids=places[None].to(loaded.device),
+        past_key_values=kept,
+        use_cache=True,
+    ).logits[0]
+    kept.crop(-total)
+    # The first token of each reply comes after the prompt's last, the others after the one before.
+    starts = [sum(lengths[:k]) for k in range(len(lengths))]
+    before = torch.cat([torch.tensor([0, *range(s + 1, s + n)]) for s, n in zip(starts, lengths, strict=True)])
+    losses = _losses(torch.cat([first, scores])[before.to(loaded.device)][None], ids)[0]
+    return [losses[s : s + n] for s, n in zip(starts, lengths, strict=True)]
 
 
 def _attends(model: Any) -> bool:

@@ -30,6 +30,9 @@ DIGITS = 4
 LONGEST = 4
 """Of the context, a reply may take one in so many tokens."""
 
+TOGETHER = 200
+"""Texts that are read after one reading of an empty prompt; then they are kept."""
+
 Told = Callable[[list[dict[str, str]]], str]
 
 
@@ -81,7 +84,7 @@ class Weigher:
             moment = sample.moments[question.place]
             if (key := rank_key(system, moment)) not in self.ledger:
                 replies = self.replies([reply.text for reply in question.candidates], moment)
-                here = scoring.after(self.loaded, self.prompt(moment), replies)
+                here = self._after(moment, replies)
                 nothing = [self.ledger.get(alone_key(system, reply.text))[0] for reply in question.candidates]
                 gains = [round(a + b, DIGITS) for a, b in zip(here, nothing, strict=True)]
                 self.ledger.put(key, [gains, [round(value, DIGITS) for value in here]])
@@ -92,7 +95,7 @@ class Weigher:
         replies = self.replies(texts)
         for done, moment in enumerate(moments, 1):
             if (key := fits_key(system, moment)) not in self.ledger:
-                here = scoring.after(self.loaded, self.prompt(moment), replies)
+                here = self._after(moment, replies)
                 self.ledger.put(key, [round(value, DIGITS) for value in here])
             note(done, len(moments))
 
@@ -100,12 +103,16 @@ class Weigher:
         """Texts after an empty prompt: [nats, tokens, nats of the worst token]."""
         keys = {alone_key(system, text): text for text in texts}
         asked = [text for key, text in keys.items() if key not in self.ledger]
-        prompt, replies = self.nothing(), self.replies(asked)
-        windows = [Window([*prompt, *reply], [-100] * len(prompt) + reply) for reply in replies]
-        for done, (place, losses) in enumerate(scoring.nats(self.loaded, windows), 1):
-            told = [round(math.fsum(losses), DIGITS), len(losses), round(max(losses), DIGITS)]
-            self.ledger.put(alone_key(system, asked[place]), told)
-            note(done, len(asked))
+        for begin in range(0, len(asked), TOGETHER):
+            some = asked[begin : begin + TOGETHER]
+            for text, losses in zip(some, scoring.after(self.loaded, self.nothing(), self.replies(some)), strict=True):
+                told = [round(math.fsum(losses), DIGITS), len(losses), round(max(losses), DIGITS)]
+                self.ledger.put(alone_key(system, text), told)
+            note(begin + len(some), len(asked))
+
+    def _after(self, moment: Moment, replies: Sequence[Sequence[int]]) -> list[float]:
+        """The log-probability of each reply at a moment."""
+        return [-math.fsum(losses) for losses in scoring.after(self.loaded, self.prompt(moment), replies)]
 
     def window(self, moment: Moment) -> Window:
         """A moment with its answer, oldest turns left out until it fits."""

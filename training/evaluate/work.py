@@ -116,7 +116,7 @@ class Work:
     def asked(self, ledger: Ledger) -> asking.Asked:
         """What is asked of the models."""
         rng, records = self.draws.rng("asked"), self.records
-        theirs = [records.theirs[n] for n in sorted(rng.permutation(len(records.theirs))[: len(self.sample.moments)])]
+        theirs = [records.theirs[n] for n in sorted(rng.permutation(len(records.theirs))[: asking.BESIDE])]
         sides = [[m for m in records.members if (m.mine.part == "train") is trained] for trained in (True, False)]
         members = [side[n] for side in sides for n in sorted(rng.permutation(len(side))[: asking.MEMBERS])]
         number = leakage.ATTACKS_QUICK if self.quick else leakage.ATTACKS
@@ -125,7 +125,9 @@ class Work:
             "disclosure": disclosure.attacks(self.sample, self.draws, number),
         }
         asked = inquiries(self.knobs.data, self.sample, self.persona.prompt)
-        return asking.Asked(self.sample, self.apart, theirs, members, attacks, asked, self.draws, self.quick, ledger)
+        return asking.Asked(
+            self.sample, self.apart[: asking.BESIDE], theirs, members, attacks, asked, self.draws, self.quick, ledger
+        )
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

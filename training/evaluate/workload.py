@@ -10,18 +10,15 @@ from math import ceil
 from typing import Any, Literal
 
 from bot.honesty import fixed_answer
-from training.evaluate import scoring
 from training.evaluate.asking import BARE, PROMPTED, STEPS, Asked, block_texts, raw
 from training.evaluate.controls import CONTROLS
 from training.evaluate.sample import Moment
 from training.evaluate.speaking import key
-from training.evaluate.weighing import Weigher, alone_key, cut, fits_key, nats_key, rank_key
+from training.evaluate.weighing import TOGETHER, Weigher, alone_key, cut, fits_key, nats_key, rank_key
 
 Unit = Literal["replies", "tokens"]
 MODELS = 3
 """Systems that speak by a model."""
-BUDGET = 1 << 16
-"""Tokens of a batch that a card is taken to have room for."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,10 +36,7 @@ class Unopened:
 
     tokenizer: Any
     context: int
-    vocabulary: int
     device: str
-    model: None = None
-    budget: int = BUDGET
 
 
 def loads(asked: Asked, weigher: Weigher, systems: Sequence[str]) -> dict[str, Load]:
@@ -105,8 +99,8 @@ def windows(system: str, moments: Sequence[Moment], weigher: Weigher) -> int:
 
 def _alone(texts: Iterable[str], weigher: Weigher, system: str = BARE) -> int:
     missing = {text for text in texts if alone_key(system, text) not in weigher.ledger}
-    prompt = len(weigher.nothing())
-    return sum(prompt + len(reply) for reply in weigher.replies(missing))
+    readings = ceil(len(missing) / TOGETHER)
+    return readings * len(weigher.nothing()) + sum(map(len, weigher.replies(missing)))
 
 
 def _fits(asked: Asked, weigher: Weigher) -> int:
@@ -122,9 +116,8 @@ def _fits(asked: Asked, weigher: Weigher) -> int:
 
 
 def _after(weigher: Weigher, moment: Moment, tokens: int) -> int:
-    """The tokens of some replies, and of their prompt once for each row of them."""
-    prompt = len(weigher.prompt(moment))
-    return tokens + prompt * max(1, ceil(tokens / scoring.room(weigher.loaded, prompt)))
+    """The tokens of some replies, and of their prompt."""
+    return tokens + len(weigher.prompt(moment))
 
 
 def _still_to_speak(there: Collection[str], beside: int = 0) -> float:

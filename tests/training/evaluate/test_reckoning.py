@@ -146,8 +146,8 @@ def test_tokens_are_counted_as_they_are_read(work: Work, house: Path, ledger: Le
 
     def count(module: Any, args: Any, given: dict[str, Any]) -> None:
         nonlocal read
-        mask = given["attention_mask"]
-        read += int(mask.sum()) if mask.dim() == 2 else given["input_ids"].numel()
+        mask = given.get("attention_mask")
+        read += int(mask.sum()) if mask is not None and mask.dim() == 2 else given["input_ids"].numel()
 
     loaded.model.register_forward_pre_hook(count, with_kwargs=True)
     for step, moments in (("persona reads", [*asked.own, *asked.theirs, *asked.members]), ("persona chooses", None)):

@@ -29,6 +29,10 @@ def by_hand(loaded: Any, prompt: list[int], reply: list[int]) -> float:
     return math.fsum(float(scores[len(prompt) + n - 1, token]) for n, token in enumerate(reply))
 
 
+def after(loaded: Any, prompt: list[int], replies: list[list[int]]) -> list[float]:
+    return [-math.fsum(losses) for losses in scoring.after(loaded, prompt, replies)]
+
+
 @pytest.fixture(scope="module")
 def texts() -> tuple[list[int], list[list[int]]]:
     rng = np.random.default_rng(1)
@@ -40,12 +44,12 @@ def test_replies_in_one_row_see_their_prompt_and_themselves(
 ) -> None:
     prompt, replies = texts
     wanted = [by_hand(loaded, prompt, reply) for reply in replies]
-    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     # In several rows, and one by one where a model doesn't read by attention alone.
     monkeypatch.setattr(scoring, "room", lambda loaded, prompt: 12)
-    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     monkeypatch.setattr(scoring, "_attends", lambda model: False)
-    assert scoring.after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
+    assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     assert scoring.after(loaded, prompt, []) == []
 
 
