@@ -176,14 +176,17 @@ def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[Mentio
     if privacy.find(message.text):
         return
     day = zone.local(message.time).date()
-    by_itself = [found for clause in clauses(message) if (found := _in(clause, message, day)) is not None]
-    yield from by_itself
     question = _question(message, before)
-    if by_itself or question is None or privacy.find(question.text):
+    if question is not None and "我" not in message.text and re.search("[他她它]", question.text):
         return
-    for text in answers(question.text, message.text):
-        if (said := told(text)) is not None:
-            yield Mention(said._replace(plain=True), message, day)
+    by_itself = [found for clause in clauses(message) if (found := _in(clause, message, day)) is not None]
+    sure = any(found.statement.plain for found in by_itself)
+    if not sure and question is not None and not privacy.find(question.text):
+        for text in answers(question.text, message.text):
+            if (said := told(text)) is not None:
+                yield Mention(said._replace(plain=True), message, day)
+                return
+    yield from by_itself
 
 
 def _in(clause: Clause, message: Message, day: dt.date) -> Mention | None:

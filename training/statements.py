@@ -58,7 +58,10 @@ def told(clause: str) -> Statement | None:
             about = "不" if denied else "是"
         sure = plain or _SURE.search(groups.get("no", "") + groups.get("most", "")) is not None
         text = groups["told"]
-        return Statement(kind, subject, about, text if "我" in text else f"我{text}", sure, value)
+        if "我" not in text:
+            # Who says no 我 may speak of somebody else.
+            return Statement(kind, subject, about, f"我{text}", False, value)
+        return Statement(kind, subject, about, text, sure, value)
     return None
 
 

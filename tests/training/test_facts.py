@@ -68,6 +68,13 @@ def test_answers_corrections_and_what_is_taken_back(lines: list[str], told: list
     assert [one.text for one in proposed(messages)] == told
 
 
+def test_who_says_no_i_must_have_said_it_twice() -> None:
+    assert proposed([said("对芒果过敏 不能碰")], 2) == []
+    assert [one.text for one in proposed([said("对芒果过敏 不能碰", day) for day in (1, 2)], 2)] == ["我对芒果过敏"]
+    assert len(proposed([said("我对芒果过敏 不能碰")], 2)) == 1
+    assert len(proposed([said("你属啥", mine=False), said("属狗", place=9)], 2)) == 1, "who is asked speaks of himself"
+
+
 def test_an_answer_is_one_soon_and_to_another() -> None:
     question = said("你在哪上班", mine=False)
     answer = said("宠物店", place=30)
