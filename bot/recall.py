@@ -12,12 +12,12 @@ import math
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from itertools import count
 from pathlib import Path
 
 from bot.persona.message import Kind, Message, Segment
+from bot.recall_ranks import Line, different, fused
 from bot.recall_tables import CHAT_BITS, CHOSEN, COUNT, SELECT, key_of, mark_of, marks_over, numbers_of, opened, terms
 from bot.recall_vectors import Vector, Vectors
 
@@ -35,22 +35,8 @@ LEAST = 2.0
 """A line that fits less has nothing to do with what is asked."""
 STANDS_OUT = 3.0
 """Nor has one whose meaning is not so far (in standard deviations) closer than that of the chat's lines."""
-SMOOTH = 60
-"""Reciprocal rank fusion: how little it matters who comes first by words or by meaning."""
 ANSWER = 600
 """Seconds in which the next line is an answer."""
-
-
-@dataclass(slots=True, frozen=True)
-class Line:
-    """A line as it was kept; `seq` is its number in the bot's history, None where it came from records."""
-
-    number: int
-    key: int
-    seq: int | None
-    message: Message
-    score: float = 0.0
-    """How well its words fit what was asked."""
 
 
 class Recall:
@@ -185,8 +171,8 @@ class Recall:
         fitting = {line.number: line for line in lines if after < line.message.time < before}
         by_words = [line for line in fitting.values() if line.score >= LEAST]
         by_words.sort(key=lambda line: (-line.score, -line.message.time))
-        ranked = _fused(by_words, [fitting[line] for line in close if line in fitting])
-        return _different(ranked)[:most]
+        ranked = fused(by_words, [fitting[line] for line in close if line in fitting])
+        return different(ranked)[:most]
 
     def _scored(self, chat: int, question: Mapping[str, float]) -> dict[int, float]:
         """Line → rank before its length counts."""
@@ -345,23 +331,3 @@ class Recall:
 def _covered(message: Message, forgotten: Mapping[int, int]) -> bool:
     """Whether a message was said before it, its person or its chat was forgotten."""
     return bool(forgotten) and any(message.time <= forgotten.get(mark, -1) for mark in marks_over(message))
-
-
-def _fused(by_words: list[Line], by_meaning: list[Line]) -> list[Line]:
-    """Both in one order, by their places in each."""
-    if not by_meaning:
-        return by_words
-    worth: defaultdict[int, float] = defaultdict(float)
-    for ranked in (by_words, by_meaning):
-        for place, line in enumerate(ranked):
-            worth[line.number] += 1 / (SMOOTH + place)
-    known = {line.number: line for line in (*by_words, *by_meaning)}
-    return [known[number] for number in sorted(worth, key=lambda number: (-worth[number], -known[number].score))]
-
-
-def _different(ranked: Sequence[Line]) -> list[Line]:
-    """Without what was said before in the same words."""
-    seen: dict[str, Line] = {}
-    for line in ranked:
-        seen.setdefault("".join(line.message.text.split()).casefold(), line)
-    return list(seen.values())

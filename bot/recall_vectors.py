@@ -34,8 +34,9 @@ _TABLES = """
 _MISSING = """
     SELECT some.key, some.text FROM
         (SELECT line, key, text FROM lines WHERE line BETWEEN ? AND ? ORDER BY line DESC LIMIT ?) AS some
-    LEFT JOIN vectors ON vectors.line = some.line WHERE vectors.line IS NULL LIMIT ?
+    LEFT JOIN vectors ON vectors.line = some.line WHERE vectors.line IS NULL ORDER BY some.line LIMIT ?
 """
+"""In the order of the file: its pages are left half empty by what is written backwards."""
 _KEEP = "INSERT OR REPLACE INTO vectors SELECT line, ?, ? FROM lines WHERE key = ?"
 _FOUND = "SELECT key, signs, numbers FROM lines JOIN vectors USING (line) WHERE length(numbers) > 0 AND key IN ({})"
 _SIGNS = "SELECT line, signs FROM vectors WHERE line BETWEEN ? AND ? ORDER BY line DESC LIMIT ?"

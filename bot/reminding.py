@@ -16,7 +16,8 @@ from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.persona.wanted import SURE, Wanted
-from bot.recall import Line, Recall
+from bot.recall import Recall
+from bot.recall_ranks import Line
 from bot.recall_tables import key_of
 from bot.recall_vectors import Vector, blend
 from bot.summaries import Summaries

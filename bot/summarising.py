@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bot.engine.wire import Talker
-from bot.recall import Line, Recall
+from bot.recall import Recall
+from bot.recall_ranks import Line
 from bot.summaries import Summaries, day_of
 from bot.writing import open_writer, plain, record, written
 from config.errors import EngineError, InputError
