@@ -21,7 +21,7 @@ from training import gate_fit
 from training.closed_loop import Scene
 from training.gate_fit import DEV, TEST, TRAIN, Rows, Table
 from training.latency_fit import Delays
-from training.match import LINES, matched
+from training.match import matched
 from training.occasions import Burst, Me, Observer, Occasion
 from training.recording import Recording, replies
 from training.split import Part
@@ -34,8 +34,8 @@ AWAKE = 480
 """Messages of mine, at least, that show a night: twenty for each hour."""
 HUSHED = 0.1
 """Of the mean hour: an hour with fewer messages of mine is one of the night."""
-ENOUGH = 1500
-"""Replies of mine on which the volume is matched, where there are so many."""
+ENOUGH, LINES = 1500, 10_000
+"""Replies of mine on which the volume is matched, where there are so many; and lines to replay for it, at most."""
 _PARTS: dict[Part | None, int] = {"train": TRAIN, "dev": DEV, "test": TEST, "test_chat": TEST}
 
 
@@ -154,16 +154,17 @@ class Habits:
         )
 
     def newest(self) -> dict[str, Scene]:
-        """The newest stretches of the groups before test: as much as shows enough of my replies, at least a tenth."""
+        """The newest stretches of the groups before test: as much as shows enough of my replies, up to LINES."""
+        ends = {chat: len(group.lines) if group.test is None else group.test for chat, group in self.groups.items()}
         scenes: dict[str, Scene] = {}
+        most = LINES / max(1, sum(ends.values()))
         for share in (0.1, 0.2, 0.4, 0.8):
-            for chat, group in self.groups.items():
-                end = len(group.lines) if group.test is None else group.test
+            for chat, end in ends.items():
                 if end:
-                    scenes[chat] = Scene.of(group.lines, end - math.ceil(end * share), end)
-            lines = sum(len(scene.lines) for scene in scenes.values())
+                    begin = end - math.ceil(end * min(share, most))
+                    scenes[chat] = Scene.of(self.groups[chat].lines, begin, end)
             mine = sum(1 for chat, scene in scenes.items() for _ in replies(chat, scene.lines))
-            if mine >= ENOUGH or 2 * lines > LINES:
+            if mine >= ENOUGH or share >= most:
                 break
         return scenes
 

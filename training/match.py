@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.gate import Gates
-from training.closed_loop import WARM, Replay, Scene
+from training.closed_loop import Replay, Scene
 from training.recording import Reply, replies
 
 ROUNDS = 6
@@ -21,8 +21,6 @@ CLOSE = 0.08
 """Log of the ratio of replies at which it is near enough."""
 PACE = 0.65
 """Part of a correction that is made at once: what it excites comes on top."""
-LINES = 10_000
-"""Lines that are replayed, at most: the newest."""
 LEAST = 20
 """Replies of mine there, at least."""
 STEADY = 3.0
@@ -36,7 +34,6 @@ def matched(behaviour: Behaviour, scenes: Mapping[str, Scene]) -> Behaviour:
 
     Each round draws by the same seeds, so that only the biases differ and a correction holds.
     """
-    scenes = _newest(scenes)
     real = _counts(reply for chat, scene in scenes.items() for reply in replies(chat, scene.lines))
     if real.total() < LEAST:
         return behaviour
@@ -79,14 +76,3 @@ def _replayed(behaviour: Behaviour, scenes: Mapping[str, Scene], *, freq: float 
 
 def _counts(spoken: Iterable[Reply]) -> Counter[str]:
     return Counter("entry" if reply.situation == "entry" else "flow" for reply in spoken)
-
-
-def _newest(scenes: Mapping[str, Scene]) -> dict[str, Scene]:
-    """The newest lines, each chat in proportion."""
-    share = min(1.0, LINES / max(1, sum(len(scene.lines) for scene in scenes.values())))
-    kept: dict[str, Scene] = {}
-    for chat, scene in scenes.items():
-        begin = len(scene.lines) - math.ceil(len(scene.lines) * share)
-        if scene.lines:
-            kept[chat] = Scene([*scene.before, *scene.lines[:begin]][-WARM:], scene.lines[begin:])
-    return kept

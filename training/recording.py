@@ -47,10 +47,6 @@ class Recording:
             marks = {name: bool(flags >> bit & 1) for bit, name in enumerate(_FLAGS)}
             yield Traits(names[self._senders[place]], self._times[place], chars=self._chars[place], **marks)
 
-    def newest(self, lines: int) -> "Recording":
-        """Only so many of the newest."""
-        return Recording(self.since(max(0, len(self) - lines)))
-
 
 @dataclass(slots=True)
 class Reply:

@@ -5,6 +5,10 @@
 Prints the CPU seconds of watching and fitting that many messages of a group, the CPU of one decision, and,
 over people never fitted together, the gate's AUC beside that of the chances which made the records, and the
 closed loop's volume: in a lively group, in a quiet one with bursts, and with a flood of 200 messages a month.
+
+A replay leaves the others' lines as they were recorded. That is what would have happened where they talk on by
+their own clock; where they fall silent while I type, the gaps that the bot may speak in are those I left. Both
+are shown.
 """
 
 import argparse
@@ -88,8 +92,10 @@ def gate(habits: object, learned: Behaviour, log: Log, name: str) -> None:
         )
 
 
-def closed_loop(people: int) -> None:
-    for name, (learned_in, lived_in) in ROOMS.items():
+def closed_loop(people: int, *, waits: bool) -> None:
+    print(f"closed loop, {people} people; the others {'fall silent while I type' if waits else 'talk on while I type'}")
+    for name, rooms in ROOMS.items():
+        learned_in, lived_in = (replace(room, waits=waits) for room in rooms)
         found: list[Volume] = []
         apart: list[float] = []
         for seed in range(people):
@@ -112,7 +118,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=4)
     knobs = parser.parse_args()
     cost(knobs.messages)
-    closed_loop(knobs.people)
+    for waits in (False, True):
+        closed_loop(knobs.people, waits=waits)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ class Room:
     private: bool = False
     floods: tuple[int, ...] = ()
     """Days on which 200 messages come at once."""
+    waits: bool = True
+    """Whether the others fall silent while I take my time and type; else they talk on by their own clock."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class _Chat:
         self.kind = "private" if room.private else "group"
         self.chat = f"qq:{self.kind}:{name}"
         self.spoke, self.recent = -1e9, [False] * 10
+        self.bubbles: list[tuple[float, int]] = []
+        """Of what I am about to say: when, and how many characters."""
 
     def run(self) -> Log:
         room, draw = self.room, self.draw
@@ -100,7 +104,9 @@ class _Chat:
         draw = self.draw
         here = draw.sample(range(self.room.people), k=min(self.room.people, 2 + draw.randrange(4)))
         for _ in range(long):
-            self.now += max(1.0, self._lognormal(*gap))
+            heard = self.now + max(1.0, self._lognormal(*gap))
+            self._speak_until(heard)
+            self.now = heard
             speaker = draw.choice(here)
             marks = {
                 "addressed": draw.random() < self.room.at_me and not self.room.private,
@@ -112,8 +118,9 @@ class _Chat:
             chance = self._chance(speaker, marks)
             self.log.truth[message.id] = chance
             self.recent = [*self.recent[1:], False]
-            if draw.random() < chance:
+            if not self.bubbles and draw.random() < chance:
                 self._answer(marks)
+        self._speak_until(math.inf)
 
     def _chance(self, speaker: int, marks: dict[str, bool]) -> float:
         me = self.talker
@@ -128,13 +135,21 @@ class _Chat:
     def _answer(self, marks: dict[str, bool]) -> None:
         me, flow = self.talker, self.now - self.spoke <= 600
         called = marks["addressed"] or marks["named"]
-        self.now += max(1.0, self._lognormal(*(me.called if called else me.flow if flow else me.entry)))
+        due = self.now + max(1.0, self._lognormal(*(me.called if called else me.flow if flow else me.entry)))
         while True:
-            self._say(ME, {}, 1 + int(self.draw.expovariate(1 / 6)))
-            self.recent, self.spoke = [*self.recent[1:], True], self.now
+            self.bubbles.append((due, 1 + int(self.draw.expovariate(1 / 6))))
             if self.draw.random() >= me.more:
-                return
-            self.now += max(1.0, self._lognormal(*me.pause))
+                break
+            due += max(1.0, self._lognormal(*me.pause))
+        if self.room.waits:
+            self._speak_until(math.inf)
+
+    def _speak_until(self, heard: float) -> None:
+        """Say what is due before somebody else speaks."""
+        while self.bubbles and self.bubbles[0][0] <= heard:
+            self.now, chars = self.bubbles.pop(0)
+            self._say(ME, {}, chars)
+            self.recent, self.spoke = [*self.recent[1:], True], self.now
 
     def _say(self, sender: str, marks: dict[str, bool], chars: int) -> Message:
         segments = [Segment("at", id=ME, name=NAME)] if marks.get("addressed") else []
