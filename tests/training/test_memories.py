@@ -23,6 +23,7 @@ from bot.summaries import Summaries, day_of
 from bot.summarising import summarise_past
 from config.settings import Dataset, Remember
 from tests.bot.people import DAY, person
+from tests.training.conftest import chats
 from training import dataset, remember
 from training.dataset import read_rows
 
@@ -208,3 +209,13 @@ def test_the_bot_shows_the_same_summary_in_the_same_words(tmp_path: Path) -> Non
         seen += f"\\※ {SUMMARY}" in block
         lines.close()
     assert seen == len(rows) - 20
+
+
+def test_a_summary_names_nobody_where_names_are_hidden(tmp_path: Path) -> None:
+    messages = chats()
+    for chat in {message.chat for message in messages}:
+        Summaries(tmp_path / "summaries").write(chat, dt.date(2000, 1, 1), "阿泽和七七要搬家 电话13912345678")
+    rows = make(tmp_path, messages, memory_recalled=1.0, pseudonyms=True)
+    told = [row["memory"] for row in rows if SUMMARY in row.get("memory", "")]
+    assert len(told) > 20
+    assert all("要搬家" in memory and not re.search("阿泽|七七|139", memory) for memory in told)
