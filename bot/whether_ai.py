@@ -10,6 +10,8 @@ from bot.persona.privacy import fold
 
 LONGEST = 40
 """Characters of a question in Chinese, at most; twice as many in English."""
+CLAUSES = 16
+"""Clauses at each end of a message that are looked at."""
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _CLAUSES = re.compile(r"[，。！？；、,.!?;~～…\n]+")
@@ -43,7 +45,7 @@ _ASKED = tuple(
         rf".{{0,6}}(?:是|算){_ONE}{_REAL}(?:还|or)是?{_ONE}{_BOT}.{{0,4}}",
         rf".{{0,6}}(?:是|算){_ONE}{_BOT}(?:还|or)是?{_ONE}{_REAL}.{{0,4}}",
         rf"{_REAL}还是{_BOT}{_END}|{_BOT}还是{_REAL}{_END}",
-        rf"(?:现在|刚才|刚刚|一直|这|刚|到底|所以)*{_HOW}(?:是不是|是|不是)(?:不是)?(?:让|用|拿|开了?|有)?{_BOT}(?:替你|帮你|代你|自动)?(?:在)?{_BACK}{_END}",
+        rf"(?:现在|刚才|刚|一直|这|到底|所以)*{_HOW}(?:是不是|是|不是)(?:不是)?(?:让|用|拿|开了?|有)?{_BOT}(?:替你|帮你|代你|自动)?(?:在)?{_BACK}{_END}",
         rf"{_YOU}(?:是不是)?(?:在)?(?:让|用|拿|开了?|挂了?){_BOT}(?:替你|帮你|代你|自动)?(?:在)?{_BACK}{_END}",
         rf".{{0,4}}我{_HOW}(?:是不是|是)?(?:一直)?(?:在)?(?:跟|和|同|与){_ONE}{_BOT}(?:在)?(?:聊|聊天|说话|对话|讲话){_END}",
         rf".{{0,4}}我{_HOW}(?:是不是|是)?(?:一直)?(?:在)?(?:跟|和|同|与)(?:你)?(?:真人|本人|活人)(?:在)?(?:聊|聊天|说话|对话|讲话){_END}",
@@ -118,7 +120,7 @@ _PLAIN = re.compile(
     rf"(?:{_WHAT}|真人|本人|活人|人类|你|您|我|他|她|号主|的|是不是|是否|不|没|是|在|现在|刚才|刚刚|一直|其实|到底|究竟|真的?|该|会|难道|莫非|果然"
     r"|根本|只|就|也|都|还|或者|这|那|边|些|个|账?号|对面|屏幕|后面|背后|里|回复?|聊天?|说话|讲话|打字|发|消息|信息|话|句|条|跟|和|同|与|替|帮|让|被|由|给"
     r"|有没有|吗|吧|呢|啊|呀|么|嘛|了|着|一个|一段|什么|哪种|谁|怎么|感觉|觉得|怀疑|总|老|好?像|确定|证明|请问?|能|可以|人|自己|老实|说实话|别骗我|喂|诶|哎|嗯"
-    r"|所以|等等|等下|告诉|对|呗|啦|哦|在线|假扮|冒充|假装)+"
+    r"|所以|等等|等下|告诉|对|呗|啦|哦|在线|假扮|冒充|假装)"
 )
 """Words that say nothing of anything else: a question of nothing but these and of a kind of being is about who is here."""
 _MADE = re.compile(
@@ -179,8 +181,8 @@ _MORE_ENGLISH = tuple(
         # Who is at the other end?
         rf"(?:.{{0,25}}\b)?is (?:there )?{_ENGLISH_PERSON}(?: {_ENGLISH_WRITES}| there| here| behind| reading| in there| on the other (?:end|side)| on here)(?:{_ENGLISH_REST}|.{{0,20}}account)",
         rf"(?:.{{0,25}}\b)?is (?:there )?(?:anybody|anyone|somebody|someone) (?:real|human|alive|actually there){_ENGLISH_REST}",
-        rf"(?:.{{0,40}}\b)?(?:are|r) (?:you|u|ya)(?: {_ENGLISH_HOW}| just)* (?:{_ENGLISH_THEIRS}{_ENGLISH_WHAT}|code|an? person|ai.generated|computer.generated|automated){_ENGLISH_REST}",
-        rf"(?:.{{0,30}}\b)?(?:you'?re|you are|u r|ur|you|u)(?: {_ENGLISH_HOW}| just| only)* (?:not|n't|never)(?: {_ENGLISH_HOW})* {_ENGLISH_PERSON}{_ENGLISH_REST}",
+        rf"(?:.{{0,40}}\b)?(?:are|r) (?:you|u|ya)(?: {_ENGLISH_HOW})* (?:{_ENGLISH_THEIRS}{_ENGLISH_WHAT}|code|an? person|ai.generated|computer.generated|automated){_ENGLISH_REST}",
+        rf"(?:.{{0,30}}\b)?(?:you'?re|you are|u r|ur|you|u)(?: {_ENGLISH_HOW}| only)* (?:not|n't|never)(?: {_ENGLISH_HOW})* {_ENGLISH_PERSON}{_ENGLISH_REST}",
         rf"(?:.{{0,30}}\b)?(?:you'?re|you are|u r|ur)(?: (?!like){_ENGLISH_HOW}| only)* (?:{_ENGLISH_WHAT}|code|ai.generated|automated){_ENGLISH_REST}",
         rf"(?:.{{0,20}}\b)?(?:you|u) (?:sound|seem|feel|write|type|talk|text|reply|are acting|act)(?: so| just| kinda| a bit| a lot| exactly)* like {_ENGLISH_WHAT}{_ENGLISH_REST}",
         rf"(?:.{{0,25}}\b)?(?:i'?m|i am|am i)(?: {_ENGLISH_HOW})* (?:talking|speaking|chatting|texting)(?: {_ENGLISH_HOW})* (?:to |with )?{_ENGLISH_WHAT}{_ENGLISH_REST}",
@@ -241,7 +243,7 @@ def asks_whether_ai(text: str) -> bool:
         return True
     whole = _SPACE.sub("", _CLAUSES.sub("", folded))
     # A space ends a clause as often as it stands around letters.
-    clauses = [_SPACE.sub("", clause) for clause in (*_CLAUSES.split(folded), *folded.split())]
+    clauses = [_SPACE.sub("", clause) for of in (_CLAUSES.split(folded), folded.split()) for clause in _ends(of)]
     parts = [part for part in {whole, *clauses} if 0 < len(part) <= LONGEST]
     if any(shape.fullmatch(part) for part in parts for shape in _ASKED):
         return True
@@ -250,14 +252,19 @@ def asks_whether_ai(text: str) -> bool:
     return any(_is_about_nothing_else(part) or any(shape.fullmatch(part) for shape in _MORE) for part in parts)
 
 
+def _ends(clauses: list[str]) -> list[str]:
+    return clauses if len(clauses) <= 2 * CLAUSES else [*clauses[:CLAUSES], *clauses[-CLAUSES:]]
+
+
 def _is_about_nothing_else(clause: str) -> bool:
     about_us = _KIND.search(clause) and _FACING.search(clause) and not _OTHERWISE.search(clause)
-    return bool(about_us) and _PLAIN.fullmatch(clause) is not None
+    # Taken out word by word: a match of all of them at once could try each way to cut them.
+    return bool(about_us) and not _PLAIN.sub("", clause)
 
 
 def _asks_in_english(folded: str) -> bool:
     plain = _SPACE.sub(" ", folded.replace("’", "'")).strip()
-    clauses = {clause.strip() for clause in re.split(r"[,.!;~…\n]+|(?<=\?)", plain)}
+    clauses = {clause.strip() for clause in _ends(re.split(r"[,.!;~…\n]+|(?<=\?)", plain))}
     bare = {re.sub(r"[?!. ]+$", "", clause) for clause in clauses | {plain}}
     parts = [part for part in clauses | bare if 0 < len(part) <= 2 * LONGEST]
     shapes = (*_ASKED_ENGLISH, *_MORE_ENGLISH)
