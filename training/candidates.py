@@ -21,7 +21,7 @@ from bot.persona.prompt import readable
 from bot.writing import ME, plain, record, written
 from training.doubts import clauses, taken_back
 from training.importers.source import Zone
-from training.propose import LINES, SOON, Mention
+from training.propose import LINES, SOON, Mention, mention
 from training.statements import Statement, key_of, told
 
 STRETCH, OVERLAP = 60, 6
@@ -60,7 +60,7 @@ def stretches(messages: Iterable[Message], most: int) -> list[list[Message]]:
 
 
 async def asked(
-    talker: Talker, found: Sequence[Sequence[Message]], zone: Zone, step: Callable[[], None]
+    talker: Talker, parts: Sequence[Sequence[Message]], zone: Zone, step: Callable[[], None]
 ) -> tuple[list[Mention], Counter[str]]:
     """What the engine reads out of stretches, and what became of its candidates; `step` is called after each."""
     counts: Counter[str] = Counter()
@@ -72,12 +72,12 @@ async def asked(
             answer = await written(talker, ASKED, record(lines, ME, numbered=True), longest=WORDS)
         counts["stretches" if answer else "failed"] += 1
         for candidate in _candidates(answer):
-            reason, mention = checked(candidate, lines, zone)
+            reason, found = checked(candidate, lines, zone)
             counts[reason] += 1
-            mentions.extend([mention] if mention is not None else [])
+            mentions.extend([found] if found is not None else [])
         step()
 
-    await asyncio.gather(*map(one, found))
+    await asyncio.gather(*map(one, parts))
     return mentions, counts
 
 
@@ -112,7 +112,7 @@ def checked(candidate: Any, lines: Sequence[Message], zone: Zone) -> tuple[str, 
     passing = not answers and all(part.passing for part in parts)
     statement = by_rule or Statement(kind, f"句:{key_of(fact)}", "是", fact, True, "")
     day = zone.local(source.time).date()
-    return "taken", Mention(statement._replace(plain=not passing), source, day, read=True)
+    return "taken", mention(statement._replace(plain=not passing), source, day, read=True)
 
 
 def _candidates(answer: str) -> Iterator[Any]:

@@ -26,10 +26,10 @@ SOON, LINES = 600, 4
 """Seconds and lines within which a question is answered, or what was said taken back."""
 PRIVATE = ("感情", "孩子", "身体", "住", "年龄", "生日", "名字", "信仰")
 """What isn't everybody's business, wherever it was said."""
+AGEING = ("年龄", "岁", "年级", "近况")
+"""What isn't so any more after a year."""
 OPEN_CHATS = 4
 """Chats in which something was said for it to be no secret; one group counts as two."""
-
-
 _NEAR = {"昨天": -1, "今天": 0, "明天": 1, "后天": 2}
 _BIRTHDAY = re.compile(r"(昨天|今天|明天|后天)是?我(?:的)?生日|我(昨天|今天|明天|后天)(?:过)?生日")
 
@@ -75,7 +75,7 @@ class Proposal:
             return
         self.seen.add((source.chat, source.id))
         if source.time >= self.last:
-            self.last, self.text = source.time, one.statement.text
+            self.last, self.text, self.until = source.time, one.statement.text, one.until
         self.first = min(self.first or source.time, source.time)
         self.mentions += 1
         self.days.add(one.day.toordinal())
@@ -102,16 +102,16 @@ class Mention:
     """Whether it is an engine that reads it so."""
 
 
-def merged(told: Iterable[Mention], least: int, today: dt.date) -> list[Proposal]:
+def merged(mentioned: Iterable[Mention], least: int, today: dt.date) -> list[Proposal]:
     """Mentions as facts, the most often said first: alike ones as one, of a topic's values the newest.
 
     What may have been meant for its day only must have been said on `least` days; what is over is left out.
     """
     found: dict[tuple[str, str], Proposal] = {}
-    for one in told:
+    for one in mentioned:
         said = one.statement
         key = (said.topic, said.value)
-        proposal = found.setdefault(key, Proposal(said.kind, said.text, said.topic, said.value, until=one.until))
+        proposal = found.setdefault(key, Proposal(said.kind, said.text, said.topic, said.value))
         proposal.see(one)
     enough = [one for one in found.values() if one.plain or len(one.days) >= least]
     newest: dict[str, Proposal] = {}
@@ -147,7 +147,10 @@ def _within(part: str, whole: str) -> bool:
 
 
 def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:
-    """What my lines tell, without personal data, one chat after the other; a moment later than it is said, as it may be taken back."""
+    """What my lines tell, without personal data, one chat after the other.
+
+    Each comes a moment later than it is said, as it may be taken back.
+    """
     chat = ""
     waiting: deque[tuple[int, Mention]] = deque()
     before: deque[Message] = deque(maxlen=LINES)
@@ -184,7 +187,7 @@ def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[Mentio
     if not sure and question is not None and not privacy.find(question.text):
         for text in answers(question.text, message.text):
             if (said := told(text)) is not None:
-                yield Mention(said._replace(plain=True), message, day)
+                yield mention(said._replace(plain=True), message, day)
                 return
     yield from by_itself
 
@@ -197,10 +200,16 @@ def _in(clause: Clause, message: Message, day: dt.date) -> Mention | None:
     if found := _BIRTHDAY.fullmatch(clause.text):
         born = day + dt.timedelta(days=_NEAR[found[1] or found[2]])
         said = told(f"我生日是{born.month}月{born.day}号")
-        return Mention(said, message, day) if said is not None else None
+        return mention(said, message, day) if said is not None else None
     if clause.passing or (said := told(clause.text)) is None:
         return None
-    return Mention(said if clause.sure else said._replace(plain=False), message, day)
+    return mention(said if clause.sure else said._replace(plain=False), message, day)
+
+
+def mention(said: Statement, message: Message, day: dt.date, *, read: bool = False) -> Mention:
+    """What is told, by an engine if it is `read`; an age and a year of school are over within a year."""
+    ageing = said.topic.rpartition(":")[2] in AGEING
+    return Mention(said, message, day, day + dt.timedelta(days=365) if ageing else None, read)
 
 
 def _question(message: Message, before: deque[Message]) -> Message | None:
@@ -227,4 +236,4 @@ def _mended(last: Mention, message: Message, right: str) -> Mention | None:
     said = told(last.statement.text.replace(wrong, right.removeprefix("是").removeprefix("在")))
     if said is None or said.topic != last.statement.topic:
         return None
-    return Mention(said, message, last.day)
+    return mention(said, message, last.day)

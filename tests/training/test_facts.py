@@ -105,6 +105,13 @@ def test_a_plan_is_never_over_before_it_was_told(when: str, day: dt.date) -> Non
     assert over is None or day < over < day + dt.timedelta(days=800)
 
 
+def test_an_age_is_over_within_a_year_of_when_it_was_last_told() -> None:
+    ages = [said("我今年22岁"), said("我22岁了", 60), said("我大三了"), said("我妹妹十八岁"), said("我属兔")]
+    found = {one.text: one.until for one in proposed(ages, today=dt.date(2024, 11, 20))}
+    assert found == {"我22岁": dt.date(2025, 1, 13), "我属兔": None}
+    assert len(proposed(ages)) == 4
+
+
 def test_a_birthday_told_on_its_day_is_a_date() -> None:
     assert [one.text for one in proposed([said("今天我生日", 20)])] == ["我生日是12月5号"]
     assert [one.text for one in proposed([said("明天是我生日！！", 20)])] == ["我生日是12月6号"]
