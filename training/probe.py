@@ -35,6 +35,10 @@ def batching(model: Any, knobs: Train) -> str:
     plain = model.config._attn_implementation
     if not use_varlen(model, knobs.attn_implementation) and knobs.batching == "auto":
         return "grouped"
+    if getattr(model, "is_loaded_in_4bit", False) and model.device.type == "cpu":
+        # bitsandbytes repacks its weights there in the first forward that isn't training's.
+        console.print("packing can't be probed in 4 bit on a CPU: batches are grouped by length instead")
+        return "grouped"
     try:
         error = leak(model)
     except (RuntimeError, ValueError, NotImplementedError, TypeError, ImportError) as reason:

@@ -152,8 +152,10 @@ def pretrain(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1, step / 30) * 0.5 * (1 + math.cos(math.pi * step / steps))
         logits = model(shown, attention_mask=mask).logits[:, :-1].flatten(0, 1)
-        losses = [torch.nn.functional.cross_entropy(logits, wanted[:, 1:].flatten()) for wanted in (labels, every)]
-        loss = (losses[0] + losses[1]) / 2
+        each = torch.nn.functional.cross_entropy(logits, every[:, 1:].flatten(), reduction="none")
+        weights = [(wanted[:, 1:] != IGNORE).flatten().float() for wanted in (labels, every)]
+        replies, everything = ((each * weight).sum() / weight.sum() for weight in weights)
+        loss = (replies + everything) / 2
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -71,6 +71,20 @@ def test_a_mask_of_ones_is_why_the_collator_gives_none(tokenizer: Any, monkeypat
     assert probe.leak(model) > 1e-3
 
 
+def test_nothing_is_probed_in_4_bit_on_a_cpu(tokenizer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """bitsandbytes would repack the weights, and training go on with others than it was given."""
+    model = tiny_model("llama", tokenizer)
+    calls: list[int] = []
+    model.register_forward_pre_hook(lambda *_: calls.append(1))
+    model.is_loaded_in_4bit = True
+    assert probe.batching(model, Train(batching="packed", load_in_4bit=True)) == "grouped"
+    assert not calls
+    assert "4 bit on a CPU" in capsys.readouterr().err
+    model.is_loaded_in_4bit = False
+    assert probe.batching(model, Train(batching="packed")) == "packed"
+    assert calls
+
+
 def test_what_was_asked_for_is_not_probed(tokenizer: Any) -> None:
     for wanted in ("grouped", "padded"):
         assert probe.batching(None, Train(batching=wanted)) == wanted
