@@ -4,7 +4,7 @@ Knows the exact words alone; whoever acts on them decides what becomes of it. A 
 contains them is talk.
 """
 
-import re
+import string
 from collections.abc import Collection
 from typing import Literal
 
@@ -27,7 +27,7 @@ _WISHES: dict[str, Wish] = {
     "you may reply to me": "heed",
     "forget me": "forget",
 }
-_EDGES = re.compile(r"^[\s，。,.!！~～]+|[\s，。,.!！~～]+$")
+_EDGES = string.whitespace + "\xa0\u3000，。,.!！~～"
 
 
 def wish(message: Message) -> Wish | None:
@@ -42,10 +42,10 @@ def is_stop(message: Message, word: str, owners: Collection[str]) -> bool:
     """
     line = line_of(message)
     return (
-        bool(word) and line.casefold() == _EDGES.sub("", word).casefold() and (message.mine or message.sender in owners)
+        bool(word) and line.casefold() == word.strip(_EDGES).casefold() and (message.mine or message.sender in owners)
     )
 
 
 def line_of(message: Message) -> str:
     """A message's words without whom it is put to, and without what stands around them."""
-    return _EDGES.sub("", "".join(s.text for s in message.segments if s.type == "text"))
+    return "".join(s.text for s in message.segments if s.type == "text").strip(_EDGES)

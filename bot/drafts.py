@@ -41,7 +41,7 @@ _WORDS: dict[str, Word] = {
     "teach": "teach",
 }
 _OUTCOMES: dict[Word, Outcome] = {"send": "sent", "edit": "edited", "drop": "dropped", "teach": "dropped"}
-_NUMBER = r"(?:[#＃](\d+)(?!\d)|(\d+)(?=[\s:：]|$))"
+_NUMBER = r"(?:[#＃](\d{1,9})(?!\d)|(\d{1,9})(?=[\s:：]|$))"
 _LINE = re.compile(rf"({'|'.join(_WORDS)})(?![a-z])\s*{_NUMBER}?[\s:：]*(.*)", re.IGNORECASE | re.DOTALL)
 CONTEXT = 20
 """Messages before a reply that are kept with what the owner would have said."""

@@ -265,7 +265,7 @@ def _is_about_nothing_else(clause: str) -> bool:
 def _asks_in_english(folded: str) -> bool:
     plain = _SPACE.sub(" ", folded.replace("’", "'")).strip()
     clauses = {clause.strip() for clause in _ends(re.split(r"[,.!;~…\n]+|(?<=\?)", plain))}
-    bare = {re.sub(r"[?!. ]+$", "", clause) for clause in clauses | {plain}}
+    bare = {clause.rstrip("?!. ") for clause in clauses | {plain}}
     parts = [part for part in clauses | bare if 0 < len(part) <= 2 * LONGEST]
     shapes = (*_ASKED_ENGLISH, *_MORE_ENGLISH)
     return any(_is_english_about_nothing_else(part) or any(shape.fullmatch(part) for shape in shapes) for part in parts)

@@ -132,6 +132,9 @@ def test_nobody_can_make_the_look_at_a_message_take_long() -> None:
         units = draw.choices(UNITS, k=draw.choice((1, 2, 3)))
         for longest in (39, 78):
             asks_whether_ai(("你" + "".join(units) * longest)[:longest] + draw.choice(("猫", "x")))
+    for edge in ("?! ", "?", " ", "，", "\n"):
+        asks_whether_ai("a" + edge * 6000 + "a")
+        wish(message("a" + edge * 6000 + "a"))
     lines = [f"{number}{''.join(draw.choices(UNITS, k=9))}"[:40] for number in range(150)]
     asks_whether_ai("，".join(lines))
     assert time.process_time() - begun < 5.0

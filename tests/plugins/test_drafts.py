@@ -34,6 +34,7 @@ __all__ = ["home"]
         ("edit: 7 pm", "edit", 0, "7 pm"),
         ("edit #7 pm", "edit", 7, "pm"),
         ("发12", "send", 12, ""),
+        ("改 " + "7" * 5000, "edit", 0, "7" * 5000),
     ],
 )
 def test_the_owners_short_words(line: str, word: str, number: int, text: str) -> None:
