@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappush, heappushpop
 from itertools import groupby
 from typing import Any, get_args
 
@@ -49,14 +50,29 @@ _ASKS = re.compile(r"[?？]|吗|什么|啥|谁|哪|几|多少|怎")
 
 def stretches(messages: Iterable[Message], most: int) -> list[list[Message]]:
     """Stretches of chats in which I say something, the newest `most`, in the order they were said."""
-    found: list[list[Message]] = []
+    newest: list[tuple[int, int, list[Message]]] = []
+    for number, lines in enumerate(_stretches(messages)):
+        # No more than those are ever held.
+        put = heappush if len(newest) < most else heappushpop
+        put(newest, (lines[-1].time, number, lines))
+    return [lines for _, _, lines in sorted(newest)]
+
+
+def _stretches(messages: Iterable[Message]) -> Iterator[list[Message]]:
     for _, said in groupby(messages, key=lambda message: message.chat):
-        lines = [message for message in said if readable(message) and not message.bare_media]
-        for start in range(0, len(lines), STRETCH - OVERLAP):
-            stretch = lines[start : start + STRETCH]
-            if any(line.learnable for line in stretch[OVERLAP if start else 0 :]):
-                found.append(stretch)
-    return sorted(found, key=lambda stretch: stretch[-1].time)[-most:]
+        lines: list[Message] = []
+        fresh = False
+        for message in said:
+            if not readable(message) or message.bare_media:
+                continue
+            lines.append(message)
+            fresh = fresh or message.learnable
+            if len(lines) == STRETCH:
+                if fresh:
+                    yield lines
+                lines, fresh = lines[-OVERLAP:], False
+        if fresh:
+            yield lines
 
 
 async def asked(

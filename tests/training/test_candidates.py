@@ -94,6 +94,10 @@ def test_stretches_are_the_newest_in_which_i_speak() -> None:
     assert all(len(lines) <= STRETCH and lines[0].chat == "qq:private:3" for lines in found)
     assert found[-1][-1] is mine[-1]
     assert found[0][-1].time >= found[1][0].time, "they overlap: an answer keeps its question"
+    every = stretches([*mine, *others], 99)
+    assert every[-2:] == found
+    assert {message.id for lines in every for message in lines} == {message.id for message in mine}
+    assert stretches([*mine[:7], said("在吗", mine=False)], 9) == [[*mine[:7]]]
 
 
 @asynccontextmanager
