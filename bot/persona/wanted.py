@@ -41,17 +41,20 @@ _FILLER = re.compile(
     rf"{_PASSING}|是不是|有没有|可以|能不能|告诉|说说"
     r"|请问|东西|发我下?|发一?下|发给我|报一?下|想问|问下|问一下|问你|想知道|方便|透露|记得|还记得|忘了|听说|话说|对了|一下|说过|之前说|跟我说"
     rf"|我们|你们|自己|本人|咱们?|您|什么|啥|怎么|为什么|为啥|咋|多少|谁|{WHEN}|{WHERE}"
-    r"|[的了我你是在有就都也还吗呢吧啊呀哦噢嗯哈嘿哎唉诶喔嘛哇啦咯么这那得着过把给和与跟或但而又再才很太最会能要个只条辆款家里哪几多不没对属于叫说于从被让之所其并以及为因可到去做来那人样种名]"
+    r"|[的了我你是在有就都也还吗呢吧啊呀哦噢嗯哈嘿哎唉诶喔嘛哇啦咯么这那得着过把给和与跟或但而又再才很最会能要个只条辆款家里哪几多不没对属于叫说于从被让之所其并以及为因可到去做来那人样种名]"
 )
 """What a question is made of beside what it is about."""
+_LETTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
+_LATIN = re.compile(r"[0-9a-z]+")
+_RUN = re.compile(r"[0-9a-z]+|[^0-9a-z]+")
 _YES_OR_NO = re.compile(r"(?:吗|嘛|没有?|不|么)$|是不是|有没有|([一-鿿])不\1")
 _KINDS_OF_ASKING = {
-    "how": re.compile(r"怎么(?!称呼|叫)|怎样|为什么|为啥|咋(?!称呼|叫)|如何"),
+    "how": re.compile(r"怎么(?!称呼|叫)|怎样|为什么|为啥|咋(?!称呼|叫)|如何(?!称呼)"),
     "when": re.compile(WHEN),
     "number": re.compile(r"多少|几(?!乎)|多[大高长重久远快贵宽深]"),
     "who": re.compile(r"谁"),
     "where": re.compile(WHERE),
-    "what": re.compile(rf"{WHAT}|哪|发我|发一?下|发给我|报一?下"),
+    "what": re.compile(rf"{WHAT}|哪|(?:怎么|咋|如何)(?:称呼|叫)|[发给]我|发一?下|报一?下"),
 }
 """Questions by what they want, the most telling first."""
 _TELLS = {
@@ -100,7 +103,8 @@ class Wanted:
 
 
 def _questions(text: str) -> Iterator[Question]:
-    for clause in (_BETWEEN_ASKED.sub("", clause) for clause in _clauses(text)):
+    clauses = [_BETWEEN_ASKED.sub("", clause) for clause in _clauses(text)]
+    for number, clause in enumerate(clauses, 1):
         wants = next((kind for kind, words in _KINDS_OF_ASKING.items() if words.search(clause)), "")
         wants = wants or ("yes" if _YES_OR_NO.search(clause) else "")
         named = {name: found for name, slot in SLOTS.items() if (found := list(slot.asked.finditer(clause)))}
@@ -108,13 +112,14 @@ def _questions(text: str) -> Iterator[Question]:
             named.pop("place", None)
         if "hobby" in named:
             named.pop("likes", None)
-        if not (named or wants):
-            continue
         left = list(clause)
         for found in (one for some in named.values() for one in some):
             for place in range(*found.span()):
                 left[place] = clause[place] if _DOING.match(clause[place]) else " "
-        yield Question(frozenset(named), wants, _own("".join(left)), clause)
+        own = _own("".join(left))
+        # 星座? asks; 要专业的 and 有名字的伞 only have the word.
+        if wants or (named and not own and number == len(clauses)):
+            yield Question(frozenset(named), wants, own, clause)
 
 
 def _fit(question: Question, text: str) -> float:
@@ -159,8 +164,13 @@ def _about_the_same(question: Question, clause: str, start: int, value_first: bo
 def _share(own: str, text: str) -> float:
     """The share of words that a text has, by characters: of two and more together whole, of one alone half."""
     found = total = 0.0
-    for run in own.split():
+    words = set(_LATIN.findall(text))
+    for run in (run for some in own.split() for run in _RUN.findall(some)):
         total += len(run)
+        if run[0] in _LETTERS:
+            # Half a word or number is another one.
+            found += len(run) * (run in words)
+            continue
         held = [False] * len(run)
         for place in range(len(run) - 1):
             if run[place : place + 2] in text:
