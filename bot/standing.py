@@ -58,9 +58,9 @@ class Standing:
             await self._history.put(EVERYWHERE, "language", language)
         return language
 
-    def owned(self, chat: str) -> bool:
-        """Whether this is the owner's own private chat with the bot."""
-        return ":private:" in chat and self.is_owner(chat, chat.rsplit(":", 1)[1])
+    def owned(self, chat: str, sender: str = "") -> bool:
+        """Whether this is the owner's own private chat with the bot; not every platform calls it by the owner's id."""
+        return ":private:" in chat and any(self.is_owner(chat, one) for one in (chat.rsplit(":", 1)[1], sender))
 
     def allowed(self, chat: str, sender: str = "") -> bool:
         """Whether what is said there is kept at all."""
@@ -82,7 +82,7 @@ class Standing:
         if said in MODES:
             return cast("Mode", said)
         # Drafts of answers to the owner would go to the same chat.
-        return "called" if self.owned(chat) else self._settings.mode
+        return "called" if self.owned(chat, sender) else self._settings.mode
 
     def rules(self, chat: str, sender: str = "") -> Rules:
         setting = self._history.setting
@@ -95,7 +95,7 @@ class Standing:
             night=cast("Night", night) if night in get_args(Night) else self._settings.night,
             share=float(share) if share else None,
             guest=":private:" not in chat and not setting(chat, "met") and not setting(chat, "mode"),
-            owned=self.owned(chat) or (":private:" in chat and self.is_owner(chat, sender)),
+            owned=self.owned(chat, sender),
         )
 
     def behaviour(self, chat: str) -> Behaviour:

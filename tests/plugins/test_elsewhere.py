@@ -270,10 +270,9 @@ async def test_discord_calls_nobody_by_a_word(app: App, tmp_path: Path, monkeypa
 async def test_an_owner_on_discord_is_shown_drafts_and_decides_by_quoting(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = f"discord:group:{CHANNEL}"
-    async with opened(app, tmp_path, monkeypatch, superusers=[f"discord:{OWNER}"]) as (bridge, server, context):
+    knobs: dict[str, Any] = {"superusers": [f"discord:{OWNER}"], "mode": "draft", "chats": [f"group:{CHANNEL}"]}
+    async with opened(app, tmp_path, monkeypatch, **knobs) as (bridge, server, context):
         bot = discord_bot(context)
-        await bridge.runner.set_mode(chat, "draft")
         for number in (3, 4):
             # The second one takes the first one's place.
             await bot.handle_event(discord_event(number, "小北 来吗"))
@@ -287,6 +286,9 @@ async def test_an_owner_on_discord_is_shown_drafts_and_decides_by_quoting(
         calls = await server.until(4, "create_message")
         assert {int(call["channel_id"]) for call in calls[2:]} == {DIRECT, CHANNEL}
         assert any(call["content"] == "发了 #2" for call in calls[2:])
+        # The owner's own chat is called by its channel there, and is nonetheless theirs: no draft of what they get.
+        await bot.handle_event(discord_event(10, "那我呢", OWNER, group=False))
+        assert (await server.until(5, "create_message"))[4]["content"] == "那我呢"
 
 
 async def test_a_private_chat_on_discord_that_is_known_by_its_channel_is_reached(
