@@ -24,15 +24,21 @@ _WISHES: dict[str, Wish] = {
     "忘掉我": "forget",
     "请忘了我": "forget",
     "stop replying to me": "ignore",
+    "please stop replying to me": "ignore",
+    "don't reply to me": "ignore",
+    "please don't reply to me": "ignore",
     "you may reply to me": "heed",
+    "you can reply to me": "heed",
+    "you can reply to me again": "heed",
     "forget me": "forget",
+    "please forget me": "forget",
 }
 _EDGES = string.whitespace + "\xa0\u3000，。,.!！~～"
 
 
 def wish(message: Message) -> Wish | None:
     """What a bystander asks of the bot with this line."""
-    return None if message.mine else _WISHES.get(line_of(message).lower())
+    return None if message.mine else _WISHES.get(line_of(message).lower().replace("’", "'"))
 
 
 def is_stop(message: Message, word: str, owners: Collection[str]) -> bool:

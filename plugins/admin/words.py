@@ -32,7 +32,7 @@ ABOUT_ON = Text(
     "在这里说话：被叫才回、也插话、先给主人看、只在心里说",
     "speak here: when called, also joining in, drafts to the owner first, or drafts that nobody is sent",
 )
-ABOUT_UNDO = Text("撤回刚才的回复", "take back the last reply")
+ABOUT_UNDO = Text("撤回刚才的回复，或 /say 说的", "take back the last reply, or what /say said")
 ABOUT_RETRY = Text("撤回刚才的回复，重说一遍", "take back the last reply and say it anew")
 ABOUT_STOP = Text(
     "正在说的别说了；all 是全部聊天急停（主人）", "drop what is being said; all: emergency stop everywhere (owner)"
