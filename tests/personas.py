@@ -36,9 +36,17 @@ def byte_tokenizer() -> Any:
 
 
 def make_persona(
-    folder: Path, *, seed: int = 0, context: int = 512, name: str = "toy", spoil: str = "", size: int = 1, **knobs: Any
+    folder: Path,
+    *,
+    seed: int = 0,
+    context: int = 512,
+    name: str = "toy",
+    spoil: str = "",
+    size: int = 1,
+    heads: int = 4,
+    **knobs: Any,
 ) -> Path:
-    """A sealed version folder with a random Llama of about 100,000 parameters; size 4 has 4 times the width and layers.
+    """A sealed version folder with a random Llama of about 100,000 parameters; size 4 has 4 times the width, heads and layers.
 
     Spoiled, it is "endless" (the likeliest token is always a word) or "nan" (its scores are no numbers).
     """
@@ -54,8 +62,8 @@ def make_persona(
                 hidden_size=64 * size,
                 intermediate_size=128 * size,
                 num_hidden_layers=2 * size,
-                num_attention_heads=4 * size,
-                num_key_value_heads=2 * size,
+                num_attention_heads=heads * size,
+                num_key_value_heads=heads * size // 2,
                 max_position_embeddings=max(2048, context),
                 # Random weights of the usual size hardly tell one history from another.
                 initializer_range=0.2,

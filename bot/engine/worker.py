@@ -130,7 +130,7 @@ class Worker:
                 except Lost as lost:
                     why, reached = str(lost), lost.reached
                 if await self.place.mourn(child) and reached:
-                    self._quarantine.crashed(key, ask.chat if ask else "", alone=child.company == 1)
+                    self._note_crash(key, ask.chat if ask else "", alone=child.company == 1)
                 if spoken:
                     break
         yield self._last_word(why)
@@ -222,6 +222,11 @@ class Worker:
             await new.stop()
             raise
         return new
+
+    def _note_crash(self, key: str, chat: str, *, alone: bool) -> None:
+        self._quarantine.crashed(key, chat, alone=alone)
+        if self._quarantine.refuses(key):
+            log.error("a prompt of %s ends the engine again and again: not tried for an hour", chat or "a caller")
 
     def _last_word(self, why: str) -> Piece:
         """The end of a request that no child ended."""

@@ -1,4 +1,7 @@
-"""One contract, two engines: a real llama.cpp server with the toy as GGUF, and `mybot serve`. `make test-engines`."""
+"""One contract, several engines: a real llama.cpp server with the toy as GGUF, and `mybot serve`. `make test-engines`.
+
+vLLM takes part where MYBOT_VLLM is its command, in an environment of its own: it has the toy's folder as it is.
+"""
 
 import asyncio
 import os
@@ -19,18 +22,21 @@ from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import open_talker
 from config.settings import Engine
 from tests.engines.gguf import write_gguf
-from tests.engines.served import served
+from tests.engines.served import served, vllm_serve
 from tests.personas import make_persona
 
 PYTHON = os.environ.get("MYBOT_ENGINES", "")
 """The interpreter of the environment that has xllamacpp."""
+VLLM = os.environ.get("MYBOT_VLLM", "")
 CONTEXT, CHATS = 512, 4
 PROMPTS = ("the cat sat", "on the mat", "你好呀", "周四来吗", "the cat sat on the mat " * 8, "a")
 GREEDY = Sampling(temperature=0, max_tokens=24)
 
 pytestmark = [
     pytest.mark.engines,
-    pytest.mark.skipif(not PYTHON, reason="opt-in: `make test-engines` installs a llama.cpp server and runs them"),
+    pytest.mark.skipif(
+        not (PYTHON or VLLM), reason="opt-in: `make test-engines` installs a llama.cpp server and runs them"
+    ),
 ]
 
 
@@ -70,6 +76,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def broad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Heads of 32 numbers: vLLM's CPU build has none of 16."""
+    return make_persona(tmp_path_factory.mktemp("broad") / "v1", seed=1, context=CONTEXT, spoil="endless", heads=2)
+
+
+@pytest.fixture(scope="module")
 def llama_cpp(folder: Path) -> Any:
     path = folder.parent / "toy.gguf"
     write_gguf(folder, path)
@@ -77,14 +89,29 @@ def llama_cpp(folder: Path) -> Any:
         yield url
 
 
-@pytest.fixture(scope="module", params=["llama.cpp", "mybot serve"])
+@pytest.fixture(scope="module")
+def vllm(broad: Path) -> Any:
+    with vllm_serve(VLLM, broad, CONTEXT, CHATS) as url:
+        yield url
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("llama.cpp", marks=pytest.mark.skipif(not PYTHON, reason="MYBOT_ENGINES has no xllamacpp")),
+        "mybot serve",
+        pytest.param("vllm", marks=pytest.mark.skipif(not VLLM, reason="MYBOT_VLLM names no vllm command")),
+    ],
+)
 async def house(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[House]:
     import transformers
 
+    if request.param == "vllm":
+        folder = request.getfixturevalue("broad")
     knobs = Engine(persona=folder, device="cpu", timeout=30, max_batch=CHATS)
     child = None
-    if request.param == "llama.cpp":
-        url, key = request.getfixturevalue("llama_cpp"), ""
+    if request.param != "mybot serve":
+        url, key = request.getfixturevalue(request.param.replace(".", "_")), ""
     else:
         child = await Child.start(folder, knobs)
         url, key = child.client.url, child.client._headers["Authorization"].removeprefix("Bearer ")

@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 
 from bot.engine.quarantine import CRASHES, HELD, KNOWN, Quarantine, key_of
@@ -94,7 +95,9 @@ def test_a_prompt_is_known_by_all_of_it() -> None:
     assert len({key_of(one), key_of([*one, *one]), key_of([{"role": "assistant", "content": "在吗"}])}) == 3
 
 
-async def test_a_poisoned_prompt_ends_the_engine_twice_and_is_then_refused(home: Path) -> None:
+async def test_a_poisoned_prompt_ends_the_engine_twice_and_is_then_refused(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Beside it others ask all the time; a new version may try again."""
     async with at_work(home, max_batch=8) as worker:
 
@@ -110,6 +113,8 @@ async def test_a_poisoned_prompt_ends_the_engine_twice_and_is_then_refused(home:
         assert "not tried again" in ends[-1].why
         told = worker.status()
         assert (told["crashes"], told["refused"]) == (2, ["qq:group:7"])
+        assert caplog.text.count("a prompt of qq:group:7 ends the engine") == 1
+        assert POISON not in caplog.text
         crowd = await asyncio.gather(*(ask(f"hi {n}", f"c{n}") for n in range(6)), ask(POISON))
         assert {pieces[-1].finish for pieces in crowd[:-1]} == {"length"}
         assert crowd[-1][-1].finish == "error"
