@@ -10,13 +10,15 @@ from training import html
 from training.evaluate.figures import Figure
 from training.evaluate.report import Plan, Run
 
+LARGE = 1000
+"""From here on a number is written without decimals."""
 _NAMES = {
     "first_token_p50": ("第一个字，中位（秒）", "first token, median, s"),
     "first_token_p95": ("第一个字，95%（秒）", "first token, p95, s"),
     "reply_p50": ("单独一条回复，中位（秒）", "a reply alone, median, s"),
     "tokens_a_second": ("单独说话，每秒几个词元", "tokens a second, alone"),
     "memory_gib": ("内存或显存（GiB）", "memory, GiB"),
-    "train_tokens": ("训练过的词元", "tokens trained on"),
+    "train_tokens": ("训练集里的词元", "tokens of the training set"),
 }
 _EACH = {
     "seconds_a_reply": ("批量里每条回复（秒）", "a reply in batches, s"),
@@ -43,8 +45,11 @@ def tables(run: Run) -> Iterator[str]:
 
 def _measured(cost: Mapping[str, Figure]) -> Iterator[tuple[str, str]]:
     for name, figure in cost.items():
-        value = "–" if figure.value is None else f"{figure.value:.3g}"
-        yield f"{_named(name)} (n {figure.n:,})", value
+        if figure.value is not None:
+            yield (
+                f"{_named(name)} (n {figure.n:,})",
+                f"{figure.value:,.0f}" if figure.value >= LARGE else f"{figure.value:.3g}",
+            )
 
 
 def _named(name: str) -> str:

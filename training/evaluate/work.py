@@ -38,6 +38,8 @@ from training.trained import TRAINED, Trained
 FULL, QUICK = 500, 200
 """Moments at which the persona is asked."""
 DRAWS, QUICK_DRAWS = 1000, 200
+BY_FULL = ("two_sample.eauc", "two_sample.k90")
+"""Figures that grow with the number of replies: their bound was set at FULL, and says nothing of fewer."""
 SIZES = {"quick": True, "full": False}
 
 Outcomes = dict[str, dict[str, Outcome]]
@@ -193,6 +195,8 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
     known = {work.quick: coming} if fresh else {}
     plans = {name: plan(work, quick, reckoning, known.get(quick)) for name, quick in SIZES.items()}
+    if learned := work.persona.provenance.counts.get("tokens"):
+        cost["train_tokens"] = Figure(value=learned, n=work.persona.provenance.counts.get("windows", 0))
     return Run(cost=cost | reckoning.figures(), plans=plans, device=device_name(work.reader.device))
 
 
@@ -223,7 +227,7 @@ def report_of(work: Work, outcomes: Outcomes, run: Run) -> Report:
         persona=work.persona.hash,
         base=_named(work),
         data=_data(work),
-        systems=_systems(work, outcomes),
+        systems=systems_of(work, outcomes),
         differences=report.differences(outcomes),
         pictures=report.pictures(outcomes),
         run=run,
@@ -242,11 +246,14 @@ def write(found: Report, folder: Path) -> None:
     write_atomically(folder / PAGE, render(found))
 
 
-def _systems(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
+def systems_of(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
     """Everybody's figures; the persona's with what an audit of its training found."""
     found = {
         system: {name: one.figure for name, one in report.named(axes).items()} for system, axes in outcomes.items()
     }
+    if work.quick:
+        for figures in found.values():
+            figures |= {name: figures[name].model_copy(update={"good": None}) for name in BY_FULL if name in figures}
     if "persona" in found:
         places = [work.folder / AUDIT, work.knobs.data / "audit" / AUDIT]
         told = audited.figures(places, work.persona)

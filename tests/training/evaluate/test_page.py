@@ -122,11 +122,19 @@ def test_what_an_audit_found_is_told_with_its_bound() -> None:
 
 
 def test_what_it_costs_is_told_with_both_sizes() -> None:
-    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), "memory_gib": Figure(value=5.9, n=16)}
+    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), "train_tokens": Figure(value=83710, n=525)}
     plans = {"full": Plan(replies={"persona": 1200, "base": 500}, tokens_read={"base": 4_000_000}, seconds=1800)}
     shown = page.render(report(run=Run(cost=cost, plans=plans, device="A card", wall={"asking": 61, "measuring": 9})))
     told = re.sub(r"<[^>]+>", " ", shown.split("What it costs")[1])
-    for part in ("A card", "base: a reply in batches, s (n 200)", "1,700", "4,000,000", "30.0 min", "asking 61 s"):
+    for part in (
+        "A card",
+        "83,710",
+        "base: a reply in batches, s (n 200)",
+        "1,700",
+        "4,000,000",
+        "30.0 min",
+        "asking 61 s",
+    ):
         assert part in told, part
     assert "What it costs" not in page.render(report())
 

@@ -17,11 +17,12 @@ from tests.personas import make_persona
 from tests.training.evaluate.toys import evaluated_persona
 from training.evaluate import command, models, plans, reckoning
 from training.evaluate.asking import STEPS
+from training.evaluate.figures import Figure, Measured, Outcome
 from training.evaluate.ledger import Ledger
 from training.evaluate.reckoning import Reckoning, Took, told
 from training.evaluate.relevance import Question
 from training.evaluate.weighing import Weigher
-from training.evaluate.work import Work, prepare
+from training.evaluate.work import Work, prepare, systems_of
 from training.evaluate.workload import Load, loads
 
 HEAD = {"persona": "a"}
@@ -186,3 +187,12 @@ def test_what_code_answers_is_no_reply_to_generate(work: Work, ledger: Ledger) -
     asked = work.asked(ledger)
     load = loads(asked, Weigher(work.reader, work.persona.prompt, ledger), ["persona"])[STEPS["persona"]]
     assert len(asked.asked_of_persona) - len(asked.attacks["disclosure"]) == load.amount
+
+
+def test_a_bound_for_many_replies_is_not_applied_to_few(work: Work) -> None:
+    grown = Measured(Figure(value=0.2, n=200, good=(None, 0.03)))
+    outcomes = {"replay": {"two_sample": Outcome({"eauc": grown, "auc": grown})}}
+    few, many = (systems_of(sized, outcomes)["replay"] for sized in (work, work.sized(False)))
+    assert few["two_sample.eauc"].is_good is None
+    assert few["two_sample.auc"].is_good is False
+    assert many["two_sample.eauc"].is_good is False
