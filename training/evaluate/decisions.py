@@ -39,6 +39,8 @@ class Table:
     to_other: Array
     last3: Array
     session: Array
+    next: Array
+    """Seconds until I spoke, whoever spoke before."""
 
     @classmethod
     def of(cls, judged: Sequence[Judged]) -> "Table":
@@ -53,6 +55,7 @@ class Table:
             to_other=column(lambda one: one.occasion.heard.to_other),
             last3=column(lambda one: one.occasion.last3),
             session=column(lambda one: one.session, int),
+            next=column(lambda one: one.next, float),
         )
 
     def slices(self) -> dict[str, Array]:

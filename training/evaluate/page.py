@@ -30,6 +30,7 @@ table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weigh
 table.wide th:first-child{text-align:left}table.wide td:first-child{min-width:11rem;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
 .good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
 table.leaks th:first-child,table.leaks td:first-child{white-space:normal;min-width:13rem}td.why{color:var(--soft);font-size:.8rem;min-width:12rem}
+@media(max-width:40rem){table.leaks th:first-child,table.leaks td:first-child{min-width:8rem}table.wide th,table.wide td{padding:.15rem .3rem}}
 h3{font-size:1rem;margin:1.4rem 0 .3rem}.scroll{overflow-x:auto}.chip{display:inline-block;border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;margin:.1rem .2rem;font-size:.87rem}
 """
 )
@@ -96,7 +97,7 @@ def _ruler(report: Report) -> Iterator[str]:
             marks.append(plots.Mark(words.SYSTEMS.get(system, system), low, high, _role(system)))
     if not marks:
         return
-    marks += [plots.Mark(name, low, high, "floor") for name, low, high in words.REFERENCE]
+    marks += [plots.Mark(name, low, high, "floor") for name, low, high, _ in words.REFERENCE]
     yield "<h2>分得出来吗 · Can it be told apart?</h2>"
     yield plots.ruler(
         sorted(marks, key=lambda mark: mark.low),
@@ -105,6 +106,12 @@ def _ruler(report: Report) -> Iterator[str]:
         "一个判官把它和我分开的 AUC：0.5 是分不出，1 是一眼看穿。参考行是公开数据上量的，每边 500 条。"
         " · AUC of a judge: .5 can't tell, 1 always can. Reference rows: public data, 500 a side.",
     )
+    body = "".join(
+        f'<tr><td>{escape(name)}<td class="n">{f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"}<td class="n">{k90}'
+        for name, low, high, k90 in words.REFERENCE
+    )
+    heads = "<tr><th><th>AUC<th>要看几条才九成把握 · messages to be 90 % sure (k90)"
+    yield f'<details><summary>参考表 · the reference table</summary><table class="wide">{heads}{body}</table></details>'
 
 
 def _style_pictures(report: Report) -> Iterator[str]:

@@ -5,6 +5,7 @@ engine lives through the test days with its own posts for mine. Knows no words a
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ SCORES: dict[str, Callable[[Array, Array], float]] = {
     "brier_skill": decisions.brier_skill,
 }
 """What is told of every slice."""
+SOON = {"60s": 60.0, "5min": 300.0}
+"""The other ways to say that I spoke: so soon, whoever spoke before."""
 
 
 def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched | None) -> Outcome:
@@ -51,6 +54,11 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watc
         for score, function in SCORES.items():
             key = score if name == "all" else f"{score}_{name}"
             outcome.figures[key] = _scored(table, table.p, rows, function, draws, name)
+    for name, seconds in SOON.items():
+        soon = replace(table, mine=table.next <= seconds)
+        for score in ("ap", "auc"):
+            figure = _scored(soon, table.p, slices["all"], SCORES[score], draws, "all")
+            outcome.figures[f"{score}_within_{name}"] = figure
     for rule, p in table.baselines().items():
         for name in ("all", "entry"):
             key = f"ap_{rule}" if name == "all" else f"ap_{name}_{rule}"

@@ -52,15 +52,15 @@ PEOPLE = {
     "floor": "更早的我 · me earlier",
 }
 
-REFERENCE: tuple[tuple[str, float, float], ...] = (
-    ("参考：两个月后的我 · reference: me, two months on", 0.56, 0.58),
-    ("参考：旧话重放 · reference: replay", 0.52, 0.60),
-    ("参考：十个月后的我 · reference: me, ten months on", 0.64, 0.71),
-    ("参考：另一个人 · reference: another member", 0.75, 0.82),
-    ("参考：只靠提示的角色 · reference: prompt only, Chinese roles", 0.82, 0.85),
-    ("参考：只靠提示的 14B · reference: 14B, prompt only, English", 0.97, 0.97),
+REFERENCE: tuple[tuple[str, float, float, str], ...] = (
+    ("参考：两个月后的我 · reference: me, two months on", 0.56, 0.58, "40–77"),
+    ("参考：旧话重放 · reference: replay", 0.52, 0.60, "28–450"),
+    ("参考：十个月后的我 · reference: me, ten months on", 0.64, 0.71, "5–12"),
+    ("参考：另一个人 · reference: another member", 0.75, 0.82, "2–3.5"),
+    ("参考：只靠提示的角色 · reference: prompt only, Chinese roles", 0.82, 0.85, "1.5–1.9"),
+    ("参考：只靠提示的 14B · reference: 14B, prompt only, English", 0.97, 0.97, "0.5"),
 )
-"""AUC of a judge at 500 a side, measured on several public sources: a scale, not a ranking."""
+"""AUC of a judge at 500 a side and its k90, measured on several public sources: a scale, not a ranking."""
 
 
 def headline(report: Report) -> list[tuple[str, str]]:

@@ -66,6 +66,7 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     assert "as well as mine" not in shown
     assert "1000 条回复里没有漏出" in shown
     assert "only two others have 300 messages" in shown
+    assert re.search("me, ten months on<td[^>]*>0.64–0.71<td[^>]*>5–12", shown)
     found = Checked()
     found.feed(shown)
     assert not found.away
@@ -171,7 +172,7 @@ def test_nothing_measured_is_said_as_such() -> None:
 def test_a_table_has_columns_for_those_it_tells_of() -> None:
     asked = report()
     asked.systems["retrieval"] = {"facts.right": Figure(value=0.9, n=50, good=(0.8, None))}
-    _, *tables = page.render(asked).split("<details")
+    _, *tables = page.render(asked).split("所有的数")[1].split("<details")
     told = {table.split("<summary>")[1].split(" ")[0]: "mere retrieval" in table for table in tables}
     assert told.pop("知不知道")
     assert told

@@ -139,6 +139,13 @@ def test_the_test_part_of_a_data_folder_is_what_is_watched(tmp_path: Path) -> No
     assert not apart.earlier
 
 
+def test_speaking_soon_is_foreseen_too(told: Outcome) -> None:
+    for name in ("60s", "5min"):
+        assert value(told, f"auc_within_{name}") > 0.6
+    # More of my replies are within five minutes, so it is easier to be right.
+    assert value(told, "ap_within_5min") > value(told, "ap_within_60s")
+
+
 def test_precision_is_of_whole_ties_and_falls_to_the_base_rate() -> None:
     mine, p = np.array([1, 0, 1, 0], dtype=bool), np.array([0.9, 0.5, 0.5, 0.1])
     assert decisions.precision(mine, p, (0.5, 1.0)) == (1.0, pytest.approx(2 / 3))
