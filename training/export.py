@@ -4,9 +4,11 @@ mybot export dataset   data/*.jsonl ─▶ exports/ for LLaMA-Factory and Axolot
 mybot export gguf      a merged persona ─llama.cpp's own converter─▶ exports/<name>-<version>.gguf
 """
 
+import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from bot.persona.manifest import open_persona
@@ -34,21 +36,38 @@ def gguf(knobs: Export) -> dict[str, str | int]:
         )
     knobs.out.mkdir(parents=True, exist_ok=True)
     target = knobs.out / f"{persona.name}-{folder.name}.gguf"
-    scratch = target.with_name(f".{target.name}.part")
-    line = [sys.executable, str(converter), str(folder), "--outfile", str(scratch), "--outtype", knobs.outtype]
-    try:
+    with tempfile.TemporaryDirectory(prefix=".", dir=knobs.out) as made:
+        scratch = Path(made) / target.name
+        source = _as_trained(folder, Path(made) / target.stem)
+        line = [sys.executable, str(converter), str(source), "--outfile", str(scratch), "--outtype", knobs.outtype]
         # What it says goes to the terminal: a large model takes minutes.
         done = subprocess.run(line, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - the operator's converter
         if done.returncode or not scratch.is_file():
             last = done.stderr.strip().splitlines() or ["no message"]
             raise TrainingError(
                 f"the converter failed: {last[-1][:200]}",
-                hint=f"its requirements: pip install gguf; by hand: {line[1]}",
+                hint=f"its requirements: pip install gguf sentencepiece protobuf; by hand: {line[1]}",
             )
         scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
     return {"gguf": str(target), "bytes": target.stat().st_size}
+
+
+def _as_trained(folder: Path, scratch: Path) -> Path:
+    """The persona's files for the converter, where llama.cpp is to read prompts as they were trained.
+
+    Of a SentencePiece vocabulary it would put a space after each control token. transformers puts one before the
+    prompt alone, and none where that begins with a control token, as a persona's template has it.
+    """
+    scratch.mkdir()
+    for path in folder.iterdir():
+        (scratch / path.name).symlink_to(path.resolve())
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    if config.get("bos_token") or "bos_token" not in template:
+        (scratch / path.name).unlink()
+        (scratch / path.name).write_text(json.dumps({**config, "add_prefix_space": False}), encoding="utf-8")
+    return scratch
 
 
 def _converter(given: Path | None) -> Path:
@@ -57,6 +76,6 @@ def _converter(given: Path | None) -> Path:
     if not path.is_file():
         raise TrainingError(
             f"llama.cpp's {CONVERTER} is not {'at ' + found if found else 'on the PATH'}",
-            hint="git clone https://github.com/ggml-org/llama.cpp, then --converter llama.cpp (needs pip install gguf)",
+            hint="git clone https://github.com/ggml-org/llama.cpp, then --converter llama.cpp (needs pip install gguf sentencepiece protobuf)",
         )
     return path

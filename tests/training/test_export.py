@@ -18,13 +18,15 @@ from training.dataset import read_rows, turns_of
 from training.windows import IGNORE, Cutter
 
 CONVERTER = """\
-import argparse, pathlib, sys
+import argparse, json, pathlib, sys
 parser = argparse.ArgumentParser()
 parser.add_argument("model", type=pathlib.Path)
 parser.add_argument("--outfile", type=pathlib.Path)
 parser.add_argument("--outtype")
 args = parser.parse_args()
 assert (args.model / "config.json").is_file()
+assert json.loads((args.model / "tokenizer_config.json").read_text())["add_prefix_space"] is False
+assert args.model.name == "toy-v1"
 args.outfile.write_bytes(b"GGUF" + args.outtype.encode())
 if args.outtype == "f32":
     sys.exit("ValueError: unknown tokenizer")
