@@ -134,7 +134,7 @@ _ENGLISH_BOT = (
     r"(?:ai|a\.i\.|bot|robot|chatbot|machine|llm|language model|gpt|chatgpt|computer|program|script|npc|auto ?reply|autoresponder|artificial intelligence|automated|deepseek))"
 )
 _ENGLISH_REAL = r"(?:(?:an? |the )*(?:real|actual|living|actually|really)? ?(?:human being|human|person|people|real|you|yourself|real one))"
-_ENGLISH_HOW = r"(?:really|actually|even|just|honestly|secretly|by any chance|in fact|truly|like|maybe|still|sure|not)"
+_ENGLISH_HOW = r"(?:really|actually|even|just|honestly|secretly|by any chance|in fact|truly|definitely|clearly|obviously|probably|totally|like|maybe|still|sure|not)"
 _ENGLISH_TAIL = r"(?: or (?:what|not|something|a\b.*|an\b.*|the\b.*|ai|bot|human|real|is\b.*|am\b.*))?(?: right| are(?:n'?t|nt) (?:you|u)| huh| lol| tho| though| (?:talking|speaking|replying|texting|answering)(?: to me)?| here| now| then)*"
 _ASKED_ENGLISH = tuple(
     re.compile(shape)
