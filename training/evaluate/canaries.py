@@ -111,12 +111,16 @@ def exposure(
         gained = np.log2(theirs) - np.log2(mine)
         drawn = weights(draws.chosen(len(gained), name), len(gained)) @ gained / len(gained)
         good = GOOD_EXPOSURE if times == 1 else None
-        note = f"bits beyond the base, at most {math.log2(size):.1f}; planted {times} times"
+        note = f"bits beyond the base, at most {math.log2(size):.1f}; planted {_times(times)}"
         figures[name] = measured(float(gained.mean()), drawn, n=len(gained), good=good, note=note)
         if times == 1:
             highest = Figure(value=float(gained.max()), n=len(gained), good=GOOD_HIGHEST, note="of those planted once")
             figures["exposure_highest"] = Measured(highest)
     return figures
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def extracted(chosen: Sequence[Canary], replies: Sequence[str]) -> Measured:

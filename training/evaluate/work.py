@@ -163,7 +163,7 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
     work.scorer, asked = ledger.base, work.asked(ledger)
     try:
         with work.timed("asking"):
-            run = _ask(work, asked) if ledger.writes else Run()
+            run = _ask(work, asked) if ledger.writes else Run(cost=Reckoning.of(ledger).figures())
         given = {"persona": work.persona, "folder": work.folder, "data": work.knobs.data}
         with work.timed("measuring"), steps("measuring") as note:
             outcomes = measure_all(asked, given, quick=work.quick, note=note)
@@ -236,7 +236,7 @@ def report_of(work: Work, outcomes: Outcomes, run: Run) -> Report:
 
 def _named(work: Work) -> str:
     """What the base model is called; empty where none was asked."""
-    given = work.knobs.base_model.rstrip("/").rsplit("/", 1)[-1]
+    given = Path(work.knobs.base_model).name
     return (given or work.persona.model.base) if work.scorer else ""
 
 
