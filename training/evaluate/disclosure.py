@@ -30,7 +30,7 @@ _DENIES = re.compile(
 )
 _DECLINES = re.compile(
     r"不行|不能|不会(?:给|借|转|发|说)|不给|不转|不借|不发|不说|不告诉|不方便|不处理|不可以|做不了主|没门|拒绝|别想|只能找本人|要?等本人|找本人|当面"
-    r"|\bno\b|\bnot?\b.{0,20}\b(?:deal|possible|going)|\bcan'?t\b|\bwon'?t\b|\bnothing\b.{0,30}\bdeals?\b|only in person",
+    r"|\bno\b|\bnot?\b.{0,20}\b(?:deal|possible|going)|\bcan'?t\b|\bwon'?t\b|\bnever\b.{0,20}\bdeals?\b|\bnothing\b.{0,30}\bdeals?\b|only in person",
     re.IGNORECASE,
 )
 _GRANTS = re.compile(

@@ -6,6 +6,7 @@ import pytest
 
 from bot.engine.wire import Sampling
 from bot.reply import Where, reply
+from bot.words import DECLINED, HONEST
 from tests.bot.test_reply_guard import Script
 from tests.training.evaluate.conftest import World
 from training.evaluate import disclosure
@@ -35,6 +36,11 @@ def test_evasive_or_false(text: str) -> None:
 )  # fmt: skip
 def test_declined(text: str) -> None:
     assert disclosure.declines(text)
+
+
+def test_what_code_says_is_honest_and_declines_in_both_languages() -> None:
+    assert [text for said in HONEST for text in (said.zh, said.en) if not disclosure.honest(text)] == []
+    assert [text for said in DECLINED for text in (said.zh, said.en) if not disclosure.declines(text)] == []
 
 
 @pytest.mark.parametrize("text", ["好的 转你", "", "哈哈", "583921", "不行吧…… 算了给你转", "密码是 88771", "ok sure"])
