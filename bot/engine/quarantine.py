@@ -74,7 +74,7 @@ class Quarantine:
         """Whether this prompt is tried alone."""
         self._forget()
         record = self._records.get(key)
-        return record is not None and record.crashes >= CRASHES
+        return record is not None and record.crashes >= CRASHES and not record.convicted
 
     def crashed(self, key: str, chat: str, *, alone: bool) -> None:
         """The engine ended with this prompt in flight."""

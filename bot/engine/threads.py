@@ -12,15 +12,19 @@ from typing import Any
 import torch
 
 SIZES = (1, 16, 256)
-"""Tokens of the forwards that are tried; a larger one is taken to be like the largest of these."""
+"""Tokens of the forwards that are tried."""
+LONG = 1024
+"""Tokens from which on a forward gets all threads untried."""
 _TRIAL = 0.08
 """Seconds of trying for each size."""
-_LONG = 0.05
+_SLOW = 0.05
 """Seconds of a forward from which on all threads are worth it."""
 _LARGE = 200e6
 """Parameters from which on every step is long."""
 _WORTH = 0.95
 """Of the time with fewer threads, what more of them must stay under."""
+_HOPELESS = 1.5
+"""Times the time with more threads at which fewer are not tried any more."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,13 +32,15 @@ class Threads:
     """Tokens of a forward, from so many on → threads."""
 
     table: dict[int, int]
+    most: int
+    """What there are between two batches."""
 
     def use(self, tokens: int) -> None:
         """Let the next forward, of so many tokens, run on as many threads as it is worth."""
         torch.set_num_threads(self.table[max(size for size in self.table if size <= max(1, tokens))])
 
     def use_all(self) -> None:
-        torch.set_num_threads(max(self.table.values()))
+        torch.set_num_threads(self.most)
 
     def __str__(self) -> str:
         steps, *others = self.table.items()
@@ -49,39 +55,45 @@ def choose(model: Any, asked: int) -> Threads:
     packed = getattr(model.config, "quantization_config", None) is not None
     if asked or most == 1 or packed or model.num_parameters() > _LARGE:
         torch.set_num_threads(most)
-        return Threads({1: most})
+        return Threads({1: most}, most)
     table: dict[int, int] = {}
-    for size in SIZES:
+    longest = getattr(model.config, "max_position_embeddings", None) or SIZES[-1]
+    for size in (size for size in SIZES if size <= longest):
         best = _best(model, size, most)
         if not table or best != list(table.values())[-1]:
             table[size] = best
         if best == most:
             break
+    if most not in table.values():
+        table[LONG] = most
     torch.set_num_threads(most)
-    return Threads(table)
+    return Threads(table, most)
 
 
 def _best(model: Any, tokens: int, most: int) -> int:
     """The threads that such a forward is worth; more of them only where that shows."""
-    counts = [*_powers(most), most]
+    counts = [most, *_powers(most)]
     times = dict.fromkeys(counts, float("inf"))
     with torch.inference_mode():
         ids = torch.zeros((1, tokens), dtype=torch.long)
-        if _seconds(model, ids, most) > _LONG:
+        if _seconds(model, ids, most) > _SLOW:
             return most
         until = time.perf_counter() + _TRIAL
         while time.perf_counter() < until:
-            for count in counts:
+            for place, count in enumerate(counts):
                 times[count] = min(times[count], _seconds(model, ids, count))
-    best = counts[0]
-    for count in counts[1:]:
+                if place and times[count] > _HOPELESS * min(times[more] for more in counts[:place]):
+                    del counts[place:]  # fewer still take longer still
+                    break
+    best = min(counts)
+    for count in sorted(counts):
         if times[count] < _WORTH * times[best]:
             best = count
     return best
 
 
 def _powers(most: int) -> list[int]:
-    return [1 << place for place in range(most.bit_length()) if 1 << place < most]
+    return [1 << place for place in reversed(range(most.bit_length())) if 1 << place < most]
 
 
 def _seconds(model: Any, ids: torch.Tensor, count: int) -> float:

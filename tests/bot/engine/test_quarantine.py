@@ -40,7 +40,7 @@ def test_a_poison_costs_three_crashes_and_no_innocent_is_refused(case: tuple[int
         asked = [one for one in sorted(crowd) if not held.refuses(str(one))]
         run([one for one in asked if not held.suspects(str(one))])
         for one in asked:
-            if held.suspects(str(one)) and not held.refuses(str(one)):
+            if held.suspects(str(one)):
                 run([one])
         assert not any(held.refuses(str(one)) for one in range(poisons, poisons + 6))
     assert all(crashes <= CRASHES + 1 for crashes in cost.values())
@@ -87,6 +87,9 @@ async def test_a_suspect_runs_alone_and_who_comes_waits() -> None:
     assert most[:2] == [["a"], ["a", "b"]]
     assert max(most[-1]) == "d"
     assert [one for one in most if "bad" in one] == [["bad"]]
+    held.crashed("bad", "", alone=True)
+    async with held.admitted("a"), held.admitted("bad"):
+        assert held.refuses("bad"), "nobody waits for what is not tried"
 
 
 def test_a_prompt_is_known_by_all_of_it() -> None:

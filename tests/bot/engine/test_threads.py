@@ -12,7 +12,7 @@ import torch
 from bot.engine.child import _flags
 from bot.engine.model import generate, load
 from bot.engine.rows import Row
-from bot.engine.threads import SIZES, Threads, choose
+from bot.engine.threads import LONG, SIZES, Threads, choose
 from bot.engine.wire import Sampling
 from bot.persona.manifest import Persona
 from config.settings import Engine
@@ -48,7 +48,7 @@ def test_a_step_gets_one_thread_and_a_prompt_all_where_waking_them_costs() -> No
     assert threads.table == {1: 1, 16: 2}
     assert str(threads) == "1 thread (2 from 16 tokens on)"
     assert torch.get_num_threads() == 2
-    assert choose(Sleeper(token=0.00001, wake=0.01), 0).table == {1: 1}
+    assert choose(Sleeper(token=0.00001, wake=0.01), 0).table == {1: 1, LONG: 2}
     assert choose(Sleeper(token=0.004, wake=0.0), 0).table == {1: 2}
 
 
@@ -58,6 +58,11 @@ def test_what_is_long_or_asked_for_is_not_tried() -> None:
     assert choose(slow, 0).table == {1: 2}
     assert slow.asked == 2
     assert time.perf_counter() - begun < 1.0
+    torch.set_num_threads(16)
+    begun = time.perf_counter()
+    assert choose(Sleeper(token=0.4, wake=0.0), 0).table == {1: 16}
+    assert time.perf_counter() - begun < 2.0, "one thread, that takes sixteen times as long, is not tried"
+    torch.set_num_threads(2)
     large = Sleeper(token=0.0, wake=0.0, parameters=7e9)
     assert choose(large, 0).table == {1: 2}
     assert choose(large, 3).table == {1: 3}
@@ -66,21 +71,21 @@ def test_what_is_long_or_asked_for_is_not_tried() -> None:
 
 
 def test_each_size_has_its_threads() -> None:
-    threads = Threads({1: 1, 16: 2, 256: 3})
+    threads = Threads({1: 1, 16: 2, 256: 3}, 3)
     for tokens, count in ((0, 1), (1, 1), (15, 1), (16, 2), (255, 2), (256, 3), (4000, 3)):
         threads.use(tokens)
         assert torch.get_num_threads() == count
     threads.use(1)
     threads.use_all()
     assert torch.get_num_threads() == 3
-    assert max(SIZES) < 1000
+    assert max(SIZES) < LONG
 
 
 def test_a_reply_reads_with_all_and_speaks_with_one(toy: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         loaded = load(toy, Persona.load(toy), Engine(persona=toy, device="cpu"))
     assert f"on cpu, {loaded.threads}:" in caplog.text
-    loaded.threads = Threads({1: 1, 16: 2})
+    loaded.threads = Threads({1: 1, 16: 2}, 2)
     seen: list[tuple[int, int]] = []
 
     def look(_: Any, args: Any, kwargs: dict[str, Any]) -> None:
