@@ -24,7 +24,7 @@ from training import base, continued, recipe, trained
 from training.dataset import read_rows, turns_of
 from training.report import show
 from training.running import Outcome, train
-from training.windows import IGNORE, Cutter, Window, check_parity, label
+from training.windows import IGNORE, Cutter, Window, check_parity, ended, label
 
 RUN = "run.json"
 CHECKED = 32
@@ -43,11 +43,12 @@ def main(knobs: Train) -> None:
     tokenizer = base.load_tokenizer(knobs.base_model, knobs.revision)
     check_rows(tokenizer, spec, knobs.data / "train.jsonl")
     cutter = Cutter(tokenizer, spec, knobs.max_length, loss_on=knobs.loss_on)
-    windows = list(cut_rows(cutter, read_rows(knobs.data / "train.jsonl")))
+    windows = [ended(window) for window in cut_rows(cutter, read_rows(knobs.data / "train.jsonl"))]
     if not windows:
         raise InputError(f"nothing to learn in {knobs.data / 'train.jsonl'}", hint="check `mybot dataset`")
     judge = Cutter(tokenizer, spec, knobs.max_length)
-    dev = list(cut_rows(judge, (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")))
+    heldout = (row for row in read_rows(knobs.data / "heldout.jsonl") if row["split"] == "dev")
+    dev = [ended(window) for window in cut_rows(judge, heldout)]
     if knobs.eval_windows and len(dev) > knobs.eval_windows:
         dev = random.Random(knobs.seed).sample(dev, knobs.eval_windows)
     facts = {

@@ -3,8 +3,7 @@
 A window is a stretch of whole turns of one row, at most `max_length` tokens; loss stands on my
 replies with their end-of-turn token and on nothing else. Each reply that is a target has loss in
 exactly one window; a long row gives several, each with earlier turns as context. The prompt of
-any reply, as the engine feeds it, is an exact prefix of the window's ids. A window ends with its
-last token that has loss: nothing before it can see what follows.
+any reply, as the engine feeds it, is an exact prefix of the window's ids.
 """
 
 from collections import Counter
@@ -68,7 +67,7 @@ class Cutter:
                     f"a window has {len(window.input_ids)} tokens, more than max_length {self.max_length}",
                     hint="raise max_length",
                 )
-            yield _ended(window)
+            yield window
 
     def _window(self, turns: Sequence[Turn], learn_from: int, kind: str, name: str, memory: str) -> Window:
         """The window of these turns; replies before index `learn_from` are context."""
@@ -164,8 +163,8 @@ def _put_end(labels: list[int], ids: list[int], offsets: Sequence[tuple[int, int
             return
 
 
-def _ended(window: Window) -> Window:
-    """The window up to its last label; all of it where there is none."""
+def ended(window: Window) -> Window:
+    """The window up to its last label, all of it where there is none: no token with loss can see what follows."""
     end = max((place for place, label in enumerate(window.labels) if label != IGNORE), default=len(window.labels)) + 1
     return Window(window.input_ids[:end], window.labels[:end])
 

@@ -34,7 +34,7 @@ from training.batching import Updates, cost, tokens_an_update
 from training.dataset import read_rows, turns_of
 from training.recipe import resolve
 from training.sft import cut_rows
-from training.windows import Cutter, Window
+from training.windows import Cutter, Window, ended
 
 LONGEST = 512
 TOY = {"hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -80,12 +80,12 @@ def make(folder: Path) -> Made:
     tiny.embed_by_company(model, known)
     tiny.pretrain(model, tokenizer, known, epochs=8)
     tiny.save(toy, tokenizer, model)
-    train = list(cut_rows(Cutter(tokenizer, spec, LONGEST), rows))
+    train = [ended(window) for window in cut_rows(Cutter(tokenizer, spec, LONGEST), rows)]
     held = [row for row in read_rows(data / "heldout.jsonl") if row["split"] == "dev"]
     return Made(
         toy, base.load_tokenizer(str(toy)), spec, train,
         list(cut_rows(Cutter(tokenizer, spec, LONGEST, loss_on="all"), rows)),
-        list(cut_rows(Cutter(tokenizer, spec, LONGEST), held)), list(pairs(rows)),
+        [ended(window) for window in cut_rows(Cutter(tokenizer, spec, LONGEST), held)], list(pairs(rows)),
     )  # fmt: skip
 
 
@@ -134,7 +134,8 @@ def sessions(made: Made, mean: float, spread: bool) -> list[Window]:
         size = max(1, round(owed))
         owed -= size
         session = [turn for pair in made.pairs[place : place + size] for turn in pair]
-        windows += Cutter(made.tokenizer, made.spec, 4096).cut(session, kind="private", name=demo.PARTNER)
+        cut = Cutter(made.tokenizer, made.spec, 4096).cut(session, kind="private", name=demo.PARTNER)
+        windows += [ended(window) for window in cut]
         place += size
     return windows
 

@@ -15,7 +15,7 @@ from config.settings import Export
 from tests.personas import make_persona
 from training import export
 from training.dataset import read_rows, turns_of
-from training.windows import IGNORE, Cutter
+from training.windows import IGNORE, Cutter, ended
 
 CONVERTER = """\
 import argparse, json, pathlib, sys
@@ -73,7 +73,8 @@ def ours(data: Path, spec: PromptSpec, tokenizer: Any) -> list[tuple[list[int], 
         )
         for row in read_rows(data / "train.jsonl")
     ]
-    return [(window.input_ids, window.labels) for row in windows for window in row]
+    cut = [ended(window) for row in windows for window in row]
+    return [(window.input_ids, window.labels) for window in cut]
 
 
 def slots(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[list[int], list[int]]:

@@ -15,7 +15,7 @@ from tests.training.conftest import chats
 from tests.training.test_memories import make
 from training.dataset import turns_of
 from training.templates import CHATML, PLAIN
-from training.windows import IGNORE, Cutter, check_parity, label
+from training.windows import IGNORE, Cutter, Window, check_parity, ended, label
 
 
 def history(kind: str) -> list[Message]:
@@ -89,22 +89,22 @@ def test_every_reply_has_loss_exactly_once_however_small_the_window(
     assert not cutter.left_out
 
 
-def test_a_window_ends_with_its_last_label(tokenizer: Any) -> None:
+def test_an_ended_window_ends_with_its_last_label(tokenizer: Any) -> None:
     """What others say after my last reply can't be seen from before it: no token of it is computed."""
     spec = PromptSpec(me="阿树")
     messages = [*history("private"), Message("10", "c", "private", 9100, "2", "阿泽", [Segment("text", "走了")], False)]
     turns = to_turns(messages, spec, {}, learn=lambda _: (True, ""))
     whole = label(tokenizer, render(turns, spec, kind="private", name="阿泽"), {tokenizer.eos_token_id})
-    (window,) = Cutter(tokenizer, spec, 1024).cut(turns, kind="private", name="阿泽")
+    window = ended(whole)
     end = len(window.input_ids)
     assert (window.input_ids, window.labels) == (whole.input_ids[:end], whole.labels[:end])
     assert window.labels[-1] == tokenizer.eos_token_id
     assert "走了" in tokenizer.decode(whole.input_ids[end:])
     assert set(whole.labels[end:]) == {IGNORE}
     (everything,) = Cutter(tokenizer, spec, 1024, loss_on="all").cut(turns, kind="private", name="阿泽")
-    assert everything.labels == whole.input_ids
-    silent = to_turns(messages[:1], spec, {}, learn=lambda _: (True, ""))
-    assert not list(Cutter(tokenizer, spec, 1024).cut(silent, kind="private", name="阿泽"))
+    assert ended(everything).labels == whole.input_ids
+    silent = Window([1, 2], [IGNORE, IGNORE])
+    assert ended(silent) == silent
 
 
 def test_dataset_rows_keep_parity_with_the_memories_they_have(tokenizer: Any, tmp_path: Path) -> None:
