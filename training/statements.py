@@ -30,7 +30,9 @@ class Statement(NamedTuple):
     """The value as it stands in the text, where other words may take its place."""
 
 
-_RULES = [(kind, topic, re.compile(rf"(?P<told>{shape}){END}"), plain) for kind, topic, shape, plain in SHAPES]
+_RULES: list[tuple[FactKind, str, re.Pattern[str], bool]] = [
+    (kind, topic, re.compile(rf"(?P<told>{shape}){END}"), plain) for kind, topic, shape, plain in SHAPES
+]
 _JOKES = re.compile(
     r"月球|火星|宇宙|奥特曼|仙女|美女|帅哥|霸总|皇帝|神仙|地球|外星|天才|废物|牛马|社畜|纸片人|爸爸$|祖宗|狼人|预言家|平民|女巫|你爹|大佬|富婆|韭菜|空气|寂寞"
 )

@@ -107,8 +107,8 @@ class Client:
         if not self.model and models:
             named, self.model = models[:1], str(models[0]["id"])
         for model in named:
-            owner = model.get("owned_by")
-            self._dialect = owner if owner in get_args(Dialect) else "openai"
+            owners: tuple[Dialect, ...] = get_args(Dialect)
+            self._dialect = next((owner for owner in owners if owner == model.get("owned_by")), "openai")
             self.persona = str(model.get("persona") or "")
 
     async def _models(self) -> list[dict[str, Any]]:
