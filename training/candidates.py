@@ -41,7 +41,7 @@ WORDS = 600
 """Tokens of an answer."""
 GROUNDED = 0.6
 """Of a fact's characters so many must stand in the lines it is from."""
-_KINDS: tuple[FactKind, ...] = get_args(FactKind)
+_KINDS: dict[str, FactKind] = {kind: kind for kind in get_args(FactKind) if kind != "never"}
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _SMALL = re.compile(r"[\W_]|[我的是在有了和也都很一个只家叫做]")
 """Characters that say little."""
@@ -100,7 +100,7 @@ async def asked(
 def checked(candidate: Any, lines: Sequence[Message], zone: Zone) -> tuple[str, Mention | None]:
     """Why a candidate is dropped; "taken", and what it tells, where it isn't."""
     fact, number, quote = (candidate.get(name) for name in ("fact", "line", "quote"))
-    kind = next((kind for kind in _KINDS if kind == candidate.get("kind") and kind != "never"), None)
+    kind = _KINDS.get(str(candidate.get("kind")))
     if not (isinstance(fact, str) and isinstance(quote, str) and kind and type(number) is int):
         return "malformed", None
     fact, quote = fact.strip(), " ".join(quote.split())
