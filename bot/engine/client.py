@@ -27,6 +27,7 @@ _STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
 _AWAY = (401, 403, 502, 503)
 """HTTP status of a server that takes nobody's requests now, or not ours."""
 Dialect = Literal["mybot", "llamacpp", "vllm", "sglang", "openai"]
+_DIALECTS: dict[str, Dialect] = {name: name for name in get_args(Dialect)}
 """Which rules of sampling a server knows, and by which names; told by `owned_by` of its models."""
 _STOPPED = "stopped"
 """What our own server says when its model's thread ends under a reply: it is about to end itself."""
@@ -107,8 +108,7 @@ class Client:
         if not self.model and models:
             named, self.model = models[:1], str(models[0]["id"])
         for model in named:
-            owners: tuple[Dialect, ...] = get_args(Dialect)
-            self._dialect = next((owner for owner in owners if owner == model.get("owned_by")), "openai")
+            self._dialect = _DIALECTS.get(str(model.get("owned_by")), "openai")
             self.persona = str(model.get("persona") or "")
 
     async def _models(self) -> list[dict[str, Any]]:
