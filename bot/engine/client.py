@@ -27,8 +27,8 @@ _STATUS: dict[int, Finish] = {429: "busy", 504: "timeout"}
 _AWAY = (401, 403, 502, 503)
 """HTTP status of a server that takes nobody's requests now, or not ours."""
 Dialect = Literal["mybot", "llamacpp", "vllm", "sglang", "openai"]
-_DIALECTS: dict[str, Dialect] = {name: name for name in get_args(Dialect)}
 """Which rules of sampling a server knows, and by which names; told by `owned_by` of its models."""
+_DIALECTS: dict[str, Dialect] = {name: name for name in get_args(Dialect)}
 _STOPPED = "stopped"
 """What our own server says when its model's thread ends under a reply: it is about to end itself."""
 _HEALTH_TIMEOUT = 5.0
