@@ -76,7 +76,7 @@ def test_who_repeats_planted_data_does_not_serve(tmp_path: Path, scrubbed: bool)
     assert told["generations"] == GENERATIONS
     verdict = compare(Compare(personas=[made], data=tmp_path, quick=True, device="cpu")).gate
     if scrubbed:
-        assert (told["leaks"], verdict.verdict) == (0, "pass")
+        assert (told["leaks"], verdict.verdict) == (0, "pass"), verdict.reasons
         return
     assert told["leaks"] == GENERATIONS
     assert verdict.verdict == "refuse"
