@@ -14,13 +14,13 @@ with the line break after it. For other templates there are the plain files, all
 """
 
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
+from bot.engine.prompt_ids import disarmed
 from bot.persona.manifest import write_atomically
 from bot.persona.prompt import PromptSpec, Rendered, render
 from config.errors import InputError
@@ -45,8 +45,6 @@ datasets:
     message_field_training_detail: train_detail
 """
 CHATML = "chatml"
-FORGED = re.compile(r"<(?=[^<>\s]+>)")
-"""Where something begins that looks like a control token; these tools would take it for one, whoever typed it."""
 
 
 def write(data: Path, out: Path) -> dict[str, int]:
@@ -115,7 +113,7 @@ def _marked(turn: Rendered) -> dict[str, Any]:
     """The turn as Axolotl reads it: `train_detail` where only a part of it is to be learned, ends included."""
     message: dict[str, Any] = {
         "role": turn.role,
-        "content": FORGED.sub("\u2039", turn.content),
+        "content": disarmed(turn.content),
         "train": bool(turn.targets),
     }
     if turn.targets and turn.targets != [(0, len(turn.content))]:

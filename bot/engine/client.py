@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import aiohttp
 
+from bot.engine.prompt_ids import disarmed
 from bot.engine.wire import Finish, Piece, Sampling
 from config.errors import EngineError
 
@@ -162,6 +163,8 @@ def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, dialec
     elif dialect in ("vllm", "sglang") and not sampling.top_k:
         # Left out, the model folder's generation_config.json would hold.
         body["top_k"] = -1
+    if dialect != "mybot":
+        messages = [{**message, "content": disarmed(message["content"])} for message in messages]
     body |= {"messages": messages, "stream": True}
     return body | {"model": model} if model else body
 

@@ -18,6 +18,7 @@ from typing import Any
 Messages = Sequence[Mapping[str, str]]
 
 _MARKUP = re.compile(r"<[^<>\s]+>")
+_MARKUP_BEGINS = re.compile(r"<(?=[^<>\s]+>)")
 _PRIVATE_USE = 0xF0000
 
 
@@ -67,6 +68,11 @@ def control_tokens(tokenizer: Any) -> "re.Pattern[str] | None":
     names = {token.content for token in added if token.special or _MARKUP.fullmatch(token.content)}
     longest_first = sorted(names, key=lambda name: (-len(name), name))
     return re.compile("|".join(map(re.escape, longest_first))) if names else None
+
+
+def disarmed(text: str) -> str:
+    """For programs that take what looks like a control token for one, whoever typed it: ‹ where such a thing begins."""
+    return _MARKUP_BEGINS.sub("\u2039", text)
 
 
 def _cut_all(control: "re.Pattern[str]", content: str, cut: str) -> str:
