@@ -23,8 +23,16 @@ LONGEST = 500
 """Characters of a text that are sent."""
 PATIENCE = 60.0
 """Seconds that a request may take for which nobody waits."""
+REFUSED = (400, 413, 422, 500)
+"""HTTP status by which servers refuse what is too long, or too much at once."""
 REST, LONGEST_REST = 10.0, 600.0
 """Seconds in which a server that failed isn't asked again; each time twice as long."""
+
+_FAULTS = (
+    *(aiohttp.ClientError, asyncio.TimeoutError, OSError),
+    *(ValueError, KeyError, TypeError, OverflowError, RecursionError),
+)
+"""How a server fails, and how an answer is none."""
 
 
 class Embeddings:
@@ -56,19 +64,19 @@ class Embeddings:
     async def of(self, texts: Sequence[str], *, waited_for: bool = True) -> list[Vector] | None:
         """A vector of each text, NOTHING of an empty one; None where the server gives none in time.
 
-        Nobody waits for what isn't `waited_for`: it may take a minute.
+        Nobody waits for what isn't `waited_for`: it may take a minute, and of what the server refuses as a whole
+        it is asked for the parts; NOTHING of a text that it doesn't take.
         """
         if time.monotonic() < self._again_at:
             return None
         sent = [privacy.scrub(" ".join(text.split()))[:LONGEST] for text in texts]
         wanted = [text for text in sent if text]
-        self.requests += 1
         try:
-            found = iter(await self._asked(wanted, self._timeout if waited_for else PATIENCE) if wanted else [])
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            found = iter(await (self._asked(wanted, self._timeout) if waited_for else self._in_parts(wanted)))
+        except _FAULTS as error:
             self._failed(error)
             return None
-        if self._again_at:
+        if self._again_at and wanted:
             logger.info("embeddings: the server answers again")
             self._rest, self._again_at = REST, 0.0
         return [next(found) if text else NOTHING for text in sent]
@@ -78,7 +86,24 @@ class Embeddings:
             await self._session.close()
             self._session = None
 
+    async def _in_parts(self, texts: Sequence[str]) -> list[Vector]:
+        try:
+            return await self._asked(texts, PATIENCE)
+        except aiohttp.ClientResponseError as error:
+            if error.status not in REFUSED:
+                raise
+            if len(texts) == 1:
+                return [NOTHING]
+            half = len(texts) // 2
+            found = [*await self._in_parts(texts[:half]), *await self._in_parts(texts[half:])]
+            if not any(one.numbers for one in found):
+                raise  # it takes nothing at all
+            return found
+
     async def _asked(self, texts: Sequence[str], timeout: float) -> list[Vector]:
+        if not texts:
+            return []
+        self.requests += 1
         if self._session is None:
             self._session = aiohttp.ClientSession(headers=self._headers)
         body = {"model": self.model, "input": list(texts), "encoding_format": "float"}

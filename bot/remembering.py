@@ -165,7 +165,7 @@ class Remembering:
         if summaries is not None:
             # It may tell of what is forgotten: the next one is written without.
             for chat in [target.chat] if target.chat else (lines.names() if lines is not None else ()):
-                summaries.forget(chat)
+                summaries.forget(chat, whole=target.whole(chat))
         if lines is None:
             return 0
         await self.tidy()
@@ -205,7 +205,7 @@ class Remembering:
         if self._embeddings is None or lines is None or lines.vectors is None or not about:
             return {}
         texts = {key_of(message.chat, message.id): message.text for message in about}
-        if lines.size(about[-1].chat) < FEWEST or not asked(texts.values()):
+        if not asked(texts.values()) or await self._alone(partial(lines.size, about[-1].chat)) < FEWEST:
             return {}
         known = await self._alone(partial(lines.vectors.of, list(texts)))
         unknown = [key for key in texts if key not in known]
@@ -261,6 +261,10 @@ class Remembering:
         return Facts.load(self._me).fact if self._me.is_file() else []
 
     async def _alone(self, work: Callable[[], T]) -> T:
+        # A thread goes on when who waits for it is cancelled: nobody else may begin until it has ended.
+        return await asyncio.shield(asyncio.create_task(self._in_turn(work)))
+
+    async def _in_turn(self, work: Callable[[], T]) -> T:
         async with self._busy:
             return await asyncio.to_thread(work)
 

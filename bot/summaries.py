@@ -85,11 +85,15 @@ class Summaries:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, f"{day.isoformat()}\n{' '.join(text.split())[:LONGEST]}\n")
 
-    def forget(self, chat: str) -> None:
-        """Delete the summaries of a chat, if there are any."""
-        self.path(chat).unlink(missing_ok=True)
+    def forget(self, chat: str, *, whole: bool) -> None:
+        """Delete the summaries of a chat, if there are any. Emptied ones tell nothing and stay, unless the chat goes
+        as a `whole`."""
         folder = self._folder(chat)
-        if folder.is_dir():
+        for end in (None, *self.past(chat)):
+            found = self.read(chat, end)
+            if found is not None and (whole or found[1]):
+                self.path(chat, end).unlink(missing_ok=True)
+        if folder.is_dir() and (whole or not any(folder.iterdir())):
             shutil.rmtree(folder)
 
     def _folder(self, chat: str) -> Path:

@@ -66,13 +66,13 @@ async def summarise(store: Recall, summaries: Summaries, talker: Talker, *, leas
     """Write the summary of every chat that has at least so many lines since its last one; what became of them."""
     counts: Counter[str] = Counter(written=0, unchanged=0, failed=0)
     for chat in store.names():
-        lines = store.newest(chat, LINES)
+        lines = store.newest(chat, max(LINES, least))
         before = summaries.read(chat)
         fresh = [line for line in lines if before is None or day_of(line.message.time) > before[0]]
         if len(fresh) < least or (before is not None and not before[1]):
             counts["unchanged"] += 1
             continue
-        text = await _of(talker, store, lines, before[1] if before else "")
+        text = await _of(talker, store, lines[-LINES:], before[1] if before else "")
         if text:
             summaries.write(chat, day_of(lines[-1].message.time), text)
         counts["written" if text else "failed"] += 1
@@ -132,7 +132,7 @@ def _earlier(summaries: Summaries, chat: str, since: dt.date) -> str:
 async def _of(talker: Talker, store: Recall, lines: Sequence[Line], before: str) -> str:
     """What the engine says of a chat; empty where it fails, or where a line was forgotten meanwhile."""
     me = talker.persona.prompt.me
-    asked = ASKED.format(me=me) + (f"\n上一次的小结：{before}" if before else "")
+    asked = ASKED.format(me=me) + (f"\n上一次的小结：{plain(before)}" if before else "")
     text = plain(await written(talker, asked, record([line.message for line in lines], me), longest=WORDS))
     return text if store.have(lines) else ""
 

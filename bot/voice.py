@@ -10,6 +10,7 @@ from random import Random
 from uuid import uuid4
 
 from bot import words
+from bot.bystanders import line_of
 from bot.engine.wire import Ask, Sampling, Talker
 from bot.events import Generate
 from bot.history import History
@@ -158,7 +159,7 @@ class Voice:
         """Say once in a private chat who writes. Remembered when it is said: better twice than never."""
         due = scene.kind == "private" and self.settings.disclosure
         if due and not self.history.setting(chat, "disclosed"):
-            said = [message.text for message in (await self.recent(chat))[-READ:] if not message.mine]
+            said = [line_of(message) for message in (await self.recent(chat))[-READ:] if not message.mine]
             # "hello" and "ok" are said in Chinese chats too.
             language = words.written_in(said, least=3) or words.chosen(self.settings.language, ())
             await self.say(chat, scene, words.DISCLOSURE(language), flags=("system",))

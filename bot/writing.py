@@ -48,7 +48,7 @@ async def written(talker: Talker, asked: str, said: str, *, longest: int) -> str
 def record(lines: Sequence[Message], me: str, *, numbered: bool = False) -> str:
     """Messages as such an engine reads them, one a line, without personal data; numbered from 1, if so wanted."""
     return "\n".join(
-        f"{f'{number} ' if numbered else ''}{me if line.mine else clean_name(line.name)}: {plain(line.text)}"
+        f"{f'{number} ' if numbered else ''}{me if line.mine else clean_name(plain(line.name))}: {plain(line.text)}"
         for number, line in enumerate(lines, 1)
     )
 

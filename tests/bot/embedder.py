@@ -36,6 +36,8 @@ class Embedder:
         self.wait = 0.0
         self.fails_after = 10**9
         """Requests after which it refuses."""
+        self.most, self.longest = 10**9, 10**9
+        """Texts of a request and characters of a text beyond which it refuses the whole of it."""
         self.requests = 0
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -43,6 +45,8 @@ class Embedder:
         self.requests += 1
         if self.requests > self.fails_after:
             return web.json_response({"error": {"message": "no"}}, status=503)
+        if len(body["input"]) > self.most or max(map(len, body["input"])) > self.longest:
+            return web.json_response({"error": {"message": "too large"}}, status=413)
         self.texts += body["input"]
         self.keys.append(request.headers.get("Authorization", ""))
         await asyncio.sleep(self.wait)

@@ -178,6 +178,8 @@ async def test_a_server_that_comes_back_is_asked_again(server: Embedder) -> None
         {"data": [{"index": 0, "embedding": [0.0, 0.0]}]},
         {"data": [{"index": 0, "embedding": ["x"]}]},
         {"data": [{"index": 0, "embedding": [1e400, 1.0]}]},
+        {"data": [{"index": 0, "embedding": [1e308, 1.0]}]},
+        {"data": [{"index": 0, "embedding": [10**400, 1.0]}]},
         {"data": [{"index": 0, "embedding": "AAAA"}]},
         {"data": None},
         [],
@@ -199,6 +201,29 @@ async def test_personal_data_never_gets_there_and_empty_texts_neither(server: Em
     assert server.texts == ["我电话[电话]", "花"]
     assert found is not None
     assert found[1] == NOTHING
+    await embeddings.close()
+
+
+async def test_what_a_server_refuses_as_a_whole_it_gets_in_smaller_pieces(kept: Kept, server: Embedder) -> None:
+    server.most, server.longest = 8, 100
+    long, *_ = await kept.hear("长" * 200, *TALK[:40])
+    await embedded(kept, 40)
+    vectors = lines_of(kept).vectors
+    assert vectors is not None
+    # The one that it never takes is passed over, and keeps nobody waiting.
+    assert vectors.of([key_of(FRIEND, long.id)]) == {}
+    await kept.hear(HUNGRY)
+    await embedded(kept, 41)
+    assert kept.memories._embeddings is not None
+    assert kept.memories._embeddings.failures == 0
+
+
+async def test_a_server_that_refuses_everything_has_failed(server: Embedder) -> None:
+    embeddings = Embeddings(server.url, model="chars")
+    server.status = 400
+    assert await embeddings.of(["花", "鸟", "鱼"], waited_for=False) is None
+    assert embeddings.failures == 1
+    assert await embeddings.of(["花"], waited_for=False) is None
     await embeddings.close()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.persona.message import Segment
 from bot.words import DECLINED, DISCLOSURE, HONEST
 from tests.bot.test_runner import FRIEND, GROUP, House
 
@@ -82,6 +83,15 @@ async def test_the_disclosure_is_in_the_language_that_is_spoken_there(
     await house.say("are you a bot?", FRIEND)
     await house.quiet()
     assert house.port.texts(FRIEND)[-1] == HONEST[0].en
+    await house.shut()
+
+
+async def test_a_picture_or_an_at_is_in_no_language(tmp_path: Path) -> None:
+    house = await House(tmp_path, disclosure=True).open()
+    shown = [Segment("at", id="10000", name="小北"), Segment("text", "look what I have found"), Segment("image")]
+    await house.say("", FRIEND, segments=shown)
+    await house.quiet()
+    assert house.port.texts(FRIEND)[0] == DISCLOSURE.en
     await house.shut()
 
 

@@ -1,5 +1,6 @@
 """The bot's memories at work: what was said is remembered, what is gone from the history is told no more."""
 
+import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator
@@ -163,6 +164,25 @@ async def test_a_store_that_fails_silences_nobody(kept: Kept) -> None:
     lines._db.execute("DROP TABLE words")
     lines.close()
     assert await kept.asked("花生") == []
+
+
+async def test_a_reply_that_is_dropped_leaves_nobody_else_in_the_file(kept: Kept) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.pop()
+
+    dropped = asyncio.create_task(kept.memories._alone(work))
+    await asyncio.sleep(0.01)
+    dropped.cancel()
+    await asyncio.gather(dropped, return_exceptions=True)
+    await kept.memories._alone(work)
+    assert dropped.cancelled()
+    assert most == [1, 1]
 
 
 async def test_what_was_edited_by_hand_is_not_written_over(kept: Kept) -> None:

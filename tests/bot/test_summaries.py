@@ -16,7 +16,7 @@ from bot.persona.prompt import PromptSpec, remember
 from bot.recall import Recall
 from bot.reminding import Reminding
 from bot.summaries import Summaries
-from bot.summarising import GIVE_UP, summarise, summarise_past
+from bot.summarising import GIVE_UP, LINES, summarise, summarise_past
 from config.errors import EngineError
 
 DAY = 86400
@@ -98,6 +98,43 @@ async def test_an_emptied_one_stays_empty_and_a_failure_changes_nothing(tmp_path
     assert summaries.read(CHATS[1]) is None
 
 
+async def test_more_new_lines_than_one_is_written_from_may_be_asked_for(tmp_path: Path) -> None:
+    summaries, lines = Summaries(tmp_path), store(LINES + 30)
+    assert (await summarise(lines, summaries, Overheard(), least=LINES + 31))["written"] == 0
+    talker = Overheard()
+    assert (await summarise(lines, summaries, talker, least=LINES + 30))["written"] == 2
+    assert f"秘密{LINES + 29} " in talker.asked[0]
+    assert "秘密29 " not in talker.asked[0]
+    lines.close()
+
+
+async def test_no_number_of_anybody_reaches_the_engine(tmp_path: Path) -> None:
+    lines, summaries, talker = Recall.open(None), Summaries(tmp_path), Overheard()
+    lines.add(
+        (Message(str(n), CHATS[1], "group", MONDAY + n, "2", "老王13912345678", [Segment("text", f"好{n}")]), None)
+        for n in range(3)
+    )
+    summaries.write(CHATS[1], dt.date(2024, 1, 1), "他的电话是13912345678")
+    assert (await summarise(lines, summaries, talker, least=3))["written"] == 1
+    assert "老王" in talker.asked[0]
+    assert "13912345678" not in talker.asked[0]
+    lines.close()
+
+
+def test_an_emptied_one_outlives_what_somebody_in_the_chat_wants_forgotten(tmp_path: Path) -> None:
+    summaries, day = Summaries(tmp_path), dt.date(2024, 3, 4)
+    for end in (None, dt.date(2024, 1, 1), dt.date(2024, 2, 1)):
+        summaries.write(CHATS[1], day, "他们约了周末", end)
+    summaries.path(CHATS[1]).write_text("")
+    summaries.path(CHATS[1], dt.date(2024, 1, 1)).write_text(" \n")
+    summaries.forget(CHATS[1], whole=False)
+    assert (summaries.read(CHATS[1]) or (0, None))[1] == ""
+    assert summaries.past(CHATS[1]) == [dt.date(2024, 1, 1)]
+    summaries.forget(CHATS[1], whole=True)
+    assert summaries.read(CHATS[1]) is None
+    assert summaries.past(CHATS[1]) == []
+
+
 def test_what_people_write_is_read(tmp_path: Path) -> None:
     summaries = Summaries(tmp_path)
     assert summaries.path("qq:private:20002").name == "qq.private.20002.txt"
@@ -114,7 +151,7 @@ def test_what_people_write_is_read(tmp_path: Path) -> None:
     found = summaries.read(CHATS[0])
     assert found is not None
     assert found[1] == "没有日期"
-    summaries.forget(CHATS[0])
+    summaries.forget(CHATS[0], whole=True)
     assert summaries.read(CHATS[0]) is None
 
 
@@ -187,7 +224,7 @@ async def test_past_ones_are_emptied_deleted_and_forgotten_like_any(tmp_path: Pa
     # The current one, emptied, is the last word on a chat.
     summaries.path(CHATS[0]).write_text("")
     assert summaries.of(about, noon) is None
-    summaries.forget(CHATS[0])
+    summaries.forget(CHATS[0], whole=True)
     assert summaries.past(CHATS[0]) == []
     assert summaries.read(CHATS[0]) is None
 
