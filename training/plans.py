@@ -117,5 +117,5 @@ def _number(words: str) -> int:
     if words.isascii():
         return int(words) if words.isdigit() else 0
     tens, ten, ones = words.rpartition("十")
-    known = [_DIGITS.find(part) for part in (tens or "一" if ten else "零", ones or "零")]
+    known = [_DIGITS.find(part) if len(part) == 1 else -1 for part in (tens or "一" if ten else "零", ones or "零")]
     return known[0] * 10 + known[1] if min(known) >= 0 else 0

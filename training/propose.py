@@ -132,6 +132,7 @@ def _later(known: Proposal, one: Proposal) -> Proposal:
     exact.seen |= other.seen
     exact.mentions = len(exact.seen)
     exact.read &= other.read
+    exact.until = one.until
     exact.days |= other.days
     exact.first, exact.last = min(exact.first, other.first), max(exact.last, other.last)
     exact.names |= other.names
@@ -143,7 +144,7 @@ def _later(known: Proposal, one: Proposal) -> Proposal:
 
 def _within(part: str, whole: str) -> bool:
     """Whether a value is another one, said less exactly: 宠物店 and 城西宠物店, but not 3月1 and 3月11."""
-    return re.search(rf"(?<!\d){re.escape(part)}(?!\d)", whole) is not None and not whole.startswith("不")
+    return re.search(rf"(?<!\d){re.escape(part)}(?!\d)", whole) is not None and not whole.startswith(("不", "没"))
 
 
 def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import random
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,27 @@ def test_mentions_of_one_thing_are_counted_together_by_days() -> None:
     assert [message.text for message in one.sources] == [message.text for message in messages[:3]]
     assert proposed([said("我在宠物店上班", day, mine=False) for day in range(9)]) == []
     assert proposed([said("我家住13912345678")]) == []
+
+
+def test_a_long_laugh_is_read_at_once() -> None:
+    begun = time.perf_counter()
+    for laugh in ("哈", "啊", "嗯嗯", "对啊", "但是啊", "h", "233"):
+        assert proposed([said((laugh * 80)[:80])]) == []
+        assert proposed([said(f"{(laugh * 60)[:60]}我对花生过敏")])
+    assert time.perf_counter() - begun < 5
+
+
+def test_having_and_not_having_are_two_values() -> None:
+    lines = ["我没有女朋友", "我有女朋友"]
+    for first, then in (lines, lines[::-1]):
+        (one,) = proposed([said(first, 1), said(then, 90)])
+        assert (one.text, one.before) == (then, first)
+    assert proposed([said("我有个女朋友")])[0].topic == "感情"
+
+
+def test_said_again_less_exactly_it_is_over_later() -> None:
+    (one,) = proposed([said("我家猫3岁半了"), said("我家猫3岁了", 200)])
+    assert one.until == dt.date(2025, 6, 2)
 
 
 def test_the_newest_value_stays_and_says_what_was_before() -> None:
