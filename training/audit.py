@@ -30,6 +30,7 @@ from training.evaluate.canaries import FRAMES, Canary
 from training.evaluate.figures import Draws, Figure, Measured
 from training.report import show
 from training.sft import sha256
+from training.trained import TRAINED
 
 if TYPE_CHECKING:
     from training.windows import Window
@@ -125,6 +126,7 @@ def measure(knobs: Audit, where: Path) -> Audited:
         persona=persona.hash,
         seed=knobs.seed,
         dataset=planted.dataset,
+        trained=persona.provenance.data.get(TRAINED, ""),
         recipe=persona.provenance.recipe,
         figures={name: one.figure for name, one in sorted(figures.items())},
     )

@@ -150,19 +150,23 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
     with steps(STEPS["alone"]) as note:
         weigher.alone("base", asked.texts(), note)
     with steps(STEPS["fits"]) as note:
-        for number, block in enumerate(asked.blocks):
-            moments = [asked.sample.moments[place] for place in block]
+        blocks = [block for block in asked.blocks if asked.ledger.missing(_fits_keys(asked, block))]
+        for number, block in enumerate(blocks):
             weigher.fits(
                 "base",
-                moments,
+                [asked.sample.moments[place] for place in block],
                 block_texts(asked, block),
-                lambda done, of, n=number: note(n * of + done, len(asked.blocks) * of),
+                lambda done, of, n=number: note(n * of + done, len(blocks) * of),
             )
 
 
 def raw(asked: Asked) -> frozenset[str]:
     """Attacks to which is also known what the persona would have said where code answers in its place."""
     return frozenset(attack.id for attack in asked.attacks.get(leakage.AXIS, []))
+
+
+def _fits_keys(asked: Asked, block: Sequence[int]) -> list[str]:
+    return [fits_key("base", asked.sample.moments[place]) for place in block]
 
 
 def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:
@@ -188,5 +192,5 @@ def is_done(asked: Asked, system: str) -> bool:
     if system == "base" and not ledger.missing(keys):
         keys += [nats_key("base_prompt", moment) for moment in asked.sample.moments]
         keys += [alone_key("base", text) for text in asked.texts()]
-        keys += [fits_key("base", asked.sample.moments[place]) for block in asked.blocks for place in block]
+        keys += [key for block in asked.blocks for key in _fits_keys(asked, block)]
     return not ledger.missing(keys)

@@ -17,15 +17,16 @@ from bot.persona.manifest import Persona, write_atomically
 from config.errors import InputError
 from training.evaluate.canaries import GOOD_EXPOSURE, GOOD_EXTRACTED, GOOD_HIGHEST
 from training.evaluate.figures import Figure, Part, rounded
+from training.trained import TRAINED
 
 AUDIT = "audit.json"
 JUDGED = {"exposure": GOOD_EXPOSURE, "exposure_highest": GOOD_HIGHEST, "extracted": GOOD_EXTRACTED}
 """Figures that have a bound: without an audit they are said to be missing."""
 DECIDING = (
-    "base_model", "loss_on", "max_length", "load_in_4bit", "load_in_8bit", "r", "lora_alpha", "lora_dropout", "bias",
+    "base_model", "revision", "loss_on", "max_length", "load_in_4bit", "load_in_8bit", "r", "lora_alpha", "lora_dropout", "bias",
     "target_modules", "modules_to_save", "layers_to_transform", "use_dora", "use_rslora", "init_lora_weights",
     "per_device_train_batch_size", "gradient_accumulation_steps", "num_processes", "learning_rate", "lr_scheduler_type",
-    "warmup_steps", "num_train_epochs", "max_steps", "optim", "max_grad_norm", "weight_decay", "neftune_noise_alpha",
+    "warmup_steps", "num_train_epochs", "max_steps", "early_stopping_patience", "optim", "max_grad_norm", "weight_decay", "neftune_noise_alpha",
 )  # fmt: skip
 """Knobs of a training that decide what is learned by heart."""
 
@@ -41,6 +42,8 @@ class Audited(Part):
     seed: int
     dataset: str
     """SHA-256 of the train.jsonl that they were planted in a copy of."""
+    trained: str = ""
+    """Hash of the list of all that persona has learned from, an older adapter's lessons too; empty: it has none."""
     recipe: dict[str, str | int | float | bool | None] = {}
     """The [train] table as it was run."""
     figures: dict[str, Figure]
@@ -65,6 +68,8 @@ def figures(places: Sequence[Path], persona: Persona) -> dict[str, Figure]:
     if found.persona != persona.hash:
         if found.dataset != learned.data.get("train.jsonl"):
             return _unknown("the audit is of another dataset than this persona's: `mybot audit` plants anew")
+        if found.trained != learned.data.get(TRAINED, ""):
+            return _unknown("this persona has learned from other conversations, too, than the audit's")
         if others := _otherwise(found.recipe, learned.recipe):
             return _unknown(f"the audit's persona was trained otherwise: {', '.join(others)}")
     return found.figures

@@ -129,6 +129,6 @@ def _ends(figure: Figure, name: str) -> str:
         return n.removeprefix(", ")
     if name in UNITS or name == "membership_auc":
         return f"{figure.low:.2f} – {figure.high:.2f}{n}"
-    if not figure.value:
+    if not figure.value and figure.low >= 0:
         return f"≤ {figure.high:.1%}{n}"
     return f"{figure.low:.1%} – {figure.high:.1%}{n}"

@@ -125,16 +125,25 @@ def _style_pictures(report: Report) -> Iterator[str]:
     yield plots.legend(words.PEOPLE)
     yield '<p class="note">差得最远的在前。· The widest gap first.</p><div class="grid">'
     for name, picture in sorted(drawn, key=lambda item: -_gap(item[1])):
-        if min((values[0] for values in _shown(picture).values() if values), default=1.0) > NEARLY_ALL:
+        if _begins_with_none(picture) and min(_firsts(picture).values(), default=1.0) > NEARLY_ALL:
             continue  # nobody does it
         yield _small(picture, words.PICTURES.get(name, name.removeprefix("style.")))
     yield "</div>"
 
 
+def _begins_with_none(picture: Picture) -> bool:
+    """Whether the first bar is of those who have none of it; the commonest of some words may be a word."""
+    return picture.labels[:1] == ("",) or picture.x[:1] == (0.0,)
+
+
+def _firsts(picture: Picture) -> dict[str, float]:
+    return {who: values[0] for who, values in _shown(picture).items() if values}
+
+
 def _small(picture: Picture, caption: str) -> str:
     series, labels = _shown(picture), [label or "–" for label in picture.labels] or [f"{x:g}" for x in picture.x]
-    first = {who: values[0] for who, values in series.items() if values}
-    if len(labels) > 2 and first and min(first.values()) >= USUAL:
+    first = _firsts(picture)
+    if _begins_with_none(picture) and len(labels) > 2 and first and min(first.values()) >= USUAL:
         # Whoever hardly ever does it is told in words: beside that bar the others would be invisible.
         none = ", ".join(f"{words.PEOPLE[who].split(' · ')[0]} {share:.0%}" for who, share in first.items())
         caption += f"（完全没有的不画 · none at all, not drawn: {none}）"

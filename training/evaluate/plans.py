@@ -66,6 +66,8 @@ def _rates(work: Work, asked: asking.Asked, weigher: Weigher, reader: Unopened) 
             reckoning.take_over(run.cost)
         if _known(reckoning):
             return reckoning, f"the report of {run.started}, on {run.device}"
+    if not asked.ledger.writes:
+        return reckoning, "nowhere: that evaluation kept none"
     _probe(work, asked, weigher, reckoning)
     return reckoning, f"a probe of {PROBE} replies"
 
@@ -80,7 +82,7 @@ def _probe(work: Work, asked: asking.Asked, weigher: Weigher, reckoning: Reckoni
     say = _spread([one for one in asked.sample.moments if key("persona", one) not in ledger], WARM + PROBE)
     read = _spread([one for one in asked.own if nats_key("persona", one) not in ledger], WARM + PROBE)
     reckoning.coming = {
-        STEPS["persona"]: Load("persona", "replies", len(say) - WARM),
+        STEPS["persona"]: Load("persona", "replies", max(0, len(say) - WARM)),
         STEPS["persona reads"]: Load("persona", "tokens", windows("persona", read[WARM:], weigher)),
     }
     with (

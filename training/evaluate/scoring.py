@@ -93,7 +93,7 @@ def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) 
     """Negative log-probability of each token of each reply (its end token among them) after one prompt."""
     if not replies:
         return []
-    if not _attends(loaded.model):
+    if not _attends(loaded.model, len(prompt) + max(map(len, replies))):
         windows = [Window([*prompt, *reply], [IGNORE] * len(prompt) + list(reply)) for reply in replies]
         lost = dict(nats(loaded, windows))
         return [lost[place] for place in range(len(replies))]
@@ -162,8 +162,13 @@ def _row(loaded: Any, replies: Sequence[Sequence[int]], first: "torch.Tensor", k
     return [losses[s : s + n] for s, n in zip(starts, lengths, strict=True)]
 
 
-def _attends(model: Any) -> bool:
-    """Whether all that a token learns of others comes by attention, which a mask can part."""
+def _attends(model: Any, tokens: int) -> bool:
+    """Whether all that a token learns of others comes by attention, which a mask can part, and reaches so far back."""
     config = model.config.get_text_config()
-    layers = getattr(config, "layer_types", None) or ["full_attention"]
-    return set(layers) <= {"full_attention", "sliding_attention"} and config._attn_implementation in ("sdpa", "eager")
+    layers, window = getattr(config, "layer_types", None), getattr(config, "sliding_window", None)
+    slides = window is not None and (layers is None or "sliding_attention" in layers)
+    return (
+        set(layers or ()) <= {"full_attention", "sliding_attention"}
+        and not (slides and tokens > window)
+        and config._attn_implementation in ("sdpa", "eager")
+    )

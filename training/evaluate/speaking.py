@@ -149,7 +149,7 @@ async def _speak(
     # Prompts of one length make the fullest batches.
     asked.sort(key=lambda moment: (sum(len(message.text) for message in moment.messages), moment.id))
     sampling = Sampling.of(talker.persona.generation)
-    door, done = asyncio.Semaphore(at_once), len(moments) - len(asked)
+    door, done = asyncio.Semaphore(at_once), 0
 
     async def one(moment: Moment) -> None:
         nonlocal done
@@ -158,7 +158,7 @@ async def _speak(
             said = await answer(talker, moment, drawn, raw=moment.id in raw)
         ledger.put(key(system, moment), said)
         done += 1
-        note(done, len(moments))
+        note(done, len(asked))
 
     tasks = [asyncio.ensure_future(one(moment)) for moment in asked]
     try:

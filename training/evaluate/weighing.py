@@ -23,7 +23,7 @@ from training.evaluate.ledger import Ledger
 from training.evaluate.relevance import Question
 from training.evaluate.sample import Moment, Sample
 from training.evaluate.scoring import Note
-from training.windows import Window, label
+from training.windows import Window, ended, label
 
 DIGITS = 4
 """Decimals of a score that are kept."""
@@ -69,7 +69,7 @@ class Weigher:
             if not windows[moment.id].trained:  # all of it is hidden
                 self.ledger.put(nats_key(system, moment), [0.0, 0])
         asked = [moment for moment in asked if windows[moment.id].trained]
-        read = [cut(windows[moment.id]) for moment in asked]
+        read = [ended(windows[moment.id]) for moment in asked]
         tokens, done = sum(len(window.input_ids) for window in read), 0
         for place, losses in scoring.nats(self.loaded, read):
             self.ledger.put(nats_key(system, asked[place]), [round(math.fsum(losses), DIGITS), len(losses)])
@@ -80,24 +80,25 @@ class Weigher:
         """The candidates of each question: [log p after the prompt − after none], [log p after the prompt]."""
         texts = [reply.text for question in questions for reply in question.candidates]
         self.alone(system, texts, lambda done, of: None)
-        for done, question in enumerate(questions, 1):
+        keys = [rank_key(system, sample.moments[question.place]) for question in questions]
+        asked = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in self.ledger]
+        for done, (key, question) in enumerate(asked, 1):
             moment = sample.moments[question.place]
-            if (key := rank_key(system, moment)) not in self.ledger:
-                replies = self.replies([reply.text for reply in question.candidates], moment)
-                here = self._after(moment, replies)
-                nothing = [self.ledger.get(alone_key(system, reply.text))[0] for reply in question.candidates]
-                gains = [round(a + b, DIGITS) for a, b in zip(here, nothing, strict=True)]
-                self.ledger.put(key, [gains, [round(value, DIGITS) for value in here]])
-            note(done, len(questions))
+            replies = self.replies([reply.text for reply in question.candidates], moment)
+            here = self._after(moment, replies)
+            nothing = [self.ledger.get(alone_key(system, reply.text))[0] for reply in question.candidates]
+            gains = [round(a + b, DIGITS) for a, b in zip(here, nothing, strict=True)]
+            self.ledger.put(key, [gains, [round(value, DIGITS) for value in here]])
+            note(done, len(asked))
 
     def fits(self, system: str, moments: Sequence[Moment], texts: Sequence[str], note: Note) -> None:
         """Each of some texts after each moment's prompt: log p, a moment a row, in the order of the texts."""
-        replies = self.replies(texts)
-        for done, moment in enumerate(moments, 1):
-            if (key := fits_key(system, moment)) not in self.ledger:
-                here = self._after(moment, replies)
-                self.ledger.put(key, [round(value, DIGITS) for value in here])
-            note(done, len(moments))
+        asked = [moment for moment in moments if fits_key(system, moment) not in self.ledger]
+        replies = self.replies(texts) if asked else []
+        for done, moment in enumerate(asked, 1):
+            here = self._after(moment, replies)
+            self.ledger.put(fits_key(system, moment), [round(value, DIGITS) for value in here])
+            note(done, len(asked))
 
     def alone(self, system: str, texts: Iterable[str], note: Note) -> None:
         """Texts after an empty prompt: [nats, tokens, nats of the worst token]."""
@@ -171,9 +172,3 @@ def _ending_with_others(turns: Sequence[Turn]) -> list[Turn]:
     if turns and turns[-1].role == "user":
         return list(turns)
     return [*turns, Turn("user", [Bubble("", mark=SILENCE)])]
-
-
-def cut(window: Window) -> Window:
-    """A window without what comes after the last token with loss."""
-    end = max(place for place, wanted in enumerate(window.labels) if wanted != -100) + 1
-    return Window(window.input_ids[:end], window.labels[:end])

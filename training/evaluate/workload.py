@@ -14,7 +14,8 @@ from training.evaluate.asking import BARE, PROMPTED, STEPS, Asked, block_texts, 
 from training.evaluate.controls import CONTROLS
 from training.evaluate.sample import Moment
 from training.evaluate.speaking import key
-from training.evaluate.weighing import TOGETHER, Weigher, alone_key, cut, fits_key, nats_key, rank_key
+from training.evaluate.weighing import TOGETHER, Weigher, alone_key, fits_key, nats_key, rank_key
+from training.windows import ended
 
 Unit = Literal["replies", "tokens"]
 MODELS = 3
@@ -94,7 +95,7 @@ def windows(system: str, moments: Sequence[Moment], weigher: Weigher) -> int:
     """Prompts and answers of some moments; a moment that stands there twice is read twice."""
     missing = [moment for moment in moments if nats_key(system, moment) not in weigher.ledger]
     read = (weigher.window(moment) for moment in missing)
-    return sum(len(cut(window).input_ids) for window in read if window.trained)
+    return sum(len(ended(window).input_ids) for window in read if window.trained)
 
 
 def _alone(texts: Iterable[str], weigher: Weigher, system: str = BARE) -> int:

@@ -12,6 +12,7 @@ from config.errors import InputError
 from training.evaluate import audited
 from training.evaluate.audited import Audited
 from training.evaluate.figures import Figure
+from training.trained import TRAINED
 
 RECIPE: dict[str, Any] = {"base_model": "Qwen/Qwen3-8B", "r": 16, "seed": 42, "name": "audit", "learning_rate": 2e-4}
 FOUND = {
@@ -20,10 +21,10 @@ FOUND = {
 }
 
 
-def trained(dataset: str = "abc", **recipe: Any) -> Persona:
+def trained(dataset: str = "abc", lessons: str = "all", **recipe: Any) -> Persona:
     origin = Provenance(
         created=datetime(2026, 1, 1, tzinfo=timezone.utc),
-        data={"train.jsonl": dataset},
+        data={"train.jsonl": dataset, TRAINED: lessons},
         recipe={**RECIPE, "name": "me", **recipe},
     )
     return Persona(name="me", model=Model(base="toy"), prompt=PromptSpec(me="小北"), provenance=origin)
@@ -31,7 +32,8 @@ def trained(dataset: str = "abc", **recipe: Any) -> Persona:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    Audited(persona="other", seed=7, dataset="abc", recipe=RECIPE, figures=FOUND).write(tmp_path / "audit.json")
+    found = Audited(persona="other", seed=7, dataset="abc", trained="all", recipe=RECIPE, figures=FOUND)
+    found.write(tmp_path / "audit.json")
     return tmp_path / "audit.json"
 
 
@@ -43,7 +45,11 @@ def test_it_speaks_for_who_was_trained_alike(kept: Path) -> None:
 
 @pytest.mark.parametrize(
     ("persona", "why"),
-    [(trained("new"), "of another dataset"), (trained(r=64), "trained otherwise: r 16, not 64")],
+    [
+        (trained("new"), "of another dataset"),
+        (trained(r=64), "trained otherwise: r 16, not 64"),
+        (trained(lessons="older ones, too"), "other conversations"),
+    ],
 )
 def test_it_does_not_speak_for_others(kept: Path, persona: Persona, why: str) -> None:
     told = audited.figures([kept], persona)

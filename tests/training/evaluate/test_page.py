@@ -45,6 +45,16 @@ def report(**more: Any) -> Report:
     return Report(**{**given, **more})
 
 
+def test_only_those_who_have_none_are_left_out_of_a_picture() -> None:
+    def shown(first: str) -> str:
+        series = {"me": (0.9, 0.08, 0.02), "persona": (0.85, 0.1, 0.05)}
+        pictures = {"style.first_person": Picture(labels=(first, "俺", "…"), series=series)}
+        return page.render(report(pictures=pictures))
+
+    assert "none at all, not drawn" in shown("")
+    assert "none at all, not drawn" not in shown("我")
+
+
 class Checked(html.parser.HTMLParser):
     """Counts what is opened and what points elsewhere."""
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from bot.persona.prompt import PromptSpec
 from config.settings import Engine, Evaluate
 from tests.personas import make_persona
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, models, plans, reckoning
+from training.evaluate import command, models, plans, reckoning, scoring, speaking
 from training.evaluate.asking import STEPS
 from training.evaluate.figures import Figure, Measured, Outcome
 from training.evaluate.ledger import Ledger
@@ -97,6 +98,42 @@ def test_what_it_took_survives_a_break(tmp_path: Path, clock: Clock) -> None:
     ledger.close()
     again = Reckoning.of(Ledger(tmp_path / "l.jsonl", HEAD, writes=False))
     assert again.known == [Took(Load("persona", "replies", 20), 30)]
+
+
+def test_what_was_answered_before_a_break_is_no_work_of_this_start(
+    work: Work, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step tells its progress of what it has to do, or its rate and the time left are those of nothing."""
+    monkeypatch.setattr(speaking, "answer", _said)
+    talker: Any = SimpleNamespace(persona=work.persona)
+    moments = work.sample.moments
+    some = moments[:-2]
+    told: list[tuple[int, int]] = []
+
+    def speak(asked: list[Any]) -> None:
+        told.clear()
+        note = lambda done, of: told.append((done, of))  # noqa: E731
+        speaking.speak(talker, "persona", asked, ledger, seed=7, at_once=4, note=note)
+
+    speak(some)
+    speak(moments)
+    assert told == [(1, 2), (2, 2)]
+    weigher = Weigher(work.reader, work.persona.prompt, ledger)
+    monkeypatch.setattr(scoring, "after", lambda loaded, prompt, replies: [[1.0] for _ in replies])
+    own = tuple(moment.mine for moment in moments)
+    questions = [Question(n, own) for n in range(len(moments))]
+    for few in (len(some), len(moments)):
+        told.clear()
+        weigher.ranks("persona", work.sample, questions[:few], lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]
+    for few in (len(some), len(moments)):
+        told.clear()
+        weigher.fits("base", moments[:few], ["好"], lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]
+
+
+async def _said(talker: Any, moment: Any, sampling: Any, *, raw: bool) -> dict[str, Any]:
+    return {"bubbles": ["好"]}
 
 
 def test_durations_are_said_in_words() -> None:
@@ -181,6 +218,13 @@ def test_an_estimate_says_how_long_and_what_it_asked_stays(
     again = json.loads(capsys.readouterr().out)
     assert again["rates from"] == "this evaluation, as far as it went"
     assert again["left"] == first["left"]
+    # A file of an earlier version, which tells no rates and is only read.
+    (kept,) = (house / "data" / "evaluate").glob("*.jsonl")
+    older = house / "older.jsonl"
+    older.write_bytes(b"".join(line for line in kept.read_bytes().splitlines(True) if b'"key": "took"' not in line))
+    command.main(knobs(house, quick=True, estimate=True, as_from=older))
+    unknown = json.loads(capsys.readouterr().out)
+    assert (unknown["rates from"][:7], unknown["rates"]) == ("nowhere", {})
 
 
 def test_what_code_answers_is_no_reply_to_generate(work: Work, ledger: Ledger) -> None:

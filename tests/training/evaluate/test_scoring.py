@@ -1,6 +1,7 @@
 """How likely a text is to a model: the same whether it stands alone, in a batch, or in a row with others."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,36 @@ def test_replies_in_one_row_see_their_prompt_and_themselves(
     # In several rows, and one by one where a model doesn't read by attention alone.
     monkeypatch.setattr(scoring, "room", lambda loaded, prompt: 12)
     assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
-    monkeypatch.setattr(scoring, "_attends", lambda model: False)
+    monkeypatch.setattr(scoring, "_attends", lambda model, tokens: False)
     assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-4)
     assert scoring.after(loaded, prompt, []) == []
+
+
+@pytest.mark.parametrize("layers", [None, ["sliding_attention", "full_attention"]])
+@pytest.mark.parametrize("window", [16, 52])
+def test_what_is_out_of_a_sliding_window_is_not_seen(
+    texts: tuple[list[int], list[list[int]]], layers: list[str] | None, window: int
+) -> None:
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig, MistralConfig, MistralForCausalLM
+
+    prompt, replies = texts
+    size: dict[str, Any] = {
+        "vocab_size": 256, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "sliding_window": window,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model: Any = (
+        MistralForCausalLM(MistralConfig(**size))
+        if layers is None
+        else Gemma3ForCausalLM(Gemma3TextConfig(layer_types=layers, **size))
+    )
+    for parameter in model.parameters():
+        # What is seen must make a difference.
+        parameter.data *= 8 if parameter.dim() > 1 else 1
+    loaded = SimpleNamespace(model=model.eval(), budget=4096, vocabulary=256, device="cpu")
+    wanted = [by_hand(loaded, prompt, reply) for reply in replies]
+    assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-2)
 
 
 def test_windows_in_batches_are_those_alone(loaded: Any, texts: tuple[list[int], list[list[int]]]) -> None:
