@@ -123,7 +123,7 @@ class Worker:
                         async with contextlib.aclosing(child.client.pieces(messages, sampling)) as pieces:
                             async for piece in pieces:
                                 spoken = spoken or bool(piece.text)
-                                if piece.finish:
+                                if piece.finish and piece.finish != "busy":  # that one was never tried
                                     self._quarantine.acquit(key)
                                 yield replace(piece, persona=piece.persona or child.persona.hash)
                     return

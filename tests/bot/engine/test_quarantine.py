@@ -126,3 +126,33 @@ async def test_a_poisoned_prompt_ends_the_engine_twice_and_is_then_refused(
         await worker.swap(home / "v2")
         assert worker.status()["refused"] == []
         assert "".join(piece.text for piece in await ask("hi")) == whole(home / "v2")
+
+
+async def test_a_prompt_that_found_no_room_is_not_acquitted(home: Path) -> None:
+    async with at_work(home, max_batch=1, max_queue=1) as worker:
+
+        async def ask(words: str, tokens: int = 3) -> str | None:
+            prompt, sampling = [{"role": "user", "content": words}], Sampling(temperature=0, max_tokens=tokens)
+            return [piece.finish async for piece in worker.stream(prompt, sampling, Ask("c"))][-1]
+
+        held, key = worker._quarantine, key_of([{"role": "user", "content": "bad"}])
+        for _ in range(CRASHES - 1):
+            held.crashed(key, "c", alone=True)
+        child, crowd = worker.place.child, []
+        assert child is not None
+        for place in ("running", "waiting"):
+            crowd.append(asyncio.create_task(ask(place, 10_000)))
+            while not ((health := await child.client.health()) and health[place]):
+                pass
+        assert await ask("bad") == "busy"
+        held.crashed(key, "c", alone=True)
+        assert held.refuses(key)
+        for task in crowd:
+            task.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+
+        held.clear()
+        held.crashed(key, "c", alone=True)
+        assert await ask("bad") == "length"
+        held.crashed(key, "c", alone=True)
+        assert not held.refuses(key)
