@@ -164,7 +164,7 @@ class Remembering:
         lines, summaries = self._reminding.lines, self._reminding.summaries
         if summaries is not None:
             # It may tell of what is forgotten: the next one is written without.
-            for chat in [target.chat] if target.chat else (lines.names() if lines is not None else ()):
+            for chat in [target.chat] if target.chat else summaries.chats():
                 summaries.forget(chat, whole=target.whole(chat))
         if lines is None:
             return 0

@@ -14,7 +14,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from bot.persona.manifest import write_atomically
 from bot.persona.message import Message, Segment
@@ -58,6 +58,12 @@ class Summaries:
             if end < today and (found := self.read(chat, end)) is not None and found[1]:
                 # Whatever day somebody writes into it, it tells of none later than its name.
                 yield min(found[0], end), found[1]
+
+    def chats(self) -> list[str]:
+        """The chats that have any."""
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        names = {path.name.removesuffix(".txt") for path in found if path.is_dir() or path.suffix == ".txt"}
+        return sorted(unquote(name.replace(".", ":")) for name in names if name.count(".") > 1)
 
     def past(self, chat: str) -> list[dt.date]:
         """The days at whose end there is a summary, emptied ones too, in order."""

@@ -63,8 +63,12 @@ async def _main(knobs: Knobs) -> Counter[str]:
 
 
 async def summarise(store: Recall, summaries: Summaries, talker: Talker, *, least: int) -> Counter[str]:
-    """Write the summary of every chat that has at least so many lines since its last one; what became of them."""
+    """Write the summary of every chat that has at least so many lines since its last one; what became of them.
+
+    EngineError where the engine fails several times in a row.
+    """
     counts: Counter[str] = Counter(written=0, unchanged=0, failed=0)
+    in_a_row = 0
     for chat in store.names():
         lines = store.newest(chat, max(LINES, least))
         before = summaries.read(chat)
@@ -73,9 +77,10 @@ async def summarise(store: Recall, summaries: Summaries, talker: Talker, *, leas
             counts["unchanged"] += 1
             continue
         text = await _of(talker, store, lines[-LINES:], before[1] if before else "")
+        counts["written" if text else "failed"] += 1
+        in_a_row = _failures(in_a_row, text)
         if text:
             summaries.write(chat, day_of(lines[-1].message.time), text)
-        counts["written" if text else "failed"] += 1
     return counts
 
 
@@ -103,14 +108,17 @@ async def summarise_past(
             lines = store.newest(chat, LINES, since=_start(since), before=_start(end) + DAY)
             text = await _of(talker, store, lines, _earlier(summaries, chat, since))
             counts["written" if text else "failed"] += 1
-            in_a_row = 0 if text else in_a_row + 1
+            in_a_row = _failures(in_a_row, text)
             if text:
                 summaries.write(chat, day_of(lines[-1].message.time), text, end)
-            elif in_a_row == GIVE_UP:
-                raise EngineError(
-                    f"the engine failed {GIVE_UP} times in a row", hint="what is written stays; run it again"
-                )
     return counts
+
+
+def _failures(in_a_row: int, text: str) -> int:
+    """How many in a row there are by now. EngineError where it is too many."""
+    if not text and in_a_row + 1 == GIVE_UP:
+        raise EngineError(f"the engine failed {GIVE_UP} times in a row", hint="what is written stays; run it again")
+    return 0 if text else in_a_row + 1
 
 
 def _ends(said: Mapping[int, int], days: int, least: int, today: dt.date) -> list[dt.date]:

@@ -142,6 +142,13 @@ async def test_forget_takes_imported_lines_too(kept: Kept) -> None:
     assert kept.memories.last(FRIEND) == ()
 
 
+async def test_who_is_forgotten_everywhere_is_in_no_summary_of_a_chat_without_lines(kept: Kept) -> None:
+    summaries = Summaries(kept.folder)
+    summaries.write(GROUP, dt.date(2024, 3, 4), "阿泽要搬家")
+    await kept.history.forget(sender="20001", at=time.time())
+    assert summaries.read(GROUP) is None
+
+
 async def test_memories_stay_while_a_talk_goes_on_and_brings_nothing_new(kept: Kept) -> None:
     await kept.hear("我对花生过敏", "芒果也过敏")
     assert len(await kept.asked("对花生和芒果过敏吗", start="a")) == 2

@@ -240,6 +240,28 @@ async def test_an_engine_that_fails_is_given_up_and_what_is_written_stays(tmp_pa
     assert counts["there"] == 2
 
 
+async def test_the_engine_is_given_up_by_the_current_ones_too(tmp_path: Path) -> None:
+    summaries, lines, broken = Summaries(tmp_path), Recall.open(None), Breaking(after=1)
+    lines.add((said(n, f"qq:group:{n}", "在吗"), None) for n in range(8))
+    with pytest.raises(EngineError):
+        await summarise(lines, summaries, broken, least=1)
+    assert broken.asked == 1 + GIVE_UP
+    assert summaries.read("qq:group:0") is not None
+    lines.close()
+
+
+def test_the_folder_tells_which_chats_have_one(tmp_path: Path) -> None:
+    summaries, day = Summaries(tmp_path), dt.date(2024, 3, 4)
+    assert summaries.chats() == []
+    (tmp_path / "notes.txt").write_text("我的")
+    (tmp_path / "a.b.c").write_text("")
+    chats = ["discord:group:1.2%2E", "qq:private:20002", "wechat:group:羽毛 球/A"]
+    for chat in chats:
+        summaries.write(chat, day, "约了周末", day)
+    summaries.write(chats[0], day, "约了周末")
+    assert summaries.chats() == chats
+
+
 async def test_what_is_forgotten_while_it_is_summed_up_is_in_no_summary(tmp_path: Path) -> None:
     class Forgetful(Echo):
         async def stream(
