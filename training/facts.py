@@ -75,7 +75,7 @@ def main(knobs: Knobs) -> None:
             write_atomically(knobs.data / DECLINED, "".join(f"{line}\n" for line in sorted(declined)))
         if fact is not None:
             # Each at once: whoever stops half-way has lost nothing.
-            facts = Facts(fact=[*(_ended(known, one, zone) for known in facts.fact), fact])
+            facts = Facts(fact=[*(_ended(known, one) for known in facts.fact), fact])
             facts.write(path)
             kept += 1
     numbers = {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}
@@ -153,7 +153,7 @@ def _confirmed(
     for one in found:
         _show(one, console, zone)
         for known in facts.fact:
-            if _ended(known, one, zone) != known:
+            if _ended(known, one) != known:
                 console.print(f"    ends what me.toml says: {known.text}", markup=False)
         text = one.text
         while True:
@@ -164,8 +164,7 @@ def _confirmed(
             if answer == "e":
                 text = ask("怎么写: ").strip() or text
             elif answer in ("y", "a"):
-                date = zone.local(one.first).date()
-                yield _fact(one, text, date, anyone=answer == "a"), one
+                yield _fact(one, text, anyone=answer == "a"), one
                 break
             elif answer == "n":
                 yield None, one
@@ -174,21 +173,24 @@ def _confirmed(
                 return
 
 
-def _fact(one: Proposal, text: str, date: dt.date, *, anyone: bool) -> Fact:
-    return Fact(text=text, kind=one.kind, date=date, audience="anyone" if anyone else _heard(one), until=one.until)
+def _fact(one: Proposal, text: str, *, anyone: bool) -> Fact:
+    audience = "anyone" if anyone else _heard(one)
+    return Fact(text=text, kind=one.kind, date=one.since, audience=audience, until=one.until)
 
 
 def _says(fact: Fact, one: Proposal) -> bool:
-    """Whether a fact of me.toml says the same."""
+    """Whether a fact of me.toml says the same; what I said again when it was over is new."""
+    if fact.until is not None and fact.until.toordinal() <= max(one.days):
+        return False
     known = told(fact.text)
     return key_of(fact.text) == key_of(one.text) or (
         known is not None and (known.topic, known.value) == (one.topic, one.value)
     )
 
 
-def _ended(fact: Fact, one: Proposal, zone: Zone) -> Fact:
+def _ended(fact: Fact, one: Proposal) -> Fact:
     """A fact of me.toml, ended on the day when something else was first said of what it is about."""
-    known, day = told(fact.text), zone.local(one.first).date()
+    known, day = told(fact.text), one.since
     if known is None or known.topic != one.topic or fact.until is not None or (fact.date or day) > day:
         return fact
     return fact.model_copy(update={"until": day})

@@ -57,8 +57,8 @@ class Proposal:
     """Chat → mentions."""
     names: dict[str, str] = field(default_factory=dict)
     """Chat → what it is called."""
-    first: int = 0
-    """When it was said first."""
+    anew: int = 0
+    """The day on which it was said first after something else was; 0: nothing else ever was."""
     last: int = 0
     """When it was said last."""
     seen: set[tuple[str, str]] = field(default_factory=set)
@@ -76,12 +76,16 @@ class Proposal:
         self.seen.add((source.chat, source.id))
         if source.time >= self.last:
             self.last, self.text, self.until = source.time, one.statement.text, one.until
-        self.first = min(self.first or source.time, source.time)
         self.mentions += 1
         self.days.add(one.day.toordinal())
         self.chats[source.chat] = self.chats.get(source.chat, 0) + 1
         self.names[source.chat] = source.chat_name or source.chat.rpartition(":")[2]
         self.sources = sorted([*self.sources, source], key=lambda message: message.time)[-SOURCES:]
+
+    @property
+    def since(self) -> dt.date:
+        """When it was said first, since it is so."""
+        return dt.date.fromordinal(self.anew or min(self.days))
 
     @property
     def open(self) -> bool:
@@ -125,7 +129,7 @@ def merged(mentioned: Iterable[Mention], least: int, today: dt.date) -> list[Pro
 def _later(known: Proposal, one: Proposal) -> Proposal:
     """Of two values of a topic the later, or both as one where they only say it more or less exactly."""
     if not (_within(known.value, one.value) or _within(one.value, known.value)):
-        one.before = known.text
+        one.before, one.anew = known.text, min(day for day in one.days if day >= max(known.days))
         return one
     exact, other = (known, one) if len(known.value) > len(one.value) else (one, known)
     exact.before = other.before or exact.before
@@ -134,7 +138,7 @@ def _later(known: Proposal, one: Proposal) -> Proposal:
     exact.read &= other.read
     exact.until = one.until
     exact.days |= other.days
-    exact.first, exact.last = min(exact.first, other.first), max(exact.last, other.last)
+    exact.anew, exact.last = known.anew, one.last
     exact.names |= other.names
     for chat, number in other.chats.items():
         exact.chats[chat] = exact.chats.get(chat, 0) + number

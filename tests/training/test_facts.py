@@ -142,7 +142,7 @@ def test_mentions_of_one_thing_are_counted_together_by_days() -> None:
         said("我喜欢下雨天", 1),
     ]
     (one,) = proposed(messages, 2)
-    assert (one.mentions, len(one.days), one.first) == (3, 2, START + DAY)
+    assert (one.mentions, len(one.days), one.since) == (3, 2, dt.date(2023, 11, 16))
     assert [message.text for message in one.sources] == [message.text for message in messages[:3]]
     assert proposed([said("我在宠物店上班", day, mine=False) for day in range(9)]) == []
     assert proposed([said("我家住13912345678")]) == []
@@ -300,6 +300,26 @@ def test_what_me_toml_says_in_other_words_is_known_and_what_is_new_ends_the_old(
     assert (job.until, new.text, new.date) == (None, "我住滨江", home.until)
     assert home.until is not None
     assert later.until is None, "it is newer than what was said"
+
+
+def test_who_moves_back_lives_there_since_then(
+    tmp_path: Path, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [("我住滨江", 1), ("我住城南", 100), ("我住滨江", 200)]
+    (tmp_path / "messages.jsonl").write_text("".join(said(text, day).to_json() + "\n" for text, day in lines))
+    home, moved, back = (dt.date(2023, 11, 15) + dt.timedelta(days=day) for _, day in lines)
+    old = Fact(text="我住滨江", kind="where", date=home, until=moved)
+    for before in ([], [old], [old, Fact(text="我住城南", kind="where", date=moved)]):
+        Facts(fact=before).write(tmp_path / "me.toml")
+        answers("y")
+        facts.main(Knobs(data=tmp_path, as_json=True))
+        *kept, new = Facts.load(tmp_path / "me.toml").fact
+        assert (new.text, new.date, new.until) == ("我住滨江", back, None)
+        assert [fact.until for fact in kept] == [moved, back][: len(before)]
+        answers("y")
+        capsys.readouterr()
+        facts.main(Knobs(data=tmp_path, as_json=True))
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["proposed"] == 0
 
 
 def test_without_a_terminal_it_lists_or_says_so(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
