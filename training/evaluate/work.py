@@ -159,6 +159,8 @@ def prepare(knobs: Evaluate, others: Sequence[Trained] = (), *, strict: bool = T
 def measure(work: Work) -> tuple[Outcomes, Run]:
     """Ask the models what isn't known yet, then measure every system and control on every axis."""
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    # What can't be taken over is said before hours of asking, not after.
+    _elsewhere(work)
     ledger = work.opened()
     work.scorer, asked = ledger.base, work.asked(ledger)
     try:
@@ -254,13 +256,20 @@ def systems_of(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
     if work.quick:
         for figures in found.values():
             figures |= {name: figures[name].model_copy(update={"good": None}) for name in BY_FULL if name in figures}
+    audit, unfiltered = _elsewhere(work)
     if "persona" in found:
-        places = [work.folder / AUDIT, work.knobs.data / "audit" / AUDIT]
-        told = audited.figures(places, work.persona)
-        found["persona"] |= {f"{leakage.AXIS}.{name}": figure for name, figure in told.items()}
+        found["persona"] |= audit
     if work.knobs.unfiltered is not None:
-        found[report.UNFILTERED] = _unfiltered(work, work.knobs.unfiltered)
+        found[report.UNFILTERED] = unfiltered
     return found
+
+
+def _elsewhere(work: Work) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """What was measured before: by an audit of the persona's training, and of a persona trained on everything."""
+    told = audited.figures([work.folder / AUDIT, work.knobs.data / "audit" / AUDIT], work.persona)
+    other = work.knobs.unfiltered
+    audit = {f"{leakage.AXIS}.{name}": figure for name, figure in told.items()}
+    return audit, {} if other is None else _unfiltered(work, other)
 
 
 def _unfiltered(work: Work, path: Path) -> dict[str, Figure]:

@@ -176,7 +176,7 @@ def test_what_another_base_said_is_never_mixed_in(tmp_path: Path) -> None:
 
 
 def test_what_leaks_without_any_filter_is_taken_from_another_report(
-    first: Report, house: Path, data: Path, spec: PromptSpec
+    first: Report, house: Path, data: Path, spec: PromptSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = evaluated_persona(house / "raw", data, spec.model_copy(update={"privacy": False}), seed=4)
     told = {"leakage.personal_data_social": Figure(value=0.1, n=86), "style.score": Figure(value=0.5)}
@@ -192,8 +192,11 @@ def test_what_leaks_without_any_filter_is_taken_from_another_report(
     assert set(found.systems["persona_unfiltered"]) == {"leakage.personal_data_social"}
     assert first.data.scrubbed
     other.model_copy(update={"seed": 8}).write(everything / "report.json")
-    with pytest.raises(InputError, match="another seed"):
-        command.evaluate(knobs(house, data, unfiltered=everything))
+    with monkeypatch.context() as patched:
+        # Before anything is asked.
+        patched.setattr(models, "opened", None)
+        with pytest.raises(InputError, match="another seed"):
+            command.evaluate(knobs(house, data, seed=9, unfiltered=everything))
     first.write(everything / "report.json")
     with pytest.raises(InputError, match="not trained on everything"):
         command.evaluate(knobs(house, data, unfiltered=everything))
