@@ -92,18 +92,24 @@ def blend(vectors: Sequence[tuple[Vector | None, float]]) -> Vector | None:
 
 
 class Vectors:
-    """The vectors in a file of memories, all of one model: those of another are deleted."""
+    """The vectors in a file of memories, all of one model: those of another are deleted.
+
+    Where somebody else has begun to keep another model's there, none is found or kept any more.
+    """
 
     def __init__(self, db: sqlite3.Connection, model: str) -> None:
         self._db = db
         self._whole: dict[int, int] = {}
         """Chat → how many lines it had when all its newest ones had vectors."""
-        made_by = int.from_bytes(blake2b(model.encode(), digest_size=7).digest(), "big")
+        self._made_by = int.from_bytes(blake2b(model.encode(), digest_size=7).digest(), "big")
         db.executescript(_TABLES)
-        known = db.execute("SELECT value FROM state WHERE name = 'vectors'").fetchone()
-        if known != (made_by,):
+        if not self._ours():
             db.execute("DELETE FROM vectors")
-            db.execute("INSERT OR REPLACE INTO state VALUES ('vectors', ?)", (made_by,))
+            db.execute("INSERT OR REPLACE INTO state VALUES ('vectors', ?)", (self._made_by,))
+
+    def _ours(self) -> bool:
+        """Whether those in the file are of this model."""
+        return self._db.execute("SELECT value FROM state WHERE name = 'vectors'").fetchone() == (self._made_by,)
 
     def __len__(self) -> int:
         return self._db.execute("SELECT count(*) FROM vectors WHERE length(numbers) > 0").fetchone()[0]
@@ -111,6 +117,8 @@ class Vectors:
     def missing(self, sizes: Mapping[int, int], most: int) -> list[tuple[int, str]]:
         """Key and text of lines that should have a vector and have none; `sizes` are the chats' lines."""
         found: list[tuple[int, str]] = []
+        if not self._ours():
+            return found
         for chat, size in sizes.items():
             if len(found) >= most:
                 break
@@ -125,7 +133,8 @@ class Vectors:
         """Keep the vectors of lines by their keys; a line that is gone meanwhile gets none."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(_KEEP, [(one.signs, one.numbers, key) for key, one in vectors.items()])
+            if self._ours():
+                self._db.executemany(_KEEP, [(one.signs, one.numbers, key) for key, one in vectors.items()])
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
@@ -134,6 +143,8 @@ class Vectors:
     def of(self, keys: Sequence[int]) -> dict[int, Vector]:
         """Key → vector, of those that have one."""
         found: dict[int, Vector] = {}
+        if not self._ours():
+            return found
         for start in range(0, len(keys), _KEYS):
             some = keys[start : start + _KEYS]
             query = _FOUND.format(",".join("?" * len(some)))
@@ -146,6 +157,8 @@ class Vectors:
         That is told in standard deviations of the differing signs over all lines: models disagree about what a
         cosine means, not about what is unusual.
         """
+        if not self._ours():
+            return []
         signs, width = int.from_bytes(asked.signs, "little"), len(asked.signs)
         rows = self._db.execute(_SIGNS, (*numbers_of(chat), NEWEST))
         apart = [

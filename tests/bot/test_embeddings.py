@@ -257,6 +257,25 @@ def test_the_vectors_of_another_model_are_made_anew() -> None:
     assert len(lines.without_vectors(100)) == 40
 
 
+def test_a_bot_that_still_runs_with_the_last_model_mixes_nothing(tmp_path: Path) -> None:
+    messages = [said(number, FRIEND, text) for number, text in enumerate(TALK[:40])]
+    running, again = Recall.open(tmp_path / "memory.db"), Recall.open(tmp_path / "memory.db")
+    running.add((message, None) for message in messages)
+    old = running.embedded_by("one")
+    old.keep({key: Vector.of(embedding(text)) for key, text in running.without_vectors(100)})
+    new = again.embedded_by("another")
+    of_old = {key: Vector.of(embedding(text)) for key, text in again.without_vectors(20)}
+    old.keep(of_old)
+    assert (len(new), running.without_vectors(100)) == (0, [])
+    new.keep({key: Vector.of(embedding(text)) for key, text in again.without_vectors(100)})
+    assert old.of(list(of_old)) == {}
+    asked, chat = next(iter(of_old.values())), running._chats[FRIEND][0]
+    assert new.near(chat, asked)
+    assert old.near(chat, asked) == []
+    running.close()
+    again.close()
+
+
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40).filter(lambda values: max(map(abs, values)) > 1e-3))
 def test_a_vector_is_like_itself_and_unlike_its_opposite(values: list[float]) -> None:
     one, opposite = Vector.of(values), Vector.of([-value for value in values])
