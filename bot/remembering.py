@@ -131,10 +131,11 @@ class Remembering:
             logger.error("nothing remembered in %s: %s", chat, error)
             return ()
         found = await self._still_there(found)
-        began, last = self._last.pop(chat, ("", ()))
+        began, last = self._last.get(chat, ("", ()))
         last = tuple(one for one in last if one.kind != "line" or one.message.time > cleared)
         if start and start == began and _brings_nothing_new(found, last):
             found = await self._still_there(last)
+        self._last.pop(chat, None)
         self._last[chat] = (start, tuple(found))
         if len(self._last) > CHATS:
             self._last.popitem(last=False)

@@ -90,7 +90,7 @@ class Voice:
             await self.port.typing(chat)
         labels = fitting(await self.history.labels(chat), scene.talker.persona.prompt.pseudonyms)
         known = set(labels)
-        where = Where(scene.kind, scene.name, labels, self.starts.pop(chat, ""))
+        where = Where(scene.kind, scene.name, labels, self.starts.get(chat, ""))
         beyond = {m.reply_to for m in messages if m.reply_to} - {message.id for message in messages}
         quoted = {message.id: message for message in await self.history.some(chat, beyond)}
         memory = await self._memory(scene, messages, where)
@@ -108,6 +108,7 @@ class Voice:
                         return
             yield Said(finish="error", why="personas change faster than they speak")
         finally:
+            self.starts.pop(chat, None)
             self.starts[chat], self.sizes[chat] = where.start, where.size
             if len(self.starts) > STARTS:
                 oldest = next(iter(self.starts))

@@ -245,6 +245,17 @@ async def test_a_reply_is_reminded_and_what_is_never_said_is_held_back(tmp_path:
     assert f"{MARK} 小北: 我在宠物店上班" in head
     assert any(line.startswith(f"{MARK} 1个月前 ") and "花生过敏" in line for line in head)
     assert house.port.texts(FRIEND) == ["我记得", "李"]
-    assert memories.last(FRIEND)
+    assert (told := memories.last(FRIEND))
+
+    # One that is dropped while it is reminded: the next prompt begins where the last one did all the same.
+    voice = house.runner.errands._voice
+    assert (start := voice.starts[FRIEND])
+    async with memories._busy:
+        await house.say("花生", FRIEND)
+        await house.until(lambda: memories._busy._waiters)
+        await house.runner.stop(FRIEND)
+        await asyncio.sleep(0.01)
+    assert voice.starts[FRIEND] == start
+    assert memories.last(FRIEND) == told
     await house.shut()
     await memories.close()
