@@ -29,7 +29,7 @@ from training.filter import Filter
 from training.importers.source import Zone
 from training.propose import Mention, Proposal, mentions, merged
 from training.report import show
-from training.statements import key_of, told
+from training.statements import Statement, key_of, told
 from training.written import Written
 
 DECLINED = "me.declined"
@@ -55,10 +55,11 @@ def main(knobs: Knobs) -> None:
     if knobs.engine or knobs.url:
         more, read = asyncio.run(_read(knobs, stretches(_messages(knobs, wanted, counts), knobs.stretches), zone))
         said += more
+    there = [(fact, told(fact.text)) for fact in facts.fact]
     found = [
         one
         for one in merged(said, knobs.least, today)
-        if not any(_says(fact, one) for fact in facts.fact) and _hash(key_of(one.text)) not in declined
+        if not any(_says(fact, known, one) for fact, known in there) and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
         _listed(found, read, console, zone, knobs)
@@ -178,11 +179,10 @@ def _fact(one: Proposal, text: str, *, anyone: bool) -> Fact:
     return Fact(text=text, kind=one.kind, date=one.since, audience=audience, until=one.until)
 
 
-def _says(fact: Fact, one: Proposal) -> bool:
-    """Whether a fact of me.toml says the same; what I said again when it was over is new."""
+def _says(fact: Fact, known: Statement | None, one: Proposal) -> bool:
+    """Whether a fact of me.toml says the same, `known` being what it tells; what I said again when it was over is new."""
     if fact.until is not None and fact.until.toordinal() <= max(one.days):
         return False
-    known = told(fact.text)
     return key_of(fact.text) == key_of(one.text) or (
         known is not None and (known.topic, known.value) == (one.topic, one.value)
     )

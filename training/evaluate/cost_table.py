@@ -8,6 +8,7 @@ from html import escape
 
 from training import html
 from training.evaluate.figures import Figure
+from training.evaluate.reckoning import told
 from training.evaluate.report import Plan, Run
 
 LARGE = 1000
@@ -83,10 +84,4 @@ _SIZES = {"quick": "快速版 · a quick one", "full": "完整版 · a full one"
 
 def _cells(plan: Plan) -> tuple[str, str, str]:
     replies, tokens = sum(plan.replies.values()), sum(plan.tokens_read.values())
-    return f"{replies:,}", f"{tokens:,}", "–" if plan.seconds is None else duration(plan.seconds)
-
-
-def duration(seconds: float) -> str:
-    """In minutes, or hours where it is long."""
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+    return f"{replies:,}", f"{tokens:,}", "–" if plan.seconds is None else told(plan.seconds)

@@ -143,7 +143,7 @@ def test_what_it_costs_is_told_with_both_sizes() -> None:
         "base: a reply in batches, s (n 200)",
         "1,700",
         "4,000,000",
-        "30.0 min",
+        "30 min",
         "asking 61 s",
     ):
         assert part in told, part
