@@ -74,11 +74,13 @@ class Remembering:
 
     @classmethod
     async def open(cls, history: History, settings: Bot) -> "Remembering":
-        """With what is there: a file that isn't is nothing remembered. InputError where one can't be read."""
-        lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
+        """With what is there: a file that isn't is nothing remembered. InputError where one can't be read,
+        SettingsError as Embeddings."""
         facts = Facts.load(settings.me) if settings.me.is_file() else Facts()
         summaries = Summaries(settings.summaries) if settings.summaries.is_dir() else None
         embeddings = Embeddings.of_settings(settings)
+        # Last: what was opened must be closed, and the others may fail.
+        lines = await asyncio.to_thread(Recall.open, settings.memory) if settings.memory.is_file() else None
         remembering = cls(history, lines, settings.me, facts, summaries, embeddings)
         history.forgets.append(remembering.forget)
         await remembering.tidy()
