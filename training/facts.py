@@ -50,7 +50,8 @@ def main(knobs: Knobs) -> None:
     counts: Counter[str] = Counter()
     zone = Zone(wanted.tz)
     today = dt.datetime.now(dt.timezone.utc).date()
-    said = list(mentions(_messages(knobs, wanted, counts), zone))
+    with Console(stderr=True).status("reading what you said …"):
+        said = list(mentions(_messages(knobs, wanted, counts), zone))
     read: Counter[str] = Counter()
     if knobs.engine or knobs.url:
         more, read = asyncio.run(_read(knobs, stretches(_messages(knobs, wanted, counts), knobs.stretches), zone))

@@ -63,7 +63,7 @@ def _first(report: Report) -> Iterator[str]:
     lacking = words.missing(report)
     if lacking:
         rows = "".join(f"<tr><td>{escape(_called(name))}<td>{escape(why)}" for name, why in lacking)
-        yield f"<details><summary>还说不准的 {len(lacking)} 项 · insufficient</summary><table>{rows}</table></details>"
+        yield f"<details><summary>说不准或没量的 {len(lacking)} 项 · insufficient or not measured</summary><table>{rows}</table></details>"
 
 
 def _gate(report: Report) -> Iterator[str]:
