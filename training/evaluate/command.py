@@ -43,7 +43,7 @@ def evaluate(knobs: Evaluate) -> Report:
 def guessed(knobs: Evaluate, folder: Path) -> Report:
     """The report that is there, with what friends have guessed on a page until Ctrl-C."""
     found, work = Report.read(folder / REPORT), prepare(knobs)
-    ledger = Ledger(knobs.as_from or work.ledger, work.head, work.known, writes=False)
+    ledger = Ledger(knobs.as_from or work.ledger, work.head, writes=False)
     said = work.asked(ledger).said("persona")
     kept = work.ledger.with_name(f"blind-{work.persona.hash}.jsonl")
     blind.play(blind.Game.of(work.sample.moments, said or [], kept, knobs.seed), knobs.blind_port)

@@ -221,6 +221,18 @@ def test_another_base_is_asked_anew_and_told_in_the_report(
         whole.write_bytes(kept)
 
 
+def test_friends_guess_whatever_base_model_is_at_hand(
+    first: Report, house: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first.write(tmp_path / "report.json")
+    played: list[Any] = []
+    monkeypatch.setattr(command.blind, "play", lambda game, port: played.append(game))
+    elsewhere = make_persona(house / "another_base", seed=11)
+    found = command.guessed(knobs(house, data, base_model=str(elsewhere)), tmp_path)
+    assert len(played) == 1
+    assert (found.persona, set(found.people) > set()) == (first.persona, True)
+
+
 def test_controls_are_what_they_say(world: Any) -> None:
     sample: Sample = world.sample
     draws = Draws()
