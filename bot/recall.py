@@ -8,6 +8,7 @@ twice, so the rank is BM25 with a term frequency of one, reckoned here. Deleting
 grams and what the file still holds of them.
 """
 
+import json
 import math
 import sqlite3
 from collections import Counter, defaultdict
@@ -271,6 +272,11 @@ class Recall:
     def live(self) -> list[tuple[int, int]]:
         """History number and key of all lines that came from there, in order."""
         return self._rows("SELECT seq, key FROM lines WHERE seq IS NOT NULL ORDER BY seq")
+
+    def live_of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
+        """The same of these lines alone."""
+        query = "SELECT seq, key FROM lines WHERE seq IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
+        return self._rows(query, (json.dumps(list(keys)),))
 
     def drop(self, keys: Sequence[int]) -> int:
         """Delete the lines with these keys; how many went."""

@@ -182,9 +182,7 @@ class Remembering:
         live = await self._alone(lines.live)
         gone: list[tuple[int, int]] = []
         for start in range(0, len(live), IDS_AT_ONCE):
-            some = live[start : start + IDS_AT_ONCE]
-            kept_there = await self._kept([seq for seq, _ in some])
-            gone += [one for one in some if kept_there.get(one[0]) != one[1]]
+            gone += await self._gone(live[start : start + IDS_AT_ONCE])
         if gone:
             # A database may give the numbers of deleted rows once more: what has them now is looked at again.
             await self._alone(lambda: lines.follow(min(lines.followed(), gone[0][0] - 1)))
@@ -233,9 +231,12 @@ class Remembering:
                 pause = LULL
 
     async def _embed_some(self, embeddings: Embeddings, lines: Recall) -> int:
-        """How many lines got a vector."""
+        """How many lines got a vector, or went."""
         await self._follow()
         missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
+        if gone := await self._gone(await self._alone(partial(lines.live_of, [key for key, _ in missing]))):
+            # Recalled since it was taken in: nobody else is told.
+            return await self._alone(partial(lines.drop, [key for _, key in gone]))
         found = await embeddings.of([text for _, text in missing], waited_for=False) if missing else None
         if found is None or lines.vectors is None:
             return 0
@@ -248,6 +249,11 @@ class Remembering:
         seqs = [one.seq for one in found if one.seq is not None]
         known = await self._kept(seqs) if seqs else {}
         return [one for one in found if one.seq is None or known.get(one.seq) == one.key]
+
+    async def _gone(self, live: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Of these numbers and keys those whose line the history no longer has, or that was recalled there."""
+        there = await self._kept([seq for seq, _ in live])
+        return [(seq, key) for seq, key in live if there.get(seq) != key]
 
     async def _kept(self, seqs: Sequence[int]) -> dict[int, int]:
         """Of these numbers those that the history has, and whose they are by now."""

@@ -112,6 +112,18 @@ async def test_what_is_forgotten_loses_its_vector_too(kept: Kept, tmp_path: Path
     await kept.open()
 
 
+async def test_what_was_recalled_before_it_had_a_vector_gets_none(kept: Kept, server: Embedder) -> None:
+    kept.memories._asked_at = time.monotonic() + 3600
+    regretted, *_ = await kept.hear(HUNGRY, *TALK[:40])
+    await kept.memories._follow()
+    kept.history.recall(FRIEND, regretted.id)
+    await kept.history.flush()
+    kept.memories._asked_at = 0.0
+    await embedded(kept, 40)
+    assert HUNGRY not in server.texts
+    assert key_of(FRIEND, regretted.id) not in {key for _, key in lines_of(kept).live()}
+
+
 async def test_forgotten_by_a_bot_that_knows_no_vectors(tmp_path: Path) -> None:
     lines = Recall.open(tmp_path / "memory.db")
     lines.add([(message := said(1, FRIEND, HUNGRY), None)])
