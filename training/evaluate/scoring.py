@@ -166,9 +166,9 @@ def _attends(model: Any, tokens: int) -> bool:
     """Whether all that a token learns of others comes by attention, which a mask can part, and reaches so far back."""
     config = model.config.get_text_config()
     layers, window = getattr(config, "layer_types", None), getattr(config, "sliding_window", None)
-    slides = window is not None and (layers is None or "sliding_attention" in layers)
+    beyond = window is not None and tokens > window and (layers is None or "sliding_attention" in layers)
     return (
         set(layers or ()) <= {"full_attention", "sliding_attention"}
-        and not (slides and tokens > window)
+        and not beyond
         and config._attn_implementation in ("sdpa", "eager")
     )
