@@ -223,11 +223,12 @@ def main() -> None:
     parser.add_argument("--cases", default="1x40,4x40,16x40,32x40,8x700")
     parser.add_argument("--second-turn", type=int, default=700, metavar="TOKENS")
     parser.add_argument("--threads", action="store_true")
+    parser.add_argument("--size", type=int, default=4, help="4: 5 million parameters; 16: 302 million")
     asked = parser.parse_args()
     shapes = [case.split("x") for case in asked.cases.split(",") if case]
     cases = [(int(chats), int(tokens)) for chats, tokens in shapes]
     with tempfile.TemporaryDirectory() as folder:
-        persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless", size=4)
+        persona = asked.persona or make_persona(Path(folder) / "v1", context=2048, spoil="endless", size=asked.size)
         if asked.threads:
             asyncio.run(by_threads(persona, cases, asked.rounds))
             return
