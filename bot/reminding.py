@@ -23,6 +23,8 @@ from bot.recall_vectors import Vector, blend
 from bot.summaries import Summaries
 
 FACTS = 4
+REST = 8
+"""Facts that are added where I am asked about myself and none that was found answers."""
 LINES = 4
 """At most so many, of which a question counts with its answer as one."""
 _QUESTION = re.compile(
@@ -73,6 +75,11 @@ class Reminding:
             Recalled("line", line.message, line.score, line.key, line.seq, _answers(line.message, wanted))
             for line in self._worth(lines, earlier)
         ]
+        if wanted.of_me and not any(one.answers for one in found):
+            # Words don't tell which fact it is: what room is left is for the others.
+            told = {one.message.text for one in found if one.kind == "fact"}
+            rest = self.facts.others(chat.chat, day, told)[:REST]
+            found += [Recalled("fact", as_message(fact, chat)) for fact in rest]
         return found
 
     def summary(self, chat: Message, before: float = math.inf) -> list[Recalled]:

@@ -17,7 +17,7 @@ Doesn't know prompts or stores.
 import datetime as dt
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -155,6 +155,11 @@ class Facts(BaseModel):
             if fact.text in sure or score >= LEAST:
                 found.append(Fitting(fact, score + ANSWERS * sure.get(fact.text, 0.0), fact.text in sure))
         return sorted(found, key=lambda one: -one.score)
+
+    def others(self, chat: str, day: dt.date, but: Collection[str]) -> list[Fact]:
+        """What else may be heard there and holds on that day, beside these texts; the newest first."""
+        found = [fact for fact in self.fact if fact.heard_in(chat) and fact.holds(day) and fact.text not in but]
+        return sorted(found, key=lambda fact: fact.date or dt.date.min, reverse=True)
 
     def forbidden(self, text: str) -> bool:
         """Whether a text has something in it that must never be said, however it is spaced or punctuated."""

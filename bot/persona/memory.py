@@ -73,7 +73,7 @@ def _line(
     memory: Recalled, now: float, utc_offset: int, says: Callable[[Message], str], who: Callable[[Message], str]
 ) -> str:
     message = memory.message
-    whole = settled(says(message), message.time, now, utc_offset)
+    whole = settled(says(message), message.time, now, utc_offset, lasting=memory.kind == "fact")
     if not whole:
         return ""
     longest = LONGEST * 3 if memory.kind == "summary" else LONGEST

@@ -32,7 +32,9 @@ _PART = {"昨晚": "晚上", "明晚": "晚上", "明早": "早上"}
 _WEEKDAYS = "一二三四五六日"
 _WHEN = re.compile(
     r"(?P<day>大前天|大后天|前天|昨天|昨晚|今天|今日|明天|明日|明早|明晚|后天)"
-    r"|(?P<week>上上|下下|上|下|这|本)?(?:个)?(?P<unit>周末|星期[一二三四五六日天]|礼拜[一二三四五六日天]|周[一二三四五六日天])"
+    # 每周三 and 周一到周五 are no days but habits.
+    r"|(?<![每逢到至])(?<!每个)(?P<week>上上|下下|上|下|这|本)?(?:个)?"
+    r"(?P<unit>周末|星期[一二三四五六日天]|礼拜[一二三四五六日天]|周[一二三四五六日天])(?![到至都总]|一般|通常|经常)"
     r"|(?P<span>上|下|这|本)(?:个)?(?P<long>星期|礼拜|周|月)(?!末|[一二三四五六日天])"
     r"|(?P<year>前年|去年|今年|明年|后年)"
 )
@@ -45,19 +47,24 @@ def age(said: float, now: float, utc_offset: int) -> str:
     return _from_here((_day(said, utc_offset) - _day(now, utc_offset)).days)
 
 
-def settled(text: str, said: float, now: float, utc_offset: int) -> str | None:
-    """What was said, with its days as they are called today; None where all it told of has passed."""
+def settled(text: str, said: float, now: float, utc_offset: int, *, lasting: bool = False) -> str | None:
+    """What was said, with its days as they are called today; None where all it told of has passed.
+
+    In what holds for long, a bare 周三 or 周末 is each of them, and 中午 any.
+    """
     day, today = _day(said, utc_offset), _day(now, utc_offset)
     if day == today and now - said < PASSING:
         return text
     # 明天下午 has a day to stand on, 下午 alone has none.
-    if _PASSING.search(text) and not _WHEN.search(text) and now - said >= PASSING:
+    if not lasting and _PASSING.search(text) and not _WHEN.search(text) and now - said >= PASSING:
         return None
-    return _WHEN.sub(lambda found: _renamed(found, day, today), text)
+    return _WHEN.sub(lambda found: _renamed(found, day, today, lasting), text)
 
 
-def _renamed(found: "re.Match[str]", day: datetime, today: datetime) -> str:
+def _renamed(found: "re.Match[str]", day: datetime, today: datetime, lasting: bool) -> str:
     words = found.group()
+    if lasting and found["unit"] and not found["week"]:
+        return words
     if name := found["day"]:
         return _from_here((day + timedelta(days=_DAYS[name]) - today).days) + _PART.get(name, "")
     if unit := found["unit"]:

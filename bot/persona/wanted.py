@@ -97,6 +97,11 @@ class Wanted:
         """The kinds of facts that mostly tell it."""
         return {SLOTS[slot].kind for question in self.questions for slot in question.slots}
 
+    @property
+    def of_me(self) -> bool:
+        """Whether I am asked about myself: a slot, or 你."""
+        return any(question.slots or "你" in question.text for question in self.questions)
+
     def fit(self, text: str) -> float:
         """How surely something that I said answers it: from 0, not at all, to 1; an answer from SURE on."""
         return max((_fit(question, text) for question in self.questions), default=0.0)

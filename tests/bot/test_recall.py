@@ -1,6 +1,7 @@
 """The store of memories: what is asked is found, in its own chat only, and what was deleted is gone from the file."""
 
 import random
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,20 @@ def test_a_chat_without_memories_costs_nothing() -> None:
     lines._db.set_trace_callback(asked_for.append)
     assert Reminding(lines).of([said(1, "qq:private:9", "花生")], SPEC, now=DAY) == []
     assert asked_for == ["PRAGMA data_version"]
+
+
+def test_where_nothing_answers_what_is_asked_of_me_the_other_facts_take_the_room_that_is_left() -> None:
+    here, elsewhere = "qq:private:2", "qq:private:3"
+    milk = Fact(text="我乳糖不耐", kind="likes", date=date(1970, 1, 2))
+    secret = Fact(text="我下个月辞职", kind="work", audience=["3"])
+    home = Fact(text="我住在江边", kind="where")
+    reminding = Reminding(facts=Facts(fact=[home, secret, milk, Fact(text="我爱吃酱鸭", kind="never")]))
+
+    def told(question: str, chat: str = here) -> list[str]:
+        return [one.message.text for one in reminding.of([said(900, chat, question)], SPEC, now=1e6)]
+
+    assert told("你能喝牛奶吗") == ["我乳糖不耐", "我住在江边"], "the newest first"
+    assert "我下个月辞职" in told("你能喝牛奶吗", elsewhere)
+    assert told("你住哪儿") == ["我住在江边"], "an answer is enough"
+    assert told("外面下雨了吗") == [], "nobody asks about me"
+    assert told("牛奶过期了") == []

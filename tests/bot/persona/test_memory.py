@@ -120,10 +120,21 @@ def test_a_members_words_stay_one_line_of_its_own() -> None:
         ("待会儿打给你", 2, None),
         ("明天下午交", 1, "今天下午交"),
         ("现在住在滨江", 300, "现在住在滨江"),
+        ("每周三打球", 100, "每周三打球"),
+        ("我每个周末回家", 100, "我每个周末回家"),
+        ("周一到周五都上班", 100, "周一到周五都上班"),
+        ("周末一般在家", 100, "周末一般在家"),
     ],
 )
 def test_moments_are_told_from_today(text: str, later: int, seen: str | None) -> None:
     assert settled(text, MONDAY, MONDAY + later * DAY, ZONE) == seen
+
+
+def test_a_fact_is_a_habit_where_a_line_was_a_moment() -> None:
+    for text in ("我周三打球", "我周末加班", "我中午睡一会儿"):
+        assert block(Recalled("fact", said(text, mine=True))) == f"\\※ 阿树: {text}"
+        assert text not in block(Recalled("line", said(text, mine=True)))
+    assert settled("我下个月辞职", MONDAY, MONDAY + 40 * DAY, ZONE, lasting=True) == "我这个月辞职"
 
 
 @given(st.text(alphabet="明后大前昨今天下上这周末一三五日个月年了去吃晚早", max_size=12), st.integers(0, 900))
