@@ -99,8 +99,8 @@ class Wanted:
 
     @property
     def of_me(self) -> bool:
-        """Whether I am asked about myself: a slot, or 你."""
-        return any(question.slots or "你" in question.text for question in self.questions)
+        """Whether I am asked about myself: a slot, or 你 or 您."""
+        return any(question.slots or {"你", "您"} & {*question.text} for question in self.questions)
 
     def fit(self, text: str) -> float:
         """How surely something that I said answers it: from 0, not at all, to 1; an answer from SURE on."""

@@ -245,6 +245,7 @@ def test_where_nothing_answers_what_is_asked_of_me_the_other_facts_take_the_room
         return [one.message.text for one in reminding.of([said(900, chat, question)], SPEC, now=1e6)]
 
     assert told("你能喝牛奶吗") == ["我乳糖不耐", "我住在江边"], "the newest first"
+    assert told("您能喝牛奶吗") == told("你能喝牛奶吗")
     assert "我下个月辞职" in told("你能喝牛奶吗", elsewhere)
     assert told("你住哪儿") == ["我住在江边"], "an answer is enough"
     assert told("外面下雨了吗") == [], "nobody asks about me"
