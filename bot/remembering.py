@@ -183,10 +183,7 @@ class Remembering:
         gone: list[tuple[int, int]] = []
         for start in range(0, len(live), IDS_AT_ONCE):
             gone += await self._gone(live[start : start + IDS_AT_ONCE])
-        if gone:
-            # A database may give the numbers of deleted rows once more: what has them now is looked at again.
-            await self._alone(lambda: lines.follow(min(lines.followed(), gone[0][0] - 1)))
-        return await self._alone(lambda: lines.drop([key for _, key in gone]))
+        return await self._drop(lines, gone)
 
     async def _follow(self) -> None:
         """Take in what was said since the last time."""
@@ -234,10 +231,12 @@ class Remembering:
         """How many lines got a vector, or went."""
         await self._follow()
         missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
+        if not missing:
+            return 0
         if gone := await self._gone(await self._alone(partial(lines.live_of, [key for key, _ in missing]))):
             # Recalled since it was taken in: nobody else is told.
-            return await self._alone(partial(lines.drop, [key for _, key in gone]))
-        found = await embeddings.of([text for _, text in missing], waited_for=False) if missing else None
+            return await self._drop(lines, gone)
+        found = await embeddings.of([text for _, text in missing], waited_for=False)
         if found is None or lines.vectors is None:
             return 0
         made = {key: one for (key, _), one in zip(missing, found, strict=True)}
@@ -254,6 +253,14 @@ class Remembering:
         """Of these numbers and keys those whose line the history no longer has, or that was recalled there."""
         there = await self._kept([seq for seq, _ in live])
         return [(seq, key) for seq, key in live if there.get(seq) != key]
+
+    async def _drop(self, lines: Recall, gone: Sequence[tuple[int, int]]) -> int:
+        """Delete the lines with these numbers and keys; how many went."""
+        if gone:
+            # A database may give the numbers of deleted rows once more: what has them now is looked at again.
+            first = min(seq for seq, _ in gone)
+            await self._alone(lambda: lines.follow(min(lines.followed(), first - 1)))
+        return await self._alone(lambda: lines.drop([key for _, key in gone]))
 
     async def _kept(self, seqs: Sequence[int]) -> dict[int, int]:
         """Of these numbers those that the history has, and whose they are by now."""

@@ -143,7 +143,7 @@ class Facts(BaseModel):
         a fact that is only of the kind that is asked about is there where none answers.
         """
         words, kinds = " ".join(lines), wanted.kinds
-        heard = [fact for fact in self.fact if fact.heard_in(chat) and fact.holds(day)]
+        heard = self._heard(chat, day)
         sure = {fact.text: fit for fact in heard if (fit := wanted.fit(fact.text)) >= SURE}
         found: list[Fitting] = []
         for fact in heard:
@@ -158,8 +158,11 @@ class Facts(BaseModel):
 
     def others(self, chat: str, day: dt.date, but: Collection[str]) -> list[Fact]:
         """What else may be heard there and holds on that day, beside these texts; the newest first."""
-        found = [fact for fact in self.fact if fact.heard_in(chat) and fact.holds(day) and fact.text not in but]
+        found = [fact for fact in self._heard(chat, day) if fact.text not in but]
         return sorted(found, key=lambda fact: fact.date or dt.date.min, reverse=True)
+
+    def _heard(self, chat: str, day: dt.date) -> list[Fact]:
+        return [fact for fact in self.fact if fact.heard_in(chat) and fact.holds(day)]
 
     def forbidden(self, text: str) -> bool:
         """Whether a text has something in it that must never be said, however it is spaced or punctuated."""
