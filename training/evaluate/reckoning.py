@@ -159,7 +159,7 @@ def steps(what: str, left: Left | None = None) -> Iterator[Note]:
         fifth = 5 * done // max(1, of)
         if fifth > fifths:
             fifths = fifth
-            all_of_it = f", {more()}" if more() else ""
-            console.print(f"{what}: {done:,} of {of:,} in {time.monotonic() - begun:.0f} s{all_of_it}")
+            rest = more()
+            console.print(f"{what}: {done:,} of {of:,} in {time.monotonic() - begun:.0f} s{rest and f', {rest}'}")
 
     yield note
