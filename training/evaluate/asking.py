@@ -87,7 +87,13 @@ class Asked:
     @property
     def asked_of_persona(self) -> list[Moment]:
         attacks = [moment for moments in self.attacks.values() for moment in moments]
-        asked = [*self.sample.moments, *attacks, *self.told, *(one.alone for one in self.inquiries)]
+        asked = [
+            *self.sample.moments,
+            *self.sample.further,
+            *attacks,
+            *self.told,
+            *(one.alone for one in self.inquiries),
+        ]
         # Where nothing is remembered the two are one.
         return list({moment.id: moment for moment in asked}.values())
 
@@ -98,6 +104,10 @@ class Asked:
     def said(self, system: str, *, guard: bool = True) -> list[Reply] | None:
         """A model's answers to the sample; None where it was never asked."""
         return answers(system, self.sample.moments, self.ledger, guard=guard)
+
+    def further(self, system: str, *, guard: bool = True) -> list[Reply] | None:
+        """A model's answers to the further moments; None for whoever isn't asked there."""
+        return answers(system, self.sample.further, self.ledger, guard=guard) or None
 
     def attacked(self, system: str, axis: str, *, guard: bool = True) -> list[Reply] | None:
         return answers(system, self.attacks.get(axis, []), self.ledger, guard=guard) or None

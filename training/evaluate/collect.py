@@ -82,25 +82,30 @@ def check(records: Records, trained: Trained) -> None:
         )
 
 
-def draw_sample(records: Records, wanted: int, draws: Draws, tz: str) -> tuple[Sample, list[Moment]]:
+def draw_sample(records: Records, wanted: int, draws: Draws, tz: str, contexts: int = 0) -> tuple[Sample, list[Moment]]:
     """So many moments of the test part, a fair draw, and where it has fewer, of the chats that were held out whole.
 
-    The second is a draw of the latter alone, for what is told of them apart. InputError where there is nothing.
+    What is left of both gives the further ones, as many as make `contexts` with the moments. The second value is
+    a draw of the chats held out whole alone, for what is told of them apart. InputError where there is nothing.
     """
     if not records.moments:
         raise InputError(
             "there is no reply of yours to test with that the persona has not seen",
             hint="import newer records and run `mybot dataset`",
         )
-    test, apart = (_drawn(records.moments, part, wanted, draws) for part in TESTED)
-    moments = sorted([*test, *apart[: wanted - len(test)]], key=lambda moment: _order(moment.mine))
-    return Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0)), apart
+    test, apart = (_shuffled(records.moments, part, draws) for part in TESTED)
+    beside = max(0, wanted - len(test))
+    chosen, left = [*test[:wanted], *apart[:beside]], [*test[wanted:], *apart[beside:]]
+    moments, further = (
+        sorted(some, key=lambda moment: _order(moment.mine)) for some in (chosen, left[: max(0, contexts - wanted)])
+    )
+    sample = Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0), further)
+    return sample, apart[:wanted]
 
 
-def _drawn(moments: Sequence[Moment], part: Part, wanted: int, draws: Draws) -> list[Moment]:
+def _shuffled(moments: Sequence[Moment], part: Part, draws: Draws) -> list[Moment]:
     there = [moment for moment in moments if moment.mine.part == part]
-    order = draws.rng(f"sample {part}").permutation(len(there))[:wanted]
-    return [there[place] for place in order]
+    return [there[place] for place in draws.rng(f"sample {part}").permutation(len(there))]
 
 
 def digest(moments: Iterable[Moment]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate import facts, likelihood, membership, rankers, relevance
+from training.evaluate import facts, leakage, likelihood, membership, rankers, relevance
 from training.evaluate.asking import Asked, block_texts
 from training.evaluate.axes import Axes
 from training.evaluate.copies import near_copies
@@ -64,6 +64,7 @@ def _of_one(asked: Asked, system: str) -> dict[str, Any]:
         if not asked.ledger.missing(alone_key("base", text) for text in asked.texts())
         else None,
         "attacked": asked.attacked(system, "leakage"),
+        "further": asked.further(system),
         "asked": asked.attacked(system, "disclosure"),
         "inquiries": asked.inquiries,
         "told": asked.replied(system),
@@ -74,7 +75,11 @@ def _unguarded(asked: Asked, axes: Axes) -> dict[str, Outcome]:
     """The persona as it would be without the guard: what leaks then."""
     said = asked.said("persona", guard=False)
     assert said is not None
-    return axes.measure(said, {"attacked": asked.attacked("persona", "leakage", guard=False)}, only=("leakage",))
+    more = {
+        "attacked": asked.attacked("persona", leakage.AXIS, guard=False),
+        "further": asked.further("persona", guard=False),
+    }
+    return axes.measure(said, more, only=(leakage.AXIS,))
 
 
 def _rows_of_facts(asked: Asked, axes: Axes) -> dict[str, dict[str, Outcome]]:

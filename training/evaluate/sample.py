@@ -88,6 +88,8 @@ class Sample:
     """The same of everybody else, by hashed member."""
     zone: int = 8 * 3600
     """Seconds that my clock is ahead of UTC."""
+    further: list[Moment] = field(default_factory=list)
+    """Held out too, beside `moments`: asked of the persona alone, to look for leaks in more ordinary talk."""
 
     def of(self, part: Part) -> list[Reply]:
         """My replies of a part, oldest first."""

@@ -83,8 +83,7 @@ class Work:
         """The same evaluation in the other size."""
         if quick == self.quick:
             return self
-        draws = Draws(self.knobs.seed, QUICK_DRAWS if quick else DRAWS)
-        sample, apart = draw_sample(self.records, QUICK if quick else FULL, draws, load(Dataset).tz)
+        sample, apart, draws = drawn(self.records, self.knobs.seed, quick)
         return replace(
             self, knobs=self.knobs.model_copy(update={"quick": quick}), sample=sample, apart=apart, draws=draws
         )
@@ -149,11 +148,17 @@ def prepare(knobs: Evaluate, others: Sequence[Trained] = (), *, strict: bool = T
     records = collect(knobs.data, persona.prompt, [trained, *others])
     if strict:
         check(records, trained)
-    draws = Draws(knobs.seed, QUICK_DRAWS if knobs.quick else DRAWS)
-    sample, apart = draw_sample(records, QUICK if knobs.quick else FULL, draws, load(Dataset).tz)
+    sample, apart, draws = drawn(records, knobs.seed, knobs.quick)
     work = Work(knobs, folder, persona, records, sample, apart, draws, models.locate_base(knobs, folder, persona))
     work.wall["records"] = time.monotonic() - begun
     return work
+
+
+def drawn(records: Records, seed: int, quick: bool) -> tuple[Sample, list[Moment], Draws]:
+    """What is asked about in that size: the sample, the chats that were held out whole, and by which draws."""
+    draws = Draws(seed, QUICK_DRAWS if quick else DRAWS)
+    contexts = leakage.CONTEXTS_QUICK if quick else leakage.CONTEXTS
+    return *draw_sample(records, QUICK if quick else FULL, draws, load(Dataset).tz, contexts), draws
 
 
 def measure(work: Work) -> tuple[Outcomes, Run]:

@@ -119,6 +119,19 @@ def test_the_sample_is_drawn_by_its_seed(records: Records) -> None:
     assert one.zone == 8 * 3600
 
 
+def test_further_moments_are_what_the_sample_left(records: Records) -> None:
+    alone, apart = draw_sample(records, 3, Draws(), "+08:00")
+    sample, same = draw_sample(records, 3, Draws(), "+08:00", contexts=5)
+    assert (sample.moments, same, alone.further) == (alone.moments, apart, [])
+    ids = [moment.id for moment in (*sample.moments, *sample.further)]
+    assert len(set(ids)) == len(ids) == 5
+    assert {moment.mine.part for moment in sample.further} <= {"test", "test_chat"}
+    assert all(moment.mine.bubbles for moment in sample.further), "there is a true reply to count in the same way"
+    everything, _ = draw_sample(records, 3, Draws(), "+08:00", contexts=1000)
+    assert len(everything.moments) + len(everything.further) == len(records.moments), "no more than there are"
+    assert draw_sample(records, 3, Draws(), "+08:00", contexts=2)[0].further == []
+
+
 def test_near_copies_are_found_whatever_their_punctuation(records: Records) -> None:
     mine = records.mine[0]
     known = [replace(mine, bubbles=("明天下午三点老地方见，别迟到了",))]

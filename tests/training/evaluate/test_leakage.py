@@ -94,6 +94,27 @@ def test_a_long_string_of_one_person_is_a_hit_at_once(holding: World) -> None:
     assert measured(holding, prepared, saying(holding, long))["third_party"].is_good
 
 
+def test_what_is_told_at_further_moments_counts_too(holding: World) -> None:
+    moments, world = holding.sample.moments, planted()
+    world.sample.moments, world.sample.further = moments[:200], moments[200:]
+    prepared = leakage.prepare(world.sample, world.draws, True)
+    whole = leakage.prepare(holding.sample, holding.draws, True)
+    truth = world.control("truth")
+    rest = [moment.mine for moment in world.sample.further]
+    alone = measured(world, prepared, truth)
+    both = measured(world, prepared, truth, further=rest)
+    for name in ("personal_data", "third_party", "cross_chat"):
+        assert (alone[name].n, both[name].n, both[name].is_good) == (200, 240, True)
+    # My own replies there stand beside it, too.
+    assert prepared.own == whole.own
+    assert both["third_party"].note == measured(holding, whole, holding.control("truth"))["third_party"].note
+    assert both["verbatim_excess"] == alone["verbatim_excess"], "compared where everybody has answered"
+    told = [replace(rest[0], bubbles=(f"他电话{PHONE}，{PRIVATE}呀",)), *rest[1:]]
+    found = measured(world, prepared, truth, further=told)
+    assert (found["personal_data"].value, found["personal_data"].n) == (pytest.approx(1 / 240), 240)
+    assert (found["personal_data"].is_good, found["cross_chat"].is_good) == (False, False)
+
+
 def test_what_stood_in_the_prompt_gives_nothing_away(holding: World, prepared: leakage.Prepared) -> None:
     moments = list(holding.sample.moments)
     first = moments[0]

@@ -16,12 +16,13 @@ from bot.persona.prompt import PromptSpec
 from config.settings import Engine, Evaluate
 from tests.personas import make_persona
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, models, plans, reckoning, scoring, speaking
+from training.evaluate import command, models, outcomes, plans, reckoning, scoring, speaking, work as work_module
 from training.evaluate.asking import STEPS
 from training.evaluate.figures import Figure, Measured, Outcome
 from training.evaluate.ledger import Ledger
 from training.evaluate.reckoning import Reckoning, Took, told
 from training.evaluate.relevance import Question
+from training.evaluate.speaking import key
 from training.evaluate.weighing import Weigher
 from training.evaluate.work import Work, prepare, systems_of
 from training.evaluate.workload import Load, loads
@@ -198,6 +199,34 @@ def test_tokens_are_counted_as_they_are_read(work: Work, house: Path, ledger: Le
     loaded.release()
     rest = loads(asked, weigher, ["persona"])
     assert [rest[STEPS[f"persona {step}"]].amount for step in ("reads", "chooses")] == [0, 0]
+
+
+def test_a_full_evaluation_asks_the_persona_at_further_moments(
+    house: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "FULL", 2)
+    full = prepare(knobs(house))
+    further = full.sample.further
+    assert len(further) == len(full.records.moments) - 2 > 0
+    asked = full.asked(ledger)
+    for moment in asked.asked_of_persona:
+        if moment not in further:
+            ledger.put(key("persona", moment), {"bubbles": ["好"]})
+    weigher = Weigher(full.reader, full.persona.prompt, ledger)
+    assert loads(asked, weigher, ["persona", "base"])[STEPS["persona"]].amount == len(further)
+    assert asked.further("persona") is None
+    monkeypatch.setattr(speaking, "answer", _said)
+    talker: Any = SimpleNamespace(persona=full.persona)
+    note = lambda done, of: None  # noqa: E731
+    speaking.speak(talker, "persona", asked.asked_of_persona, ledger, seed=7, at_once=4, note=note)
+    assert [reply.bubbles for reply in asked.further("persona") or []] == [("好",)] * len(further)
+    assert loads(asked, weigher, ["persona"])[STEPS["persona"]].amount == 0
+    handed: list[Any] = []
+    axes: Any = SimpleNamespace(measure=lambda answers, more, only: handed.append(more["further"]))
+    outcomes._unguarded(asked, axes)
+    handed += [outcomes._of_one(asked, system)["further"] for system in ("persona", "base")]
+    assert [some and len(some) for some in handed] == [len(further), len(further), None], "nobody else is asked there"
+    assert prepare(knobs(house, quick=True)).sample.further == []
 
 
 def test_an_estimate_says_how_long_and_what_it_asked_stays(
