@@ -206,6 +206,7 @@ def _draft(knobs: Merge, run: Run, model: Model) -> Persona:
             created=datetime.now(timezone.utc),
             data=manifest["data"],
             counts=manifest.get("counts", {}),
+            cost=manifest.get("cost", {}),
             recipe={k: v for k, v in recipe.items() if isinstance(v, str | int | float | bool)},
             losses=manifest["losses"],
             packages=manifest["packages"],

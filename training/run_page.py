@@ -36,6 +36,8 @@ class Course:
     data: dict[str, int]
     spent: float = 0.0
     """Seconds, without those between a stop and the going on."""
+    peaks: dict[str, float] = field(default_factory=dict)
+    """GiB that were held at most (see spent.py)."""
     written: float = 0.0
     """Seconds since 1970."""
     state: str = "running"

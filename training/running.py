@@ -52,6 +52,8 @@ class Outcome:
     """Steps from which the run was gone on with."""
     course: list[dict[str, float]] = field(default_factory=list)
     """What was measured on the way: step, and loss or held-out loss."""
+    cost: dict[str, float] = field(default_factory=dict)
+    """Seconds of all its starts; the most memory, in GiB."""
 
 
 def train(
@@ -73,6 +75,7 @@ def train(
     except BaseException:
         checkpoints.leave(scratch)
         raise
+    outcome.cost = track.cost()
     world.wait_for_everyone()
     if world.is_main_process:
         # The page is this run's already; what else is there is that of the run before.

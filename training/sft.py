@@ -72,6 +72,7 @@ def main(knobs: Train) -> None:
             **counts,
             "left_out": dict(cutter.left_out) or 0,
             **outcome.losses,
+            **outcome.cost,
             **({"went_on_from_steps": ", ".join(map(str, outcome.resumed))} if outcome.resumed else {}),
         },
         as_json=knobs.as_json,
@@ -166,6 +167,7 @@ def _finish(knobs: Train, run: Path, spec: PromptSpec, facts: dict[str, Any], ou
         "resumed": outcome.resumed,
         "micro_batch": outcome.micro_batch,
         "course": outcome.course,
+        "cost": outcome.cost,
         "packages": versions(),
     }
     write_atomically(run / RUN, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")

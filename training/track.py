@@ -19,7 +19,7 @@ from bot.persona.manifest import write_atomically
 from bot.persona.prompt import PromptSpec
 from config.errors import MyBotError
 from config.settings import Train
-from training import samples
+from training import samples, spent
 from training.dataset import read_rows
 from training.pace import Clock
 from training.run_page import PAGE, Course, render
@@ -55,7 +55,8 @@ class Track(TrainerCallback):
                 "heldout_windows": len(dev),
             },
         )
-        self._spent = self.course.spent
+        self._spent, self._peaks = self.course.spent, self.course.peaks
+        spent.begin()
 
     def _taken_up(self) -> Course | None:
         """The course so far of a run that is gone on with."""
@@ -83,6 +84,14 @@ class Track(TrainerCallback):
         self.course.seconds_left = None
         if self._first:
             self._write()
+
+    def cost(self) -> dict[str, float]:
+        """`seconds` over all starts of the run, but for what a kill cut off; GiB by what held them."""
+        course = self.course
+        return {
+            "seconds": round(course.spent, 1),
+            **{f"{name}_gib": round(gib, 3) for name, gib in course.peaks.items()},
+        }
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._first = state.is_world_process_zero
@@ -117,6 +126,11 @@ class Track(TrainerCallback):
             self._speak(kwargs["model"], state.global_step)
             self._write()
 
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # What goes on from this checkpoint knows what it took until here.
+        if self._first:
+            self._write()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.course.step = state.global_step
 
@@ -140,6 +154,7 @@ class Track(TrainerCallback):
     def _write(self) -> None:
         self.course.written = time.time()
         self.course.spent = self._spent + time.monotonic() - self._opened
+        self.course.peaks = spent.highest(self._peaks, spent.peaks())
         if self._file.parent.is_dir():
             write_atomically(self._file, json.dumps(asdict(self.course), ensure_ascii=False))
         self._page.parent.mkdir(parents=True, exist_ok=True)

@@ -100,6 +100,8 @@ class Provenance(Part):
     """The [train] table as it was run."""
     counts: dict[str, int] = {}
     """What it was trained on: windows, tokens, tokens of my replies."""
+    cost: dict[str, float] = {}
+    """What training it took: seconds over all starts of the run; GiB at most, of the process and of its card."""
     losses: dict[str, float] = {}
     """Loss on my replies by where it was measured; `served_…`: of each form it could be shipped in, on dev."""
     form: str = ""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.engine.model import load as load_model
-from bot.persona.manifest import open_persona
+from bot.persona.manifest import Model, open_persona
 from config.errors import TrainingError
 from config.settings import ROOT, Engine, Merge, Score, Train
 from tests.training.test_sft import QUICK
@@ -176,5 +176,8 @@ def test_an_older_run_is_read(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "old")
     told = json.loads((trained / "run.json").read_bytes())
     told["recipe"]["a_knob_that_is_gone"] = 1
+    del told["cost"]
     (tmp_path / "old" / "run.json").write_text(json.dumps(told))
-    assert Run.read(tmp_path / "old").train.load_in_4bit
+    run = Run.read(tmp_path / "old")
+    assert run.train.load_in_4bit
+    assert merge._draft(Merge(run=run.path), run, Model(base="toy")).provenance.cost == {}

@@ -78,11 +78,16 @@ def test_a_broken_run_goes_on_and_ends_as_an_unbroken_one(
         assert "stopped after step" in said
         assert "hint: the same command goes on" in said
     assert not (tmp_path / "tree" / "run.json").exists()
+    before = json.loads((tmp_path / ".tree.part" / "course.json").read_bytes())
     # The same command, without loading torch anew.
     sft.main(parse(Train, flags, "train"))
     assert "going on from step" in capsys.readouterr().err
     run = report(tmp_path)
     assert run["resumed"][0] >= 8
+    # What it took is that of both starts: the seconds together, of the memory the most.
+    assert run["cost"]["seconds"] > before["spent"] + 0.3
+    assert before["spent"] > 0.3
+    assert run["cost"]["memory_gib"] >= round(before["peaks"]["memory"], 3) > 0.1
     assert run["losses"]["heldout_loss"] == pytest.approx(unbroken["losses"]["heldout_loss"], rel=2e-3)
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 

@@ -43,6 +43,8 @@ def test_a_merge_is_the_model_as_trained_and_is_sealed(trained: Path, data: Path
     persona.check(folder, hashes=True)
     origin = persona.provenance
     assert origin.merge_errors["adapter"] == 0
+    assert origin.cost == json.loads((trained / "run.json").read_bytes())["cost"]
+    assert origin.cost["seconds"] > 0
     assert origin.merge_errors[origin.form] == origin.merge_error
     # Rounding once more than in training, as `original` does, is no longer the model as trained.
     near = "dequant" if "dequant" in origin.merge_errors else "original"

@@ -1,4 +1,4 @@
-"""What it costs to be served: measured while it answers, never compared between machines.
+"""What it costs: to be served, measured while it answers, and to be trained, as the run kept it. Never compared between machines.
 
 Knows a talker and a clock.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.wire import Sampling
+from bot.persona.manifest import Provenance
 from bot.persona.prompt import render
 from training.evaluate.figures import Figure
 from training.evaluate.sample import Moment
@@ -56,6 +57,15 @@ async def _timed(talker: Local, moments: Sequence[Moment], seed: int) -> list[tu
                     break
         found.append((first or 0.0, time.monotonic() - begun))
     return found
+
+
+def training_cost(origin: Provenance) -> dict[str, Figure]:
+    """Seconds, tokens and the most memory of the training; nothing of what an older run didn't keep. n is windows."""
+    told: dict[str, float] = dict(origin.cost)
+    if tokens := origin.counts.get("tokens"):
+        told["tokens"] = tokens
+    windows = origin.counts.get("windows", 0)
+    return {f"train_{name}": Figure(value=value, n=windows) for name, value in sorted(told.items())}
 
 
 def device_name(device: str) -> str:

@@ -11,6 +11,8 @@ from training.evaluate.figures import Figure
 from training.evaluate.reckoning import told
 from training.evaluate.report import Plan, Run
 
+TRAINING = "train_"
+"""How figures of the training begin."""
 LARGE = 1000
 """From here on a number is written without decimals."""
 _NAMES = {
@@ -20,6 +22,10 @@ _NAMES = {
     "tokens_a_second": ("单独说话，每秒几个词元", "tokens a second, alone"),
     "memory_gib": ("内存或显存（GiB）", "memory, GiB"),
     "train_tokens": ("训练集里的词元", "tokens of the training set"),
+    "train_seconds": ("训练花的时间", "wall time of the training"),
+    "train_memory_gib": ("训练时内存最多（GiB）", "memory of the training at most, GiB"),
+    "train_card_gib": ("训练时显存最多（GiB）", "card memory of the training at most, GiB"),
+    "train_card_reserved_gib": ("训练时占住的显存最多（GiB）", "card memory that the training reserved at most, GiB"),
 }
 _EACH = {
     "seconds_a_reply": ("批量里每条回复（秒）", "a reply in batches, s"),
@@ -39,18 +45,32 @@ def tables(run: Run) -> Iterator[str]:
         f" · Measured in this run, on this machine{where}; don't compare machines."
     )
     yield f'<p class="note">{escape(note)}</p>'
-    yield html.table([(name, "", shown) for name, shown in _measured(run.cost)])
+    trained = {name: figure for name, figure in run.cost.items() if name.startswith(TRAINING)}
+    yield html.table(_rows({name: figure for name, figure in run.cost.items() if name not in trained}))
+    if trained:
+        yield '<p class="note">训练那一次记下的。· As the training run kept it.</p>'
+        yield html.table(_rows(trained))
     if run.plans:
         yield _plans(run)
 
 
-def _measured(cost: Mapping[str, Figure]) -> Iterator[tuple[str, str]]:
-    for name, figure in cost.items():
-        if figure.value is not None:
-            yield (
-                f"{_named(name)} (n {figure.n:,})",
-                f"{figure.value:,.0f}" if figure.value >= LARGE else f"{figure.value:.3g}",
-            )
+def _rows(cost: Mapping[str, Figure]) -> list[tuple[str, str, str]]:
+    return [
+        (f"{_named(name)}{_of(name, figure)}", "", _shown(name, figure.value))
+        for name, figure in cost.items()
+        if figure.value is not None
+    ]
+
+
+def _of(name: str, figure: Figure) -> str:
+    """How many were measured; what a training took is told once, of all its windows."""
+    return "" if name.startswith(TRAINING) and name != "train_tokens" else f" (n {figure.n:,})"
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "train_seconds":
+        return told(value)
+    return f"{value:,.0f}" if value >= LARGE else f"{value:.3g}"
 
 
 def _named(name: str) -> str:

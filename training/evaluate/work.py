@@ -20,7 +20,7 @@ from training.evaluate import asking, audited, copies, disclosure, leakage, mode
 from training.evaluate.asking import BARE
 from training.evaluate.audited import AUDIT
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
-from training.evaluate.cost import device_name, serving_cost
+from training.evaluate.cost import device_name, serving_cost, training_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.inquiries import inquiries
 from training.evaluate.ledger import Blank, Ledger
@@ -176,7 +176,10 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
             outcomes = measure_all(asked, given, quick=work.quick, note=note)
     finally:
         ledger.close()
-    return outcomes, run.model_copy(update={"started": started, "wall": work.wall, "versions": versions()})
+    cost = run.cost | training_cost(work.persona.provenance)
+    return outcomes, run.model_copy(
+        update={"started": started, "wall": work.wall, "versions": versions(), "cost": cost}
+    )
 
 
 def _ask(work: Work, asked: asking.Asked) -> Run:
@@ -202,8 +205,6 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
     known = {work.quick: coming} if fresh else {}
     plans = {name: plan(work, quick, reckoning, known.get(quick)) for name, quick in SIZES.items()}
-    if learned := work.persona.provenance.counts.get("tokens"):
-        cost["train_tokens"] = Figure(value=learned, n=work.persona.provenance.counts.get("windows", 0))
     return Run(cost=cost | reckoning.figures(), plans=plans, device=device_name(work.reader.device))
 
 

@@ -3,6 +3,7 @@
 import html.parser
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.persona.manifest import Provenance
 from bot.persona.message import Message, Segment
 from config.errors import InputError
 from training.evaluate import blind, leak_table, names, page, words
+from training.evaluate.cost import training_cost
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Data, Plan, Report, Run, Verdict
 from training.evaluate.sample import Moment, Reply
@@ -133,13 +136,17 @@ def test_what_an_audit_found_is_told_with_its_bound() -> None:
 
 
 def test_what_it_costs_is_told_with_both_sizes() -> None:
-    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), "train_tokens": Figure(value=83710, n=525)}
+    kept = {"seconds": 5400.0, "memory_gib": 3.25, "card_gib": 10.5}
+    origin = Provenance(created=datetime.now(timezone.utc), counts={"tokens": 83710, "windows": 525}, cost=kept)
+    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), **training_cost(origin)}
     plans = {"full": Plan(replies={"persona": 1200, "base": 500}, tokens_read={"base": 4_000_000}, seconds=1800)}
     shown = page.render(report(run=Run(cost=cost, plans=plans, device="A card", wall={"asking": 61, "measuring": 9})))
-    told = re.sub(r"<[^>]+>", " ", shown.split("What it costs")[1])
+    told = " ".join(re.sub(r"<[^>]+>", " ", shown.split("What it costs")[1]).split())
     for part in (
         "A card",
-        "83,710",
+        "tokens of the training set (n 525) 83,710",
+        "wall time of the training 90 min",
+        "card memory of the training at most, GiB 10.5",
         "base: a reply in batches, s (n 200)",
         "1,700",
         "4,000,000",
@@ -148,6 +155,11 @@ def test_what_it_costs_is_told_with_both_sizes() -> None:
     ):
         assert part in told, part
     assert "What it costs" not in page.render(report())
+
+
+def test_an_older_persona_tells_nothing_of_its_training() -> None:
+    old = {"mybot": "0.1.0", "created": "2026-01-01T00:00:00Z", "counts": {}}
+    assert training_cost(Provenance.model_validate(old)) == {}
 
 
 def test_who_hardly_ever_does_it_is_told_in_words() -> None:
