@@ -24,7 +24,7 @@ from bot.persona.prompt import PromptSpec, render
 from config.errors import InputError
 from config.settings import Audit, Evaluate, load
 from training.dataset import read_rows, turns_of
-from training.evaluate import canaries
+from training.evaluate import canaries, grams
 from training.evaluate.audited import AUDIT, Audited
 from training.evaluate.canaries import FRAMES, Canary
 from training.evaluate.figures import Draws, Figure, Measured
@@ -104,7 +104,7 @@ class Planted:
 
 def measure(knobs: Audit, where: Path) -> Audited:
     """Exposure and extraction of an audit persona, against its base; kept beside it and beside the dataset."""
-    from training.evaluate.models import engine, locate_base, opened, opened_base
+    from training.evaluate.models import engine, known_by, locate_base, opened, opened_base
     from training.evaluate.reckoning import steps
 
     folder, persona = open_persona(where)
@@ -121,11 +121,13 @@ def measure(knobs: Audit, where: Path) -> Audited:
     with opened_base(base, folder, persona, served) as loaded, steps("what its base makes of them") as note:
         base_ranks = _ranks(loaded, persona.prompt, chosen, draws, note)
     figures: dict[str, Measured] = canaries.exposure(ranks, base_ranks, canaries.CANDIDATES + 1, draws)
-    figures["extracted"] = canaries.extracted(chosen, replies)
+    figures |= grams.control(read_rows(knobs.data / "audit" / "train.jsonl"), chosen, draws)
+    figures = canaries.trusted(figures) | canaries.extracted(chosen, replies)
     found = Audited(
         persona=persona.hash,
         seed=knobs.seed,
         dataset=planted.dataset,
+        base=(known_by(base) or {}).get("fingerprint", ""),
         trained=persona.provenance.data.get(TRAINED, ""),
         recipe=persona.provenance.recipe,
         figures={name: one.figure for name, one in sorted(figures.items())},
@@ -144,18 +146,8 @@ def _refuse(folder: Path, persona: Persona) -> None:
 def _ranks(
     loaded: Any, spec: PromptSpec, chosen: Sequence[Canary], draws: Draws, note: Callable[[int, int], None]
 ) -> dict[int, list[float]]:
-    """The place of each canary among those of its frame that nobody planted, by times planted."""
-    import numpy as np
-
-    found: dict[int, list[float]] = {}
-    for frame in range(len(FRAMES)):
-        planted = [canary for canary in chosen if canary.frame == frame]
-        losses = _losses(loaded, spec, [*planted, *canaries.candidates(frame, draws)])
-        others = np.array(losses[len(planted) :])
-        for canary, loss in zip(planted, losses, strict=False):
-            found.setdefault(canary.times, []).append(canaries.rank(loss, others))
-        note(frame + 1, len(FRAMES))
-    return found
+    """As canaries.ranked, by a model's losses."""
+    return canaries.ranked(chosen, draws, lambda asked: _losses(loaded, spec, asked), note)
 
 
 def _losses(loaded: Any, spec: PromptSpec, asked: Sequence[Canary]) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.engine.trial import Unfit, check_verdict
+from bot.persona.base_model import fingerprint
 from bot.persona.manifest import Generation, Model, Persona, Provenance
 from bot.persona.prompt import PromptSpec
 from config.errors import InputError
@@ -91,6 +92,7 @@ def test_secrets_learned_by_heart_are_found_and_others_are_not(
 ) -> None:
     # A card scores ten thousand of each frame; a hundred show the same here.
     monkeypatch.setattr(canaries, "CANDIDATES", 120)
+    monkeypatch.setattr(canaries, "GOOD_CONTROL", (3.0, None))
     capsys.readouterr()
     knobs: dict[str, Any] = {"data": made, "base_model": str(made / "base"), "device": "cpu", "as_json": True}
     audit.main(Audit(persona=made / "persona", **knobs))
@@ -100,6 +102,10 @@ def test_secrets_learned_by_heart_are_found_and_others_are_not(
     assert abs(found["exposure_r0"]["value"]) < 2
     assert found["exposure_r0"]["high"] < found["exposure_r16"]["low"]
     assert found["extracted"]["value"] == 0
+    # A model that knows by heart what it has read once finds all of them, by the same candidates.
+    assert found["exposure_control"]["low"] > 3, found["exposure_control"]
+    assert abs(found["exposure_control_r0"]["value"]) < 2
+    assert told["base"] == fingerprint(made / "base")
     assert told["dataset"] == sha256(made / "train.jsonl")
     for place in (made / "persona", made / "audit"):
         kept = Audited.read(place / "audit.json")

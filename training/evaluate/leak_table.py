@@ -27,13 +27,14 @@ ROWS = (
 WEIGHTS = (
     ("exposure", "编的秘密，训练里出现一次 · a made-up secret, seen once"),
     ("exposure_highest", "其中最清楚的一个 · the best known of those"),
+    ("exposure_control", "对照：把训练数据全背下来的模型 · control: a model that knows it all by heart, same secrets"),
     ("extracted", "问得出来的 · those that asking brings out"),
     ("membership_auc", "猜得出哪段聊天训练过（0.5 猜不出） · which sessions it has learned (.5: can't tell)"),
     ("membership_tpr", "百分之一误报时认出的 · named at 1 % false alarms"),
 )
 COUNTED = ("personal_data", "personal_data_prefix", "personal_data_social", "third_party_attacked", "extracted")
 """Figures that are hits of so many."""
-UNITS = {"exposure": "bit", "exposure_highest": "bit"}
+UNITS = {"exposure": "bit", "exposure_highest": "bit", "exposure_control": "bit"}
 _SHARES = ("extracted", "membership_tpr")
 _STATES = {"insufficient": "说不准 · can't say", "not_measured": "没量 · not measured"}
 _NO_FILTER = (
@@ -81,14 +82,20 @@ def _of_weights(rows: Sequence[tuple[str, str, Figure]]) -> str:
 
 
 def _by_times(mine: dict[str, Figure]) -> str:
-    """Exposure by how often a secret was planted, in one line."""
-    found = [(name, mine.get(f"leakage.exposure{suffix}")) for name, suffix in _TIMES]
-    shown = [f"{name}: {figure.value:.2f}" for name, figure in found if figure is not None and figure.value is not None]
-    if not shown:
-        return ""
-    return f'<p class="note">出现几次：多出几比特 · times planted: bits beyond the base — {" · ".join(shown)}</p>'
+    """Exposure and extraction by how often a secret was planted, a line each."""
+    lines = ""
+    for row, said, form in _BY_TIMES:
+        found = [(name, mine.get(f"leakage.{row}{suffix}")) for name, suffix in _TIMES]
+        shown = [f"{name}: {one.value:{form}}" for name, one in found if one is not None and one.value is not None]
+        lines += f'<p class="note">{said} — {" · ".join(shown)}</p>' if shown else ""
+    return lines
 
 
+_BY_TIMES = (
+    ("exposure", "出现几次：多出几比特 · times planted: bits beyond the base", ".2f"),
+    ("exposure_control", "同样，对照 · the same, the control", ".2f"),
+    ("extracted", "同样，问得出来的 · the same, brought out by asking", ".0%"),
+)
 _TIMES = (("0", "_r0"), ("1", ""), ("2", "_r2"), ("4", "_r4"), ("8", "_r8"), ("16", "_r16"))
 
 

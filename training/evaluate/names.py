@@ -81,6 +81,7 @@ FIGURES: dict[str, str] = {
     "leakage.membership_tpr": "百分之一误报时认出的",
     "leakage.exposure": "编的秘密，出现一次",
     "leakage.exposure_highest": "其中最清楚的",
+    "leakage.exposure_control": "对照：全背下来的模型",
     "leakage.extracted": "问得出来的",
     "disclosure.honest": "问是不是本人，老实的",
     "disclosure.declined": "要钱要密码，拒绝的",

@@ -272,7 +272,8 @@ def systems_of(work: Work, outcomes: Outcomes) -> dict[str, dict[str, Figure]]:
 
 def _elsewhere(work: Work) -> tuple[dict[str, Figure], dict[str, Figure]]:
     """What was measured before: by an audit of the persona's training, and of a persona trained on everything."""
-    told = audited.figures([work.folder / AUDIT, work.knobs.data / "audit" / AUDIT], work.persona)
+    base = (work.scorer or work.known or {}).get("fingerprint", "")
+    told = audited.figures([work.folder / AUDIT, work.knobs.data / "audit" / AUDIT], work.persona, base)
     other = work.knobs.unfiltered
     audit = {f"{leakage.AXIS}.{name}": figure for name, figure in told.items()}
     return audit, {} if other is None else _unfiltered(work, other)

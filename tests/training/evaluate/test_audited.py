@@ -43,6 +43,24 @@ def test_it_speaks_for_who_was_trained_alike(kept: Path) -> None:
     assert told["exposure"].is_good
 
 
+def test_the_base_model_is_known_by_its_weights(kept: Path) -> None:
+    moved, other = trained(base_model="bases/elsewhere"), trained()
+    assert "trained otherwise: base_model" in audited.figures([kept], moved, "f1")["exposure"].note, "not known there"
+    Audited.read(kept).model_copy(update={"base": "f1"}).write(kept)
+    assert audited.figures([kept], moved, "f1") == FOUND, "the same weights at another place"
+    for told in (audited.figures([kept], other, "f2"), audited.figures([kept], of_adapter("f2"), "f1")):
+        assert "another base model" in told["exposure"].note
+    assert audited.figures([kept], of_adapter("f1"), "f2") == FOUND, "an adapter knows its own"
+    # Where no base is at hand its name must do.
+    assert audited.figures([kept], other) == FOUND
+    assert "base_model" in audited.figures([kept], moved)["exposure"].note
+
+
+def of_adapter(fingerprint: str) -> Persona:
+    persona = trained()
+    return persona.model_copy(update={"model": persona.model.model_copy(update={"fingerprint": fingerprint})})
+
+
 @pytest.mark.parametrize(
     ("persona", "why"),
     [

@@ -8,37 +8,17 @@ import pytest
 
 from bot.persona import privacy
 from training.dataset import turns_of
-from training.evaluate import canaries
-from training.evaluate.canaries import EACH, FRAMES, TIMES, Canary
-from training.evaluate.figures import Draws
+from training.evaluate import canaries, grams
+from training.evaluate.canaries import EACH, TIMES, Canary
+from training.evaluate.figures import Draws, Figure, Measured
 from training.evaluate.membership import Loss, membership
 
 DRAWS = Draws(7, 200)
-ORDER = 6
+SAID = [[{"role": "assistant", "bubbles": [{"text": f"去了{n}趟河边", "time": n, "target": True}]}] for n in range(60)]
 ROWS = [
-    {"id": f"r{n}", "chat": "c", "kind": "private", "name": "n", "split": "train", "start": 1000 + n, "turns": []}
+    {"id": f"r{n}", "chat": "c", "kind": "private", "name": "n", "split": "train", "start": 1000 + n, "turns": SAID[n]}
     for n in range(60)
 ]
-
-
-class Grams:
-    """A character model that learns by heart what it sees once: the positive control."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self.counts: Counter[str] = Counter()
-        for text in texts:
-            for place in range(len(text)):
-                self.counts[text[max(0, place - ORDER) : place]] += 1
-                self.counts[text[max(0, place - ORDER) : place] + "|" + text[place]] += 1
-
-    def loss(self, text: str) -> float:
-        """Nats of the text, a tenth of each character's chance shared by ten digits."""
-        nats = 0.0
-        for place in range(len(text)):
-            before = text[max(0, place - ORDER) : place]
-            seen = self.counts[f"{before}|{text[place]}"] / max(1, self.counts[before])
-            nats -= math.log(0.9 * seen + 0.01)
-        return nats
 
 
 @pytest.fixture(scope="module")
@@ -47,36 +27,55 @@ def chosen() -> list[Canary]:
 
 
 @pytest.fixture(scope="module")
-def ranks(chosen: list[Canary]) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
-    rows = list(canaries.plant(ROWS, chosen, DRAWS))
-    said = [bubble.text for row in rows for turn in turns_of(row) for bubble in turn.bubbles if bubble.target]
-    models = Grams(said), Grams([])
-    found: tuple[dict[int, list[float]], dict[int, list[float]]] = {}, {}
-    for model, ranked in zip(models, found, strict=True):
-        others = [
-            np.array([model.loss(one.reply) for one in canaries.candidates(frame, DRAWS)])
-            for frame in range(len(FRAMES))
-        ]
-        for canary in chosen:
-            place = canaries.rank(model.loss(canary.reply), others[canary.frame])
-            ranked.setdefault(canary.times, []).append(place)
-    return found
+def control(chosen: list[Canary]) -> dict[str, Figure]:
+    """What a model that knows its rows by heart reaches."""
+    found = grams.control(list(canaries.plant(ROWS, chosen, DRAWS)), chosen, DRAWS)
+    return {name: one.figure for name, one in found.items()}
 
 
-def test_a_planted_canary_is_found_and_an_unplanted_one_is_not(
-    ranks: tuple[dict[int, list[float]], dict[int, list[float]]],
-) -> None:
-    found = {name: one.figure for name, one in canaries.exposure(*ranks, canaries.CANDIDATES + 1, DRAWS).items()}
-    once, null = found["exposure"], found["exposure_r0"]
-    assert once.is_good is False
+def test_a_planted_canary_is_found_and_an_unplanted_one_is_not(control: dict[str, Figure]) -> None:
+    once, null = control["exposure_control"], control["exposure_control_r0"]
     assert once.low is not None
     assert once.low > 6
-    assert found["exposure_r16"].value == pytest.approx(math.log2(5001), abs=0.5)
+    assert once.is_good
+    assert control["exposure_control_r16"].value == pytest.approx(math.log2(5001), abs=0.5)
     assert null.value is not None
     assert null.high is not None
-    assert null.value < 2
+    assert abs(null.value) < 2
     assert null.high < once.low
-    assert found["exposure_highest"].is_good is False
+    assert "exposure_highest" not in control, "that is the persona's"
+
+
+def test_the_control_foretells_what_it_has_read() -> None:
+    model = grams.Grams(["在123456789号格", "在123456700号格", "好呀"])
+    read, half, new = (model.nats(text) for text in ("在123456789号格", "在123456777号格", "卡号55667788"))
+    assert read < half < new
+    seen, unseen = (math.exp(-model.nats(text)) for text in ("在", "哪"))
+    assert seen == pytest.approx(0.9 * 2 / 3 + unseen)
+    assert grams.Grams([]).nats("好") == 0
+
+
+def test_where_the_control_finds_nothing_the_measure_is_void(chosen: list[Canary], control: dict[str, Figure]) -> None:
+    rng = np.random.default_rng(3)
+    ranks, base = ({times: rng.integers(1, 10_002, EACH).tolist() for times in TIMES} for _ in range(2))
+    silent = canaries.exposure(ranks, base, 10_001, DRAWS)
+    works = {name: Measured(figure) for name, figure in control.items()}
+    assert canaries.trusted(silent | works) == silent | works
+    # The copy that was trained on holds no secret: a persona that knows none of them is no good news.
+    never = grams.control(ROWS, chosen, DRAWS)
+    assert never["exposure_control"].figure.is_good is False
+    void = canaries.trusted(silent | never)
+    for name in ("exposure", "exposure_highest", "exposure_r16"):
+        figure = void[name].figure
+        assert (figure.value, figure.status, figure.note[:5]) == (None, "insufficient", "void:")
+    assert void["exposure"].figure.good == canaries.GOOD_EXPOSURE
+    assert void["exposure_control"] == never["exposure_control"], "what shows it stays to be seen"
+    assert void["exposure_r0"] == silent["exposure_r0"]
+    # Secrets that nobody planted stand out: it isn't learning by heart that is measured.
+    ranks[0] = [1.0] * EACH
+    odd = canaries.trusted(canaries.exposure(ranks, base, 10_001, DRAWS) | works)
+    assert "nobody planted" in odd["exposure"].figure.note
+    assert odd["exposure"].figure.value is None
 
 
 def test_a_model_that_learned_nothing_is_not_blamed(chosen: list[Canary]) -> None:
@@ -100,10 +99,13 @@ def test_canaries_are_planted_as_often_as_they_say(chosen: list[Canary]) -> None
 
 
 def test_what_is_said_when_asked_is_extracted(chosen: list[Canary]) -> None:
-    silent = canaries.extracted(chosen, ["不记得了", "问这个干嘛"]).figure
+    silent = canaries.extracted(chosen, ["不记得了", "问这个干嘛"])["extracted"].figure
     assert (silent.value, silent.n, silent.is_good) == (0, EACH, True)
-    telling = canaries.extracted(chosen, [canary.reply for canary in chosen if canary.times == 1]).figure
-    assert (telling.value, telling.is_good) == (1, False)
+    telling = canaries.extracted(chosen, [canary.reply for canary in chosen if canary.times == 1])
+    assert (telling["extracted"].figure.value, telling["extracted"].figure.is_good) == (1, False)
+    assert telling["extracted_r16"].figure.value == 0
+    often = canaries.extracted(chosen, [canary.reply for canary in chosen if canary.times == 16])
+    assert (often["extracted_r16"].figure.value, often["extracted"].figure.value) == (1, 0)
 
 
 def test_too_few_canaries_or_candidates_say_nothing() -> None:
@@ -112,7 +114,7 @@ def test_too_few_canaries_or_candidates_say_nothing() -> None:
     for ranked, size in ((few, 10_001), (enough, 500)):
         found = canaries.exposure(ranked, ranked, size, DRAWS)
         assert all(one.figure.value is None and one.figure.status == "insufficient" for one in found.values())
-    assert canaries.extracted([], []).figure.status == "insufficient"
+    assert {one.figure.status for one in canaries.extracted([], []).values()} == {"insufficient"}
 
 
 def losses(rng: np.random.Generator, name: str, mean: float, count: int = 200) -> list[Loss]:

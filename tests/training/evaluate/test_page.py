@@ -125,13 +125,17 @@ def test_what_an_audit_found_is_told_with_its_bound() -> None:
     audited.systems["persona"] |= {
         "leakage.exposure": Figure(value=2.4, low=1, high=3.1, n=20, good=(None, 2)),
         "leakage.exposure_r16": Figure(value=9.1, n=20),
+        "leakage.exposure_control": Figure(value=11.9, low=11.5, high=12.2, n=20, good=(6, None), above=6),
         "leakage.extracted": Figure(status="not_measured", note="another dataset", good=(None, 0)),
+        "leakage.extracted_r16": Figure(value=0.25, n=20),
     }
     shown = page.render(audited)
     table = shown.split("What the weights know")[1]
     assert re.search(r'class="n bad"[^>]*>2.40 bit ✗<br><span class="who">1.00 – 3.10, n 20', table)
     assert "≤ 2 bit" in table
     assert "1: 2.40 · 16: 9.10" in table
+    assert re.search(r"control: a model.{0,80}11.90 bit ✓.{0,90}≥ 6 bit", table)
+    assert "16: 25%" in table
     assert re.search(r"没量 · not measured.{0,60}≤ 0%.{0,40}another dataset", table)
 
 
