@@ -119,7 +119,7 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
             if manner == "nan":
                 row.end("error", "the model's scores are not finite")
             else:
-                row.take(END if manner == "mute" else ord(letter), loaded.ends, loaded.hidden)
+                row.take(END if manner == "mute" else ord(letter), loaded.ends, loaded.hidden, now)
         sweep(now)
         if all(row.finish for row in rows):
             return True

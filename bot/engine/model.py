@@ -23,8 +23,8 @@ from config.settings import Engine
 if TYPE_CHECKING:
     import torch
 
-    from bot.engine.decode import Shapes
     from bot.engine.prefix import Prefixes
+    from bot.engine.shapes import Shapes
     from bot.engine.threads import Threads
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
         loaded.model.get_memory_footprint() / 2**20,
         loaded.most,
         loaded.model.config._attn_implementation,
-        "in fixed shapes" if loaded.shapes else "by generate()",
+        "in fixed shapes" if loaded.shapes else "of a growing cache",
     )
     return loaded
 
@@ -169,7 +169,7 @@ def _shapes(loaded: Loaded, knobs: Engine) -> "Shapes | None":
         knobs.compile == "auto" and (not cuda or getattr(loaded.model, "is_loaded_in_8bit", False))
     ):
         return None
-    from bot.engine.decode import Shapes
+    from bot.engine.shapes import Shapes
 
     shapes = Shapes(loaded.model, loaded.device)
     try:
@@ -195,30 +195,22 @@ def _disagreement(loaded: Loaded, shapes: "Shapes") -> float:
     """
     import torch
 
+    from bot.engine.decode import Growing
+
     length = min(_WARM, loaded.context, loaded.most // 2)
     top = loaded.vocabulary - 1
     ids = torch.tensor([[0, 0, 3, 4, 5, 6, 7], [2, 3, 4, 5, 6, 7, 8]], device=loaded.device).clamp_max(top)
     mask = torch.ones_like(ids)
     mask[0, :2] = 0
-    positions = (mask.cumsum(-1) - 1).clamp_min(0)
     with torch.inference_mode():
         shape = shapes.fit(2, length, loaded.most)
         if shape is None or shapes.fit(1, length, loaded.most) is None:
             raise ValueError("too little memory")
-        shape.begin(ids[:, :5], mask[:, :5])
-        shape.step(ids[:, 5])
-        fixed = shape.step(ids[:, 6]).clone()
-        cache: Any = None
-        grown = fixed
-        for start, end in ((0, 5), (5, 6), (6, 7)):
-            out = loaded.model(
-                input_ids=ids[:, start:end],
-                attention_mask=mask[:, :end],
-                position_ids=positions[:, start:end],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            cache, grown = out.past_key_values, out.logits[:, -1].float()
+        ways = (shape, Growing(loaded.model, loaded.device))
+        for way in ways:
+            way.begin(ids[:, :5], mask[:, :5])
+            way.step(ids[:, 5])
+        fixed, grown = (way.step(ids[:, 6]) for way in ways)
         return float((fixed - grown).norm() / grown.norm())
 
 
@@ -272,64 +264,25 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
 
 
 def _decode(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw, steps: Steps, limit: int) -> None:
+    from bot.engine.decode import Growing, decode
+
     rows, width = ids.shape
     if loaded.shapes is not None:
-        from bot.engine.decode import decode
-
         shape = loaded.shapes.fit(rows, width + limit, loaded.budget)
         if shape is not None:
             decode(shape, ids, mask, draw, steps, limit)
             return
         loaded.shapes.make_room(rows * (width + limit), loaded.budget)
-    _grow(loaded, ids, mask, draw, steps, limit)
-
-
-def _grow(loaded: Loaded, ids: "torch.Tensor", mask: "torch.Tensor", draw: Draw, steps: Steps, limit: int) -> None:
-    """Decode by `generate()`, with a cache that grows; a single row takes up what is kept of an earlier one."""
-    import transformers
-
-    config = transformers.GenerationConfig(
-        do_sample=False,
-        max_new_tokens=limit,
-        pad_token_id=0,
-        num_beams=1,
-        repetition_penalty=1.0,
-        use_cache=True,
-    )
-    ends: Any = _Ends(draw, steps, loaded.threads)
-    kept = loaded.prefixes if len(ids) == 1 else None
-    cache = kept.begin(ids[0].tolist()) if kept is not None else None
-    if loaded.threads is not None:
-        loaded.threads.use(ids.numel() - (cache.get_seq_length() if cache is not None else 0))
-    said = loaded.model.generate(
-        ids,
-        attention_mask=mask,
-        past_key_values=cache,
-        generation_config=config,
-        logits_processor=transformers.LogitsProcessorList([draw]),  # pyright: ignore[reportArgumentType]
-        stopping_criteria=transformers.StoppingCriteriaList([ends]),
-    )
-    if kept is not None and bool(draw.broken.any()):
+    # A row that is alone takes up what is kept of an earlier one.
+    kept, prompt = loaded.prefixes if rows == 1 else None, ids[0].tolist()
+    way = Growing(loaded.model, loaded.device, loaded.threads, kept.begin(prompt) if kept is not None else None)
+    decode(way, ids, mask, draw, steps, limit)
+    if kept is None:
+        return
+    if bool(draw.broken.any()):
         kept.clear()  # nothing that may have led here is worth keeping
-    elif kept is not None:
-        kept.keep(said[0].tolist(), ids.shape[1], cache, loaded.budget)
-
-
-class _Ends:
-    """A stopping criterion of `generate()`: which rows have ended."""
-
-    def __init__(self, draw: Draw, steps: Steps, threads: "Threads | None") -> None:
-        self._draw = draw
-        self._steps = steps
-        self._threads = threads
-
-    def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
-        import torch
-
-        if self._threads is not None:
-            self._threads.use(len(ids))  # from here on a token a row
-        tokens, broken = torch.stack([ids[:, -1], self._draw.broken.long()]).tolist()
-        return torch.tensor(self._steps.take(tokens, broken), device=ids.device)
+    else:
+        kept.keep([*prompt, *(int(token) for token in way.fed)], width, way.cache, loaded.budget)
 
 
 def _padded(rows: Sequence[Row], device: str) -> "tuple[torch.Tensor, torch.Tensor]":

@@ -60,9 +60,9 @@ class Prefixes:
         self._kept.append(entry)
         return _cut(entry.cache, best)
 
-    def keep(self, ids: list[int], prompt: int, cache: Any, budget: int) -> None:
-        """Keep a cache of a prompt and its reply; one that the same chat has left behind goes, and what is too much."""
-        read = ids[: cache.get_seq_length()]
+    def keep(self, read: list[int], prompt: int, cache: Any, budget: int) -> None:
+        """Keep a cache and what it has read, a prompt and its reply; one that the same chat has left behind goes,
+        and what is too much."""
         self._kept = [entry for entry in self._kept if common(entry.ids, read) < entry.prompt]
         if LEAST <= len(read) <= budget // SHARE:
             self.make_room(len(read), budget // SHARE)

@@ -4,12 +4,16 @@ Knows tokens, limits, deadlines and stop strings; doesn't know HTTP, weights or 
 drawn. A row is advanced by the thread that owns the model; others may only cancel it.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.text import TextStream
 from bot.engine.wire import Finish, Piece, Sampling
+
+PACE = 0.02
+"""Seconds for which what a row says is gathered: each piece wakes the thread that serves, for which the model's waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,8 +31,12 @@ class Row:
     produced: int = 0
     """Tokens drawn so far, the end token among them."""
     spoke: bool = False
+    """Whether anything of it was delivered."""
     cancelled: bool = False
     finish: Finish | None = None
+    _held: str = ""
+    """What is to be delivered."""
+    _spoke_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.begin()
@@ -36,6 +44,7 @@ class Row:
     def begin(self) -> None:
         """Forget what was drawn: nothing of it has been delivered."""
         self.produced = 0
+        self._held = ""
         self.text = self.new_text(self.sampling.stop)
 
     def expire(self, now: float) -> bool:
@@ -46,31 +55,35 @@ class Row:
             self.end("timeout", "the deadline passed")
         return self.finish is not None
 
-    def take(self, token: int, ends: frozenset[int], hidden: frozenset[int]) -> None:
+    def take(self, token: int, ends: frozenset[int], hidden: frozenset[int], now: float) -> None:
         """One more token: an end token ends the row, a hidden one is no text."""
         self.produced += 1
         if token in ends:
-            self._say(self.text.finish())
+            self._held += self.text.finish()
             self.end("stop")
             return
         if token not in hidden:
-            self._say(self.text.push(token))
+            self._held += self.text.push(token)
         if self.text.stopped:
             self.end("stop")
         elif self.produced >= self.sampling.max_tokens:
-            self._say(self.text.finish())
+            self._held += self.text.finish()
             self.end("stop" if self.text.stopped else "length")
+        elif now >= self._spoke_at + PACE:
+            self._speak(now)
 
     def end(self, finish: Finish, why: str = "") -> None:
-        """The terminal piece, once."""
+        """What is still to be delivered, and the terminal piece, once."""
         if self.finish is None:
+            self._speak()
             self.finish = finish
             self.deliver(Piece(finish=finish, why=why))
 
-    def _say(self, text: str) -> None:
-        if text:
-            self.spoke = True
-            self.deliver(Piece(text))
+    def _speak(self, now: float = 0.0) -> None:
+        if self._held:
+            self.spoke, self._spoke_at = True, now
+            self.deliver(Piece(self._held))
+            self._held = ""
 
 
 class Steps:
@@ -93,7 +106,7 @@ class Steps:
             if lost:
                 row.end("error", "the model's scores are not finite")
             else:
-                row.take(token, self._ends, self._hidden)
+                row.take(token, self._ends, self._hidden, now)
         self._sweep(now)
         return [row.finish is not None for row in self._rows]
 

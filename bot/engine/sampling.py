@@ -1,8 +1,8 @@
 """How the next token of every row is drawn, each row by its own rules and its own seed.
 
 A row's dice are Gumbel noise from the row's own generator, added to its scores; the likeliest
-token of the sum is then a fair draw. So `generate()` stays greedy, and no row depends on its
-neighbours: alone or in a batch, a seeded row says the same.
+token of the sum is then a fair draw. So the likeliest token is all that is ever taken, and no row depends
+on its neighbours: alone or in a batch, a seeded row says the same.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _OFF = 2.0
 
 
 class Draw:
-    """How the rows of one batch draw. As a logits processor of `generate()`, or by `next` without it.
+    """How the rows of one batch draw.
 
     Nothing here waits for the card, but for one question where many rows' probabilities are narrowed.
     """
@@ -31,26 +31,22 @@ class Draw:
         self._rows = rows
         self._hot = [n for n, row in enumerate(rows) if row.sampling.temperature > 0]
         self._settled = False
-        self._last: torch.Tensor | None = None
         self.broken: torch.Tensor
         """Rows whose scores were not finite at this step."""
 
-    def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        return self._judge(scores, ids[:, -1:] if self._settled else None)
-
     def next(self, scores: "torch.Tensor") -> "torch.Tensor":
         """The next token of every row, (rows,)."""
-        tokens = self._judge(scores, self._last).argmax(dim=-1)
-        self._last = tokens[:, None]
+        tokens = self.judged(scores).argmax(dim=-1)
+        self._remember(tokens[:, None])
         return tokens
 
-    def _judge(self, scores: "torch.Tensor", last: "torch.Tensor | None") -> "torch.Tensor":
+    def judged(self, scores: "torch.Tensor") -> "torch.Tensor":
         """Scores whose likeliest token is the one that is drawn."""
         if not self._settled:
             self._settle(scores)
-        elif last is not None:
-            self._remember(last)
         self.broken = ~scores.amax(dim=-1).isfinite()
+        if self._plain:
+            return scores
         scores = self._penalise(scores.masked_fill(self.broken[:, None], 0.0))
         if len(self._hot) == len(self._rows):
             scores = self._warm(scores)
@@ -92,6 +88,7 @@ class Draw:
         self._frequency = column([rule.frequency_penalty for rule in rules])
         self._seen = _seen(self._rows, scores) if any(rule.repetition_penalty != 1 for rule in rules) else None
         self._repetition = column([rule.repetition_penalty for rule in rules])
+        self._plain = not self._hot and self._counts is None and self._seen is None
 
     def _remember(self, last: "torch.Tensor") -> None:
         if self._counts is not None:

@@ -101,7 +101,7 @@ def finishes(pieces: Sequence[Piece]) -> list[str]:
 def finish_all(_: Any, rows: Sequence[Row], sweep: Sweep) -> bool:
     for r in rows:
         for _ in range(r.sampling.max_tokens):
-            r.take(ord("a"), frozenset(), frozenset())
+            r.take(ord("a"), frozenset(), frozenset(), time.monotonic())
     return True
 
 
@@ -113,7 +113,7 @@ def test_out_of_memory_gives_the_silent_a_second_try_and_ends_the_others() -> No
         if len(calls) > 1:
             return finish_all(loaded, rows, sweep)
         loaded.budget = 8
-        rows[0].take(ord("a"), frozenset(), frozenset())
+        rows[0].take(ord("a"), frozenset(), frozenset(), time.monotonic())
         return False
 
     made = [row() for _ in range(3)]

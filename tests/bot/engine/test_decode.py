@@ -143,7 +143,7 @@ def test_few_shapes_are_kept_and_never_more_than_memory_allows(tokenizer: Any) -
 
 
 def test_shapes_that_disagree_are_not_used(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bot.engine.decode import Shape
+    from bot.engine.shapes import Shape
 
     step = Shape.step
     monkeypatch.setattr(Shape, "step", lambda shape, tokens: step(shape, tokens).roll(1, dims=-1))

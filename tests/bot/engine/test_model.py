@@ -133,12 +133,10 @@ def test_presence_and_frequency_keep_from_repeating(loaded: Loaded, prompts: lis
         Row([0], Sampling(temperature=0), 0.0, print, loaded.text_stream),
     ]
     draw = Draw(rows)
-    ids = torch.zeros(3, 1, dtype=torch.long)
-    assert draw(ids, torch.zeros(3, 3)).tolist() == [[0.0] * 3] * 3
+    assert draw.judged(torch.zeros(3, 3)).tolist() == [[0.0] * 3] * 3
     for token in (2, 2, 1):
-        ids = torch.cat([ids, torch.full((3, 1), token)], dim=1)
-        scores = draw(ids, torch.zeros(3, 3))
-    assert scores.tolist() == [[0.0, -1.0, -1.0], [0.0, -0.5, -1.0], [0.0, 0.0, 0.0]]
+        assert draw.next(9 * torch.eye(3)[[token] * 3]).tolist() == [token] * 3
+    assert draw.judged(torch.zeros(3, 3)).tolist() == [[0.0, -1.0, -1.0], [0.0, -0.5, -1.0], [0.0, 0.0, 0.0]]
 
 
 def test_draws_follow_the_narrowed_probabilities(loaded: Loaded) -> None:
@@ -151,7 +149,7 @@ def test_draws_follow_the_narrowed_probabilities(loaded: Loaded) -> None:
     draw = Draw([Row([0], rules, 0.0, print, loaded.text_stream)])
     counts = torch.zeros(4)
     for _ in range(3000):
-        counts[draw(torch.zeros(1, 1, dtype=torch.long), probabilities.log()[None]).argmax()] += 1
+        counts[draw.next(probabilities.log()[None])] += 1
     assert counts[2] == counts[3] == 0
     assert abs(counts[0] / 3000 - 0.625) < 0.04
 

@@ -224,7 +224,7 @@ def test_a_cache_is_always_a_beginning_and_the_store_always_bounded(told: list[t
         cache.layers = [SimpleNamespace(said=said)]
         store.make_room(len(said), budget)
         assert store.tokens + len(said) <= budget or not store._kept
-        store.keep([*said, 8], len(prompt), cache, budget)
+        store.keep(said, len(prompt), cache, budget)
         assert store.tokens <= budget // SHARE or all(entry.ids != said for entry in store._kept)
         if len(said) <= budget // SHARE:
             assert store._kept[-1].ids == said

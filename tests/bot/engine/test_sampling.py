@@ -62,7 +62,7 @@ def test_the_rules_of_a_row_are_those_of_transformers(few: int, samplings: list[
     draw._noise = torch.zeros_like  # pyright: ignore[reportAttributeAccessIssue] - the rules alone, without the dice
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bot.engine.sampling._FEW", few)
-        ours = draw(torch.zeros(len(samplings), 1, dtype=torch.long), scores.clone())
+        ours = draw.judged(scores.clone())
     for n, (sampling, ids) in enumerate(zip(samplings, prompts, strict=True)):
         wanted = theirs(sampling, ids, scores[n])
         assert torch.equal(ours[n].isinf(), wanted.isinf()), sampling
@@ -75,10 +75,9 @@ def test_a_few_likely_tokens_are_looked_at_first_and_all_of_them_where_that_is_n
     flat = torch.zeros(1, 3000)
     steep = flat.clone()
     steep[0, 17] = 20.0
-    ids = torch.zeros(1, 1, dtype=torch.long)
     draw = Draw([row(Sampling(temperature=1.0, top_p=0.9, seed=0), [1])])
-    assert draw(ids, steep).argmax() == 17
+    assert draw.judged(steep).argmax() == 17
     assert draw._few == 1024
-    kept = draw(ids, flat.clone())
+    kept = draw.judged(flat.clone())
     assert int((~kept.isinf()).sum()) == pytest.approx(2700, abs=1)
     assert draw._few == 3000
