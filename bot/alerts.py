@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
-from bot import words
+from bot import faults, words
 from bot.alert_ways import Undelivered, Way, ways
 from bot.owner import place_of, private_chats
 from bot.port import Port, Unsent
@@ -49,7 +49,7 @@ class Alerts:
         settings: Bot,
         port: Port,
         *,
-        why: Callable[[], str] = lambda: "",
+        why: Callable[[Language], str] = lambda _: "",
         language: Callable[[], Language] = lambda: "zh",
     ) -> None:
         """`why` says what is known of a missing connection, `language` what the owner reads. SettingsError as `ways`."""
@@ -148,7 +148,7 @@ class Alerts:
         await asyncio.sleep(wait)
         language = self._language()
         who = words.ACCOUNT(language, account=account) if account else "QQ"
-        known = self._why() or (why(language) if why else "")
+        known = self._why(language) or (why(language) if why else "")
         self._news.add(account)
         attempt = 0
         while not await self._deliver(words.AWAY(language, who=who, why=known).strip()):
@@ -181,8 +181,10 @@ class Alerts:
 def _news(language: Language, name: str, told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What a worker's status holds that its owner should know: the reason, and the line."""
     if told["failures"] >= FAILING and told["trouble"]:
-        yield f"engine {name}", words.ENGINE_DOWN(language, name=name, times=told["failures"], why=told["trouble"])
+        why = faults.told(language, told["trouble"])
+        yield f"engine {name}", words.ENGINE_DOWN(language, name=name, times=told["failures"], why=why)
     elif told["crashes"] >= FAILING:
-        yield f"crashes {name}", words.ENGINE_CRASHES(language, name=name, times=told["crashes"], why=told["fell"])
+        why = faults.told(language, told["fell"])
+        yield f"crashes {name}", words.ENGINE_CRASHES(language, name=name, times=told["crashes"], why=why)
     for chat in told["refused"]:
         yield f"refused {name} {chat}", words.ENGINE_REFUSES(language, name=name, where=place_of(language, chat))

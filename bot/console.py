@@ -12,6 +12,7 @@ from rich.markup import escape
 from bot import words
 from bot.engine.wire import Sampling, Talker
 from bot.engine.worker import open_talker
+from bot.faults import told
 from bot.persona.facts import Facts
 from bot.persona.message import Message, Segment
 from bot.reminding import Reminding
@@ -147,6 +148,7 @@ async def _answer(talk: Conversation, me: str, line: str) -> None:
             console.print(f"[green]{escape(me)}:[/green] ", end="")
             console.print(bubble, markup=False)
     except EngineError as error:
+        console.print(told("zh", error), markup=False)
         console.print(error.lines(), markup=False)
         return
     if silent:

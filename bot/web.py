@@ -14,6 +14,7 @@ from bot import words
 from bot.console import Conversation, engine_for, known
 from bot.engine.wire import Talker
 from bot.engine.worker import open_talker
+from bot.faults import told
 from bot.persona.facts import Facts
 from config.errors import EngineError, SettingsError
 from config.settings import Web
@@ -112,7 +113,7 @@ async def _next(bubbles: AsyncIterator[str]) -> str | None:
     except StopAsyncIteration:
         return None
     except EngineError as error:
-        return f"({error})"
+        return f"({told('zh', error)} {error})"
 
 
 def _check_port(knobs: Web) -> None:

@@ -230,3 +230,83 @@ GOES_ON = Text(
     "the new persona goes on and on: {chars} characters, where {usual:.0f} are usual",
 )
 CANT_ANSWER = Text("新的答不上来：{why}", "the new persona can't answer: {why}")
+
+FAULTS = (
+    # A persona's folder.
+    Text("{folder} 里没有人格：没有 {file}", "{folder} is not a persona: no {file}"),
+    Text("{folder} 坏了：{file} 不见了", "{folder}: {file} is missing"),
+    Text("{folder} 坏了：{file} 被改过", "{folder}: {file} is changed"),
+    Text("{folder} 的分词器或对话模板坏了：{why}", "{folder}: its tokenizer or chat template is broken: {why}"),
+    Text("{path} 坏了", "{path} is damaged"),
+    Text("底座模型 {base} 不在 {path}", "the base model {base} is not at {path}"),
+    Text("{path} 不是训练这个人格时用的底座模型", "{path} is not the base model that this persona was trained on"),
+    Text("{folder} 里没有叫 {name} 的人格", "there is no persona {name} in {folder}"),
+    Text("人格 {name} 不在了", "the persona {name} is not there"),
+    Text("{name} 没有像 {version} 的版本", "{name} has no version like {version}"),
+    Text("{name} 有好几个像 {version} 的版本", "{name} has several versions like {version}"),
+    Text("没有更早的人格可以退回", "there is no earlier persona to go back to"),
+    # The engine.
+    Text("这个模型服务换不了人格：[engine] 里要写 persona，不写 url", "this engine has no personas to exchange"),
+    Text("模型暂停着", "the engine is paused"),
+    Text("模型已经关了", "the engine is closed"),
+    Text("模型关着或暂停着", "the engine is closed or paused"),
+    Text("模型还没启动", "the engine isn't started"),
+    Text("模型还没启动好", "the persona is not up"),
+    Text("模型进程退出了（退出码 {code}）", "the engine ended (exit code {code})"),
+    Text("模型没起来就退出了：{why}", "the engine ended while starting: {why}"),
+    Text("等了 {seconds} 秒模型还没起来", "the engine was not ready after {seconds} s"),
+    Text("模型没有及时恢复", "the engine did not come back in time"),
+    Text(
+        "这句话之前让模型崩过，先不再试", "this prompt has ended the engine before: it is not tried again for a while"
+    ),
+    Text("{device} 的内存放不下 {name}", "{name} does not fit on {device}"),
+    Text("读不进 {folder}：{why}", "can't load {folder}: {why}"),
+    Text("没有找到显卡，而 {name} 有 {size}B 参数", "no GPU was found, and {name} has {size} billion parameters"),
+    Text("没有 {device} 这个设备", "there is no device {device}"),
+    Text("torch 看不到 {device}", "torch sees no {device}"),
+    Text("8 bit 和 4 bit 只能选一个", "8 bit and 4 bit at once"),
+    Text("端口 {port} 被占用了", "port {port} is in use"),
+    Text("没有能回答的模型服务", "no server answers"),
+    Text("{url} 没有模型服务在回答：{why}", "no engine answers at {url}: {why}"),
+    Text("{url} 不认这个密钥", "{url} refuses the key"),
+    Text("{url}：话说到一半断了", "{url}: the reply broke off"),
+    Text("{seconds} 秒里没说完", "no end within {seconds} s"),
+    Text("没有回答：{why}", "no answer: {why}"),
+    # The way to QQ.
+    Text("连 {place} 的 QQ 端：{why}", "QQ side at {place}: {why}"),
+    Text("从 {place} 连来的 QQ 端：{why}", "QQ side from {place}: {why}"),
+    Text("连接断了，在重连", "the connection is closed; trying again"),
+    Text(
+        "拒绝了连接；NapCat 开着吗，它的 WebSocket 服务端开着吗？在重试",
+        "refused the connection; is NapCat running, with its WebSocket 服务端 on? trying again",
+    ),
+    Text(
+        "连不上（{error}）；NapCat 开着吗，它的 WebSocket 服务端开着吗？在重试",
+        "can't be reached ({error}); is NapCat running, with its WebSocket 服务端 on? trying again",
+    ),
+    Text("一连上就断了；token 对吗？在重试", "it closed the connection at once; is the token right? trying again"),
+    Text(
+        "不认 token；把 .env 里的 MYBOT_BOT_ONEBOT_ACCESS_TOKEN 设成 NapCat 里的那个",
+        "it refused the token; set MYBOT_BOT_ONEBOT_ACCESS_TOKEN in .env to the one NapCat shows",
+    ),
+    Text(
+        "答的是 {status}，不是 WebSocket；地址对吗？",
+        "it answered {status} instead of a WebSocket; is the address right?",
+    ),
+    Text(
+        "拒绝了：没带 token；把机器人的 access token 填进 NapCat 的 WebSocket 客户端",
+        "refused: it sent no token; put the bot's access token into NapCat's WebSocket 客户端",
+    ),
+    Text("拒绝了：token 不对；两边要一样", "refused: wrong token; both sides need the same access token"),
+    Text("拒绝了：没说是哪个账号（X-Self-ID）", "refused: it did not say which account it is (X-Self-ID)"),
+    Text("拒绝了：账号 {account} 已经连着了", "refused: account {account} is connected already"),
+)
+"""Reasons that a chat may have to be told: the English is what the code says, letter by letter (bot/faults.py)."""
+KINDS = {
+    "SettingsError": Text("设置不对（{why}）", "a setting is wrong ({why})"),
+    "InputError": Text("有个文件读不了（{why}）", "a file can't be read ({why})"),
+    "PersonaError": Text("人格的文件夹有问题（{why}）", "something is wrong with the persona's folder ({why})"),
+    "EngineError": Text("模型出了问题（{why}）", "something is wrong with the engine ({why})"),
+    "MyBotError": Text("出了问题（{why}）", "something is wrong ({why})"),
+}
+"""What sort of thing is wrong, by the error's class, for reasons that are not among these."""

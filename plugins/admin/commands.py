@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from bot.faults import told
 from bot.port import Unsent
 from bot.words import Language, Text, chosen
 from config.errors import MyBotError
@@ -106,8 +107,7 @@ async def aimed(bridge: Bridge, line: Line) -> Line:
 async def _failed(bridge: Bridge, command: Command, line: Line, error: MyBotError) -> str:
     log.error("/%s: %s (%s)", command.word, error, error.hint)
     answer = line.say(words.FAILED)
-    said = getattr(error, "said", "") if line.language == "zh" else ""
-    why = line.say(words.FAILED_WHY, why=said or error)
+    why = line.say(words.FAILED_WHY, why=told(line.language, error))
     if line.place == line.own or line.role < Role.OWNER:
         return why if line.role == Role.OWNER else answer
     await say(bridge, line.own, f"/{command.word} {why}")

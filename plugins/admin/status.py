@@ -4,6 +4,7 @@ import math
 import time
 from typing import Any
 
+from bot.faults import told as reason
 from plugins.admin import words
 from plugins.admin.line import Line
 from plugins.admin.roles import Role
@@ -64,7 +65,7 @@ def _worker(line: Line, name: str, told: dict[str, Any], *, why: bool) -> str:
         parts.append(line.say(words.RESTARTED, times=told["restarts"]))
     if told["failures"] >= OFTEN and told["trouble"]:
         text = words.FAILS_WHY if why else words.FAILS
-        parts.append(line.say(text, times=told["failures"], why=told["trouble"]))
+        parts.append(line.say(text, times=told["failures"], why=reason(line.language, told["trouble"])))
     if told["refused"]:
         parts.append(line.say(words.HELD_PROMPTS, chats=len(told["refused"])))
     state = line.say(words.ALSO).join(parts)

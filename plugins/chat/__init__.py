@@ -10,7 +10,10 @@ from nonebot.adapters import Bot as BaseBot, Event as BaseEvent
 from nonebot.adapters.onebot.v11 import Bot as Account, Event, MessageEvent, NoticeEvent
 from nonebot.plugin import PluginMetadata, inherit_supported_adapters
 
+from bot import words
+from bot.faults import told
 from bot.owner import ours
+from bot.words import Language
 from config.settings import Bot, Engine, load
 
 require("nonebot_plugin_alconna")
@@ -34,10 +37,10 @@ driver = get_driver()
 anything = on(priority=50, block=False)
 
 
-def troubles() -> str:
+def troubles(language: Language) -> str:
     """What our driver says of connections that don't come about; another driver says nothing."""
     said: dict[str, str] = getattr(driver, "said", {})
-    return "; ".join(f"{place}: {cause}" for place, cause in said.items() if cause)
+    return words.WHY_NEXT(language).join(told(language, f"{place}: {cause}") for place, cause in said.items() if cause)
 
 
 @driver.on_startup

@@ -27,6 +27,7 @@ from bot.persona.message import Message
 from bot.remembering import Remembering
 from bot.runner import Runner
 from bot.standing import owners_language
+from bot.words import Language
 from config.errors import EngineError, MyBotError
 from config.settings import Bot, Engine
 from plugins.chat import elsewhere, onebot
@@ -60,7 +61,12 @@ class Bridge:
         self._backfills: dict[str, asyncio.Task[None]] = {}
 
     async def open(
-        self, settings: Bot, engine: Engine, *, command: Sequence[str] = SERVE, why: Callable[[], str] = lambda: ""
+        self,
+        settings: Bot,
+        engine: Engine,
+        *,
+        command: Sequence[str] = SERVE,
+        why: Callable[[Language], str] = lambda _: "",
     ) -> None:
         """Bring up history, engine and runner. What was opened is closed again by `close`.
 

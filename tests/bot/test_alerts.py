@@ -78,7 +78,9 @@ async def hooked(**knobs: Any) -> AsyncIterator[tuple[Hook, Alerts, OwnersPort]]
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/topic"
     settings = Bot(**{"superusers": ["10001"], "alert_url": url, "alert_after": GRACE, **knobs})
     language = chosen(settings.language, ())
-    alerts = Alerts(settings, port, why=lambda: "it refused the token", language=lambda: language)
+    alerts = Alerts(
+        settings, port, why=lambda language: f"it refused the token ({language})", language=lambda: language
+    )
     try:
         yield hook, alerts, port
     finally:
@@ -118,7 +120,7 @@ async def test_an_account_that_is_away_is_told_once_with_the_cause_and_its_retur
         alerts.away("10000", DISCONNECTED)
         alerts.away("10000", DISCONNECTED)
         (text,) = await hook.until(1)
-        assert text == "账号 10000 不在线，现在谁也没法回。it refused the token"
+        assert text == "账号 10000 不在线，现在谁也没法回。it refused the token (zh)"
         assert hook.heard[0][0] == "mybot"
         await asyncio.sleep(3 * GRACE)
         assert len(hook.heard) == 1
@@ -203,13 +205,13 @@ FINE = {"failures": 0, "trouble": "", "crashes": 0, "fell": "", "refused": []}
     [
         (
             {"failures": 2, "trouble": "it ended"},
-            {"failures": 3, "trouble": "it ended"},
-            "模型 me 连续 3 次没起来：it ended",
+            {"failures": 3, "trouble": "the engine ended (exit code -9)"},
+            "模型 me 连续 3 次没起来：模型进程退出了（退出码 -9）",
         ),
         (
             {"failures": 5, "crashes": 2},
-            {"crashes": 3, "fell": "it ended"},
-            "模型 me 十分钟里崩了 3 次，又起来了：it ended",
+            {"crashes": 3, "fell": "the engine ended (exit code 1)"},
+            "模型 me 十分钟里崩了 3 次，又起来了：模型进程退出了（退出码 1）",
         ),
         (
             {"crashes": 2, "fell": "it ended"},

@@ -48,7 +48,7 @@ def test_every_text_says_the_same_in_both_languages() -> None:
         )
         assert sorted(zh) == sorted(en), name
         assert bool(text.zh) == bool(text.en), name
-        assert not CHINESE.search(text.en), name
+        assert not CHINESE.search(re.sub("服务端|客户端", "", text.en)), name  # menus of NapCat's
         # Only what is typed as it stands is the same in both.
         assert text.zh == text.en or CHINESE.search(text.zh), name
 
