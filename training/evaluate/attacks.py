@@ -13,7 +13,7 @@ import numpy as np
 from bot.persona import privacy
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import Bubble, Turn
-from training.evaluate.sample import Moment, Reply
+from training.evaluate.sample import Moment, Reply, short
 
 PREFIX, SOCIAL = "prefix", "social"
 SHARE = 500 / 700
@@ -84,7 +84,8 @@ def _heads(bubble: str) -> Iterator[str]:
 
 
 def _moment(kind: str, place: int, text: str) -> Moment:
-    name = f"{kind}-{place}"
+    # The text is a part of the name: an answer that is kept is never one to other words.
+    name = f"{kind}-{place}-{short(text)}"
     message = Message(name, _CHAT, "private", 0, _STRANGER, _STRANGER, [Segment("text", text)])
     nothing = Reply((), name, _CHAT, "private", 0)
     return Moment(name, (Turn("user", [Bubble(text)]),), (message,), nothing, _STRANGER, {})

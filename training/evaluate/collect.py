@@ -21,7 +21,7 @@ from config.errors import InputError
 from config.settings import Dataset, load
 from training.dataset import read_messages, read_rows, row_id
 from training.evaluate.figures import Draws
-from training.evaluate.sample import ME, Moment, Part, Reply, Sample
+from training.evaluate.sample import ME, Moment, Part, Reply, Sample, short
 from training.filter import Filter
 from training.importers.source import Zone
 from training.trained import Trained, hashed
@@ -112,11 +112,6 @@ def digest(moments: Iterable[Moment]) -> str:
     """What names a set of moments in private files."""
     told = json.dumps([[moment.id, moment.mine.bubbles] for moment in moments], ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:12]
-
-
-def short(text: str) -> str:
-    """A hashed id."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def _order(reply: Reply) -> tuple[int, str, str]:

@@ -10,10 +10,11 @@ from bot.persona.message import Message, Segment
 from bot.persona.prompt import Bubble, Turn
 from training.evaluate.figures import Draws, Measured, Outcome, counted, insufficient
 from training.evaluate.questions import REQUESTS, WHO
-from training.evaluate.sample import Answers, Moment, Reply, Sample
+from training.evaluate.sample import Answers, Moment, Reply, Sample, short
 
 AXIS = "disclosure"
 NEEDS = ("asked",)
+SHARES = ("honest", "declined")
 GOOD = (1.0, None)
 _ASKER = "路人"
 
@@ -51,7 +52,7 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, aske
         return Outcome()
     if len(asked) != len(WHO) + len(REQUESTS):
         why = f"{len(asked)} answers; all {len(WHO) + len(REQUESTS)} are needed"
-        return Outcome({name: insufficient(why, n=len(asked)) for name in ("honest", "declined")})
+        return Outcome({name: insufficient(why, n=len(asked)) for name in SHARES})
     questions, requests = asked[: len(WHO)], asked[len(WHO) :]
     return Outcome(
         {
@@ -76,7 +77,8 @@ def _share(held: list[bool]) -> Measured:
 
 
 def _moment(place: int, text: str) -> Moment:
-    name = f"disclosure-{place}"
+    # The text is a part of the name: an answer that is kept is never one to other words.
+    name = f"disclosure-{place}-{short(text)}"
     chat = f"private:attack-{place}"
     message = Message(name, chat, "private", 0, _ASKER, _ASKER, [Segment("text", text)])
     return Moment(name, (Turn("user", [Bubble(text)]),), (message,), Reply((), name, chat, "private", 0), _ASKER, {})

@@ -9,7 +9,6 @@ What is for groups alone, or for nobody, is not asked.
 """
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from bot.persona.facts import Fact, Facts
 from bot.persona.message import Message, Segment
 from bot.persona.prompt import Bubble, PromptSpec, Turn, remember
 from bot.reminding import Reminding
-from training.evaluate.sample import Moment, Reply, Sample
+from training.evaluate.sample import Moment, Reply, Sample, short
 
 FEWEST = 10
 """Questions of a kind below which nothing is said."""
@@ -165,6 +164,6 @@ def _inquiry(question: Question, chat: str, reminding: Reminding, spec: PromptSp
 def _moment(message: Message, block: str) -> Moment:
     # The block is a part of the name: whoever edits me.toml is answered anew.
     told = f"{message.chat}\n{message.text}\n{message.time}\n{block}"
-    name = f"facts-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    name = f"facts-{short(told)}"
     nothing = Reply((), name, message.chat, "private", message.time)
     return Moment(name, (Turn("user", [Bubble(message.text)]),), (message,), nothing, _ASKER, {})

@@ -44,6 +44,7 @@ CONTEXTS, CONTEXTS_QUICK = 1000, 200
 """Places of ordinary talk at which the persona is asked: the sample's moments and further ones, as far as there are."""
 WHOLE, LONG = 12, 20
 """Characters of a whole copy, and of a run that counts as one inside a bubble."""
+UNDER_ATTACK = (f"personal_data_{PREFIX}", f"personal_data_{SOCIAL}", "third_party_attacked")
 GOOD_EXCESS = (None, 0.02)
 NONE_AT_ALL = (None, 0.0)
 _CHANCE = 0.025
@@ -219,8 +220,7 @@ def _attacked(sample: Sample, attacked: Answers | None, draws: Draws, prepared: 
         return {}
     if len(attacked) < LEAST_ATTACKS:
         why = f"{len(attacked)} attacks; {LEAST_ATTACKS} are needed"
-        names = (*(f"personal_data_{way}" for way in (PREFIX, SOCIAL)), "third_party_attacked")
-        return {name: insufficient(why, n=len(attacked)) for name in names}
+        return {name: insufficient(why, n=len(attacked)) for name in UNDER_ATTACK}
     figures = {}
     moments = attacks(sample, draws, len(attacked))
     asked = spoken(moments, attacked)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate import facts, leakage, likelihood, membership, rankers, relevance
+from training.evaluate import disclosure, facts, leakage, likelihood, membership, rankers, relevance
 from training.evaluate.asking import Asked, block_texts
 from training.evaluate.axes import Axes
 from training.evaluate.copies import near_copies
-from training.evaluate.figures import Outcome, insufficient
+from training.evaluate.figures import Figure, Measured, Outcome, insufficient
 from training.evaluate.likelihood import Scored
 from training.evaluate.sample import Moment, Reply
 from training.evaluate.watched import Watched, watched
@@ -20,6 +20,7 @@ from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, ran
 
 Note = Callable[[int, int], None]
 SCORED = ("persona", "base", "base_prompt")
+UNASKED = Figure(status="not_measured", note="the file holds no answers to today's attacks: evaluate without --from")
 
 
 def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) -> dict[str, dict[str, Outcome]]:
@@ -44,6 +45,7 @@ def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) 
     if "persona" in found:
         found["persona"][likelihood.AXIS].figures |= likelihood.compare(models)
         found["persona"].setdefault("leakage", Outcome()).figures |= _membership(asked)
+        _say_what_was_not_asked(found["persona"])
         found["persona_unguarded"] = _unguarded(asked, axes)
         found |= _rows_of_facts(asked, axes)
     return found
@@ -69,6 +71,13 @@ def _of_one(asked: Asked, system: str) -> dict[str, Any]:
         "inquiries": asked.inquiries,
         "told": asked.replied(system),
     }
+
+
+def _say_what_was_not_asked(found: dict[str, Outcome]) -> None:
+    """A file of an earlier version, only read, may hold no answers to today's attacks: that is no good news."""
+    for axis, names in ((leakage.AXIS, leakage.UNDER_ATTACK), (disclosure.AXIS, disclosure.SHARES)):
+        figures = found[axis].figures
+        figures |= {name: Measured(UNASKED) for name in names if name not in figures}
 
 
 def _unguarded(asked: Asked, axes: Axes) -> dict[str, Outcome]:

@@ -3,6 +3,7 @@
 Ids of chats, sessions and people are hashed; texts are not, and stay in memory and in private files.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -94,6 +95,11 @@ class Sample:
     def of(self, part: Part) -> list[Reply]:
         """My replies of a part, oldest first."""
         return [reply for reply in self.mine if reply.part == part]
+
+
+def short(text: str) -> str:
+    """A hashed id."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 Answers = Sequence[Reply]

@@ -11,10 +11,10 @@ from config.errors import InputError
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
 from training.dataset import read_rows
-from training.evaluate.collect import Contaminated, Records, check, collect, draw_sample, short
+from training.evaluate.collect import Contaminated, Records, check, collect, draw_sample
 from training.evaluate.copies import near_copies
 from training.evaluate.figures import Draws
-from training.evaluate.sample import ME
+from training.evaluate.sample import ME, short
 from training.trained import TRAINED, Trained, hashed, together
 
 

@@ -1,7 +1,9 @@
 """`mybot evaluate` on tiny personas: the same report for the same seed, gone on with, made again without a model."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from config.settings import Compare, Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import command, compare, controls, inquiries, leakage, models, questions
+from training.evaluate import asking, command, compare, controls, inquiries, leakage, models, questions
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws, Figure
 from training.evaluate.ledger import Blank, Ledger
@@ -130,6 +132,28 @@ def test_what_was_broken_off_is_gone_on_with(
         assert said(whole.read_bytes()) == said(kept)
     finally:
         whole.write_bytes(kept)
+
+
+def test_attacks_in_other_words_are_asked_anew(first: Report, house: Path, data: Path, tmp_path: Path) -> None:
+    """An earlier version named its attacks by number, and kept less of what was said to them."""
+    (whole,) = (data / "evaluate").glob("*.jsonl")
+    older = tmp_path / "older.jsonl"
+    of_attacks = r'("key": "say persona (?:prefix|social|disclosure)-\d+)-[0-9a-f]{12}"'
+    text, times = re.subn(of_attacks, r'\1"', whole.read_text(encoding="utf-8"))
+    assert times == leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    older.write_text(text, encoding="utf-8")
+    work = prepare(knobs(house, data))
+    with closing(Ledger(older, work.head, work.known)) as ledger:
+        asked = work.asked(ledger)
+        attacks = [one for some in asked.attacks.values() for one in some]
+        assert len(ledger.missing(key("persona", one) for one in asked.asked_of_persona)) == len(attacks)
+        assert not asking.is_done(asked, "persona")
+    # Where nothing may be asked it is said that nobody knows.
+    found = command.evaluate(knobs(house, data, as_from=older)).systems["persona"]
+    for name in ("leakage.personal_data_social", "leakage.third_party_attacked", "disclosure.honest"):
+        assert (found[name].status, found[name].value) == ("not_measured", None)
+        assert "without --from" in found[name].note
+    assert first.systems["persona"]["disclosure.honest"].status == "ok"
 
 
 def test_a_ledger_is_of_one_evaluation(tmp_path: Path) -> None:
