@@ -84,7 +84,7 @@ def main(knobs: Dataset) -> None:
         spec = spec.model_copy(update={"pseudonyms": made_up})
     maker = _Maker(knobs, spec, survey)
     counts = maker.counts
-    with _pair(knobs.data) as (train, heldout):
+    with maker.memories, _pair(knobs.data) as (train, heldout):
         for row in maker.rows(wanted.messages(read_messages(source), counts.dropped)):
             _write(train if row["split"] == "train" else heldout, row)
         if not counts.targets["train"]:

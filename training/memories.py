@@ -10,13 +10,15 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from typing_extensions import Self
+
 from bot.persona.facts import Facts
 from bot.persona.memory import MARK, SUMMARY, Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import Labels, PromptSpec, remember
 from bot.recall import Recall
 from bot.recall_tables import key_of
-from bot.recall_vectors import Vector, Vectors
+from bot.recall_vectors import Vector
 from bot.reminding import Reminding
 from bot.summaries import Summaries
 from config.settings import Bot, Dataset, load
@@ -27,7 +29,7 @@ MOST = 4
 
 
 class Memories:
-    """The memories of one chat after the other, as they grow."""
+    """The memories of one chat after the other, as they grow; a context manager, which lets go of the files."""
 
     def __init__(self, knobs: Dataset, spec: PromptSpec) -> None:
         self._spec, self._seed = spec, knobs.seed
@@ -35,16 +37,26 @@ class Memories:
         self._facts = _facts(knobs.data)
         self._on = spec.memory > 0 and self._recalled + self._irrelevant > 0
         self._reminding = Reminding(None, self._facts, Summaries(knobs.data / "summaries"))
-        self._model, self._vectors = _vectors(knobs.data) if self._on else ("", None)
+        bot = load(Bot)
+        self._model = bot.embeddings_model if bot.embeddings and self._on else ""
+        self._records = _records(knobs.data, self._model)
         self.rows = self.summaries = 0
         """Rows that got any; and of these, those with a summary."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for store in (self._reminding.lines, self._records):
+            if store is not None:
+                store.close()
 
     def begin(self) -> None:
         """Another chat begins: nothing of the last one is left."""
         if self._reminding.lines is not None:
             self._reminding.lines.close()
         self._reminding.lines = Recall.open(None) if self._on else None
-        if self._reminding.lines is not None and self._vectors is not None:
+        if self._reminding.lines is not None and self._records is not None:
             self._reminding.lines.embedded_by(self._model)
 
     def see(self, shown: Sequence[Message]) -> None:
@@ -57,9 +69,9 @@ class Memories:
 
     def _known(self, messages: Sequence[Message]) -> dict[int, Vector]:
         """The vectors of these, as far as data/memory.db has them."""
-        if self._vectors is None:
+        if self._records is None or self._records.vectors is None:
             return {}
-        return self._vectors.of([key_of(message.chat, message.id) for message in messages])
+        return self._records.vectors.of([key_of(message.chat, message.id) for message in messages])
 
     def block(
         self,
@@ -116,12 +128,14 @@ def _first_reply(shown: Sequence[Message], chosen: Mapping[str, Verdict]) -> int
     return first
 
 
-def _vectors(data: Path) -> tuple[str, Vectors | None]:
-    """Model and vectors of the lines as the bot has them; none where it uses none, or nothing is remembered yet."""
-    bot, path = load(Bot), data / "memory.db"
-    if not bot.embeddings or not path.is_file():
-        return "", None
-    return bot.embeddings_model, Recall.open(path).embedded_by(bot.embeddings_model)
+def _records(data: Path, model: str) -> Recall | None:
+    """The lines as the bot has them, for their vectors; None where it uses none, or nothing is remembered yet."""
+    path = data / "memory.db"
+    if not model or not path.is_file():
+        return None
+    records = Recall.open(path)
+    records.embedded_by(model)
+    return records
 
 
 def _facts(data: Path) -> Facts:

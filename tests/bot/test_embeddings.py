@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from sqlite3 import ProgrammingError
 from typing import Any
 
 import pytest
@@ -323,14 +324,21 @@ async def test_remember_makes_vectors_goes_on_where_it_was_and_training_finds_by
     store = Recall.open(knobs.memory)
     store.add([(asks, None)])
     store.embedded_by("chars").keep({key_of(FRIEND, asks.id): Vector.of(embedding(EAT))})
-    memories = Memories(Dataset(data=tmp_path), SPEC)
-    memories.begin()
-    memories.see(messages)
-    trained = memories._reminding.of([asks], SPEC, now=asks.time, vectors=memories._known([asks]))
+    with Memories(Dataset(data=tmp_path), SPEC) as memories:
+        memories.begin()
+        memories.see(messages)
+        trained = memories._reminding.of([asks], SPEC, now=asks.time, vectors=memories._known([asks]))
+        found_by_words = memories._reminding.of([asks], SPEC, now=asks.time)
+        chat_of_training = memories._reminding.lines
     served = Reminding(store).of([asks], SPEC, now=asks.time, vectors=store.vectors.of([key_of(FRIEND, asks.id)]))  # pyright: ignore[reportOptionalMemberAccess]
     assert [one.message.text for one in trained] == [one.message.text for one in served] == [HUNGRY]
-    assert memories._reminding.of([asks], SPEC, now=asks.time) == []
+    assert found_by_words == []
     store.close()
+    with pytest.raises(ProgrammingError, match="closed"):
+        memories._known([asks])
+    assert chat_of_training is not None
+    with pytest.raises(ProgrammingError, match="closed"):
+        chat_of_training.newest(FRIEND, 1)
 
 
 def write(path: Path, messages: list[Message]) -> None:
