@@ -6,8 +6,9 @@ run meanwhile.
 """
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from rich.console import Console
@@ -26,6 +27,8 @@ from training.written import Written
 
 AT_ONCE = 20_000
 """Messages between two moments at which a running bot may write."""
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
 
 
 def main(knobs: Remember) -> None:
@@ -34,22 +37,24 @@ def main(knobs: Remember) -> None:
     store = Recall.open(knobs.memory)
     try:
         messages = _messages(knobs, counts)
-        with Console(stderr=True).status("remembering …") as status:
+        console = Console(stderr=True, highlight=False)
+        with console.status("remembering …") as status:
+            tell = _teller(console, status)
             while some := list(islice(messages, AT_ONCE)):
                 counts["messages"] += len(some)
                 counts["new_lines"] += store.add((message, None) for message in some)
-                status.update(f"remembering … {counts['messages']:,} messages, {counts['new_lines']:,} new lines")
+                tell(f"remembering … {counts['messages']:,} messages, {counts['new_lines']:,} new lines")
             if counts["new_lines"]:
                 store.compact()
             if embeddings is not None:
-                counts["vectors"] = asyncio.run(_embed(store, embeddings, status))
+                counts["vectors"] = asyncio.run(_embed(store, embeddings, tell))
         numbers = {**counts, "lines": len(store), "chats": store.chats, "megabytes": _megabytes(knobs)}
     finally:
         store.close()
     show("remember", numbers, as_json=knobs.as_json)
 
 
-async def _embed(store: Recall, embeddings: Embeddings, status: Status) -> int:
+async def _embed(store: Recall, embeddings: Embeddings, tell: Callable[[str], None]) -> int:
     """Give vectors to the lines that have none; how many there are then. EngineError where the server fails.
 
     What is made is kept at once: called again, it goes on where it was.
@@ -65,12 +70,27 @@ async def _embed(store: Recall, embeddings: Embeddings, status: Status) -> int:
                 )
             vectors.keep({key: one for (key, _), one in zip(missing, found, strict=True)})
             made += len(missing)
-            status.update(f"remembering … {made:,} vectors made")
+            tell(f"remembering … {made:,} vectors made")
         if made:
             store.compact()
     finally:
         await embeddings.close()
     return len(vectors)
+
+
+def _teller(console: Console, status: Status) -> Callable[[str], None]:
+    """Says how far it is: in the terminal's last line; elsewhere, now and then, in a line of its own."""
+    last = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal last
+        if console.is_terminal:
+            status.update(text)
+        elif time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            console.print(text)
+
+    return tell
 
 
 def _messages(knobs: Remember, counts: Counter[str]) -> Iterator[Message]:

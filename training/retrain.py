@@ -1,6 +1,6 @@
 """`mybot retrain`: new exports → a sealed version that serves, if it is no worse; for cron.
 
-    import ─▶ dataset ─▶ train ─▶ merge ─▶ compare with the serving one ─▶ gate ─▶ current
+    import ─▶ remember ─▶ dataset ─▶ train ─▶ merge ─▶ compare with the serving one ─▶ gate ─▶ current
 
 Each stage is the command itself in a process of its own; one whose inputs did not change since it
 last succeeded is skipped (data/retrain.json holds the hash of what each was fed). Two at once: the
@@ -25,7 +25,7 @@ from rich.console import Console
 
 from bot.persona.manifest import MANIFEST, SCORES, Persona, make_current, version_folder, write_atomically
 from config.errors import InputError, MyBotError, TrainingError
-from config.settings import ROOT, Dataset, Gate, Import, Merge, Retrain, Train, load
+from config.settings import ROOT, Bot, Dataset, Gate, Import, Merge, Retrain, Train, load
 from training import recipe
 from training.report import show
 from training.sft import RUN, sha256
@@ -109,7 +109,9 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
         steps.run("import", key, ["import", *map(str, knobs.exports), *data, *me])
     contacts = knobs.data / "contacts.json"
     fed = [sha256(knobs.data / "messages.jsonl"), sha256(contacts) if contacts.is_file() else ""]
-    steps.run("dataset", [*fed, load(Dataset).model_dump_json()], ["dataset", *data])
+    fed.append(load(Dataset).model_dump_json())
+    remembered = _remember(knobs, steps, fed)
+    steps.run("dataset", [*fed, *remembered], ["dataset", *data])
     run = knobs.runs / knobs.name
     over: dict[str, Any] = {**({"preset": knobs.preset} if knobs.preset else {}), **(QUICK if knobs.quick else {})}
     given = [part for name, value in over.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -124,6 +126,22 @@ def _new_version(knobs: Retrain, steps: "Steps") -> Path:
         steps.forget("merge")
         raise TrainingError(f"{version} is gone", hint="start again: it is merged anew")
     return version
+
+
+def _remember(knobs: Retrain, steps: "Steps", fed: Sequence[str]) -> list[str]:
+    """Let the bot remember the new records too, where it remembers or is to find by meaning; what of it the
+    dataset is fed. A server of embeddings that is down is told, and does not hold up the training."""
+    memory, bot = knobs.data / "memory.db", load(Bot)
+    if not (memory.is_file() or bot.embeddings):
+        return []
+    key, words = [*fed, bot.embeddings, bot.embeddings_model], ["--data", str(knobs.data), "--memory", str(memory)]
+    try:
+        found = steps.run("remember", key, ["remember", *words], made=memory)
+    except TrainingError as error:
+        console.print(f"{error}; {error.hint}", markup=False)
+        steps.told["remember"] = str(error)
+        return []
+    return [f"{bot.embeddings_model}: {found.get('vectors', 0)}"] if bot.embeddings else []
 
 
 def _compare(knobs: Retrain, steps: "Steps", version: Path, serving: Path | None) -> dict[str, Any]:

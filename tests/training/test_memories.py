@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import given, strategies as st
 
 from bot.engine.echo import Echo
@@ -122,11 +123,16 @@ def test_facts_hold_from_their_day_on_and_for_their_audience(tmp_path: Path) -> 
     assert not any("花生是秘密" in row.get("memory", "") for row in rows)
 
 
-def test_the_command_takes_the_records_in_once(tmp_path: Path) -> None:
+def test_the_command_takes_the_records_in_once_and_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     make(tmp_path, numbered(30))
     knobs = Remember(data=tmp_path, memory=tmp_path / "memory.db", as_json=True)
-    for _ in range(2):
-        remember.main(knobs)
+    remember.main(knobs)
+    assert not capsys.readouterr().err, "too quick to be told"
+    monkeypatch.setattr(remember, "EVERY", 0.0)
+    remember.main(knobs)
+    assert capsys.readouterr().err == "remembering … 60 messages, 0 new lines\n"
     store = Recall.open(tmp_path / "memory.db")
     assert len(store) == 60
     assert store.chats == 1

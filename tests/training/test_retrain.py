@@ -17,8 +17,10 @@ from filelock import FileLock
 
 import mybot
 from bot.persona.manifest import open_persona
+from bot.persona.message import Message, Segment
+from bot.recall import Recall
 from config import settings
-from config.errors import TrainingError
+from config.errors import MyBotError, TrainingError
 from config.settings import ROOT, Retrain
 from training import retrain
 
@@ -59,7 +61,10 @@ def in_this_process(stage: str, words: Sequence[str]) -> dict[str, Any]:
     module, table, _ = mybot.COMMANDS[words[0]]
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        importlib.import_module(module).main(settings.parse(getattr(settings, table), [*words[1:]], words[0]))
+        try:
+            importlib.import_module(module).main(settings.parse(getattr(settings, table), [*words[1:]], words[0]))
+        except MyBotError as error:
+            raise TrainingError(f"{stage}: {error}", hint=error.hint) from None
     return json.loads(told.getvalue().strip().splitlines()[-1])
 
 
@@ -105,6 +110,76 @@ def test_what_changed_is_done_and_who_is_worse_does_not_serve(
     assert told["stages"]["dataset"] == "unchanged"
     assert told["stages"]["train"] != "unchanged"
     assert house.current() == first["version"]
+
+
+class Stages:
+    """The stages that are run, and with what words; only `remember` is really run."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, list[str]] = {}
+        self.order: list[str] = []
+
+    def __call__(self, stage: str, words: Sequence[str]) -> dict[str, Any]:
+        self.order.append(stage)
+        self.words[stage] = list(words)
+        if stage == "dataset":
+            raise TrainingError("far enough", hint="")
+        return in_this_process(stage, words)
+
+    def of(self, knobs: Retrain) -> list[str]:
+        self.order.clear()
+        with pytest.raises(TrainingError, match="far enough"):
+            retrain.main(knobs)
+        return list(self.order)
+
+
+def lines_in(path: Path) -> int:
+    store = Recall.open(path)
+    try:
+        return len(store)
+    finally:
+        store.close()
+
+
+def test_new_records_become_searchable_where_something_is_remembered(
+    tmp_path: Path, toy: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house, stages = House(tmp_path, toy, data), Stages()
+    monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
+    monkeypatch.setattr(retrain, "_command", stages)
+    knobs = settings.parse(Retrain, house.flags, "retrain")
+    records, memory = tmp_path / "data" / "messages.jsonl", tmp_path / "data" / "memory.db"
+    assert stages.of(knobs) == ["dataset"]
+    assert not memory.exists(), "nothing is remembered where nobody asked for it"
+
+    Recall.open(memory).close()
+    assert stages.of(knobs) == ["remember", "dataset"]
+    lines = lines_in(memory)
+    assert lines > 100
+    assert stages.of(knobs) == ["dataset"], "the same records are taken in once"
+    with records.open("a", encoding="utf-8") as file:
+        newest = Message.from_row(json.loads(records.read_text(encoding="utf-8").splitlines()[-1]))
+        newest.id, newest.segments = "another", [Segment("text", "后来又说了一句")]
+        file.write(newest.to_json() + "\n")
+    assert stages.of(knobs) == ["remember", "dataset"]
+    assert lines_in(memory) == lines + 1
+    memory.unlink()
+    assert stages.of(knobs) == ["dataset"], "who deletes it wants none"
+
+
+def test_vectors_that_can_not_be_had_are_no_reason_not_to_train(
+    tmp_path: Path, toy: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house, stages = House(tmp_path, toy, data), Stages()
+    monkeypatch.setenv("MYBOT_CONFIG", str(house.folder / "mybot.toml"))
+    monkeypatch.setenv("MYBOT_BOT_EMBEDDINGS", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("MYBOT_BOT_EMBEDDINGS_MODEL", "none")
+    monkeypatch.setattr(retrain, "_command", stages)
+    knobs = settings.parse(Retrain, house.flags, "retrain")
+    for _ in range(2):
+        assert stages.of(knobs) == ["remember", "dataset"], "it is tried again"
+    assert "no vectors from there" in capsys.readouterr().err
+    assert lines_in(tmp_path / "data" / "memory.db") > 100
 
 
 def test_what_a_stage_says_is_passed_on_and_its_error_is_ours(
