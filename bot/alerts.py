@@ -37,6 +37,8 @@ MARGIN = 5.0
 """Seconds that the second heartbeat in a row may be late."""
 LOOKS = 10.0
 """Seconds between two looks at the engine."""
+_LASTING = ("cut ", "refused ")
+"""How the reasons begin of what holds for an hour by itself."""
 FAILING = 3
 """Failures of the engine in a row that are news."""
 
@@ -127,12 +129,15 @@ class Alerts:
 
     async def watch(self, status: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         """Look at the engine's own word of itself, for ever: news is a persona that does not come up, or
-        again and again, and a prompt that ends it."""
+        again and again, and a chat that ends it, once while it is held."""
+        heard: set[str] = set()
         while True:
             await asyncio.sleep(LOOKS)
-            for name, told in status().items():
-                for reason, text in _news(self._language(), name, told):
-                    await self.tell(reason, text)
+            news = [one for name, told in status().items() for one in _news(self._language(), name, told)]
+            for reason, text in news:
+                if reason not in heard and await self.tell(reason, text) and reason.startswith(_LASTING):
+                    heard.add(reason)
+            heard &= {reason for reason, _ in news}
 
     async def close(self) -> None:
         """Tell nothing more."""
@@ -186,5 +191,7 @@ def _news(language: Language, name: str, told: Mapping[str, Any]) -> Iterator[tu
     elif told["crashes"] >= FAILING:
         why = faults.told(language, told["fell"])
         yield f"crashes {name}", words.ENGINE_CRASHES(language, name=name, times=told["crashes"], why=why)
+    for chat in told["cut"]:
+        yield f"cut {name} {chat}", words.ENGINE_CUTS(language, name=name, where=place_of(language, chat))
     for chat in told["refused"]:
         yield f"refused {name} {chat}", words.ENGINE_REFUSES(language, name=name, where=place_of(language, chat))

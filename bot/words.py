@@ -115,9 +115,15 @@ ENGINE_CRASHES = Text(
     "模型 {name} 十分钟里崩了 {times} 次，又起来了：{why}",
     "Model {name} crashed {times} times within ten minutes and came back: {why}",
 )
+ENGINE_CUTS = Text(
+    "{where}有句话一问模型 {name} 就崩：到它为止说过的一小时内不再给模型看，之后说的照常回；换了版本或 /reload 就再试",
+    "{where}: something said there crashes model {name}; it is shown only what was said since, for an hour, or until "
+    "another version or /reload",
+)
 ENGINE_REFUSES = Text(
-    "{where}有句话一问模型 {name} 就崩，一小时内不再试；换了版本或 /reload 就再试",
-    "{where}: a prompt crashes model {name}; it is not tried again for an hour, or until another version or /reload",
+    "{where}的话一再把模型 {name} 问崩，一小时内那里不回了；换了版本或 /reload 就再试",
+    "{where}: what is said there crashes model {name} again and again; nobody is answered there for an hour, or until "
+    "another version or /reload",
 )
 
 DRAFT = Text(

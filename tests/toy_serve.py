@@ -3,7 +3,8 @@
 Everything but the weights is real: process, pipe, HTTP, queue, batches. The model says its
 version's name over and over, one letter a token, and misbehaves when its prompt or its folder says so:
 
-    prompt    "die" kill -9 of itself · "stick" a forward that never ends · "oom" memory runs out
+    prompt    "venom" anywhere in it: kill -9 of itself before it says anything; in its last line: "die" kill -9
+              after some letters · "stick" a forward that never ends · "oom" memory runs out
     folder    a file `manner` with: "mute" (says nothing) · "nan" (scores are no numbers) · "template" (its chat
               template fails) · "fail" (can't be loaded) · "late" (loads for a while) · "child" (starts a
               process) · "noisy" (writes a line of three megabytes)
@@ -103,7 +104,10 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
 
 def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]) -> bool:
     words, manner = loaded.model.words, loaded.model.manner
-    said = [loaded.tokenizer.decode(row.ids).rsplit("\n", 1)[-1] for row in rows]
+    prompts = [loaded.tokenizer.decode(row.ids) for row in rows]
+    said = [prompt.rsplit("\n", 1)[-1] for prompt in prompts]
+    if any("venom" in prompt for prompt in prompts):
+        os.kill(os.getpid(), signal.SIGKILL)
     if any("oom" in line for line in said):
         return False
     for number, letter in enumerate(cycle(words)):

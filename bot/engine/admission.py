@@ -190,7 +190,6 @@ class Admission:
     ) -> AsyncGenerator[Piece, None]:
         """The reply, as soon as it is this request's turn; its place is free again before anybody sees the end."""
         number = next(self._numbers)
-        ask = ask or Ask(f"caller {number}")
         pieces: asyncio.Queue[Piece] = asyncio.Queue()
         # A task of its own: a place is given back in time however slowly, or never, the pieces are taken.
         task = asyncio.create_task(self._carry(number, messages, sampling, ask, pieces))
@@ -218,7 +217,7 @@ class Admission:
         number: int,
         messages: list[dict[str, str]],
         sampling: Sampling,
-        ask: Ask,
+        ask: Ask | None,
         pieces: "asyncio.Queue[Piece]",
     ) -> None:
         """Wait for the request's turn and hand on what the engine says, and one end whatever happens."""
@@ -227,7 +226,7 @@ class Admission:
         end = Piece(finish="error", why="the engine ended a reply without an end")
         alarm = None
         try:
-            verdict = await self._turn(number, ask, deadline)
+            verdict = await self._turn(number, ask or Ask(f"caller {number}"), deadline)
             if verdict is not None:
                 end = Piece(finish=verdict, persona=self.persona.hash, why=_WHY[verdict])
                 return

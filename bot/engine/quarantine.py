@@ -1,12 +1,17 @@
-"""Prompts that end the engine: after two crashes a prompt is tried alone, and then not again for a while.
+"""Prompts that end the engine: after two crashes what stood in them is not said to it again for a while.
 
-Knows of a prompt only a hash, and of a crash who was in flight. Doesn't know processes: the worker
-says when one has died under a request. Nobody is convicted for another's crash: who was never alone
-when the engine ended is a suspect at most, and a suspect runs while nobody else does.
+Knows of a chat only numbers for its lines, and of a crash who was in flight. Doesn't know processes:
+the worker says when one has died under a request. Nobody is convicted for another's crash: who was
+never alone when the engine ended is a suspect at most, and a suspect runs while nobody else does.
 
     unknown ──a crash──▶ known ──a crash in company──▶ suspect: runs alone
        ▲                   │                             │
-       └──ends well────────┴─── a crash when alone ──────┴──▶ refused, for a while
+       └──ends well────────┴─── a crash when alone ──────┴──▶ convicted: only what is said since is asked
+                                                                │ convicted again
+                                                                └──▶ refused, for a while
+
+Where what ends the engine stands in a chat's history, each new message makes a new prompt of it: so what
+stood in all the prompts that ended it is left out, and the chat is answered to what was said since.
 """
 
 import asyncio
@@ -15,39 +20,61 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from bot.engine.since import Messages, lines_of, shared, since
 
 CRASHES = 2
-"""After so many, one of them alone, a prompt is not tried again."""
+"""After so many in a row, one of them alone, a chat is convicted."""
+VERDICTS = 2
+"""After so many within the while it is not tried at all: somebody says it again and again."""
 HELD = 3600.0
-"""Seconds for which it isn't, and for which a crash is remembered."""
+"""Seconds for which a crash is remembered, and what follows from it."""
 KNOWN = 256
-"""Prompts that are remembered."""
+"""Chats that are remembered."""
 
 
-def key_of(messages: Sequence[dict[str, str]]) -> str:
-    """What a prompt is known by."""
-    return hashlib.blake2b(json.dumps(messages, ensure_ascii=False).encode(), digest_size=16).hexdigest()
+def key_of(messages: Sequence[dict[str, str]], chat: str) -> str:
+    """By what a request is known: its chat, or without one its whole prompt."""
+    return chat or hashlib.blake2b(json.dumps(messages, ensure_ascii=False).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
 class Record:
-    """What is held against a prompt."""
+    """What is held against a chat."""
 
     chat: str
+    """"" where there is none."""
     at: float
     """When it was in flight in a crash last."""
     crashes: int = 0
+    """How many since it last ended well, or was convicted."""
     alone: bool = False
-    """Whether one of them had nobody else in flight."""
+    """Whether one of these had nobody else in flight."""
+    lines: list[int] = field(default_factory=list)
+    """What stood in all its prompts that were in flight in these."""
+    left_out: list[int] = field(default_factory=list)
+    """What it was convicted of."""
+    verdicts: int = 0
 
     @property
-    def convicted(self) -> bool:
-        return self.crashes >= CRASHES and self.alone
+    def refused(self) -> bool:
+        return self.verdicts >= (VERDICTS if self.chat else 1)
+
+    def crashed(self, lines: list[int], *, alone: bool) -> bool:
+        """Note a crash under a prompt of these lines; whether that convicts."""
+        common = shared(self.lines, lines) if self.crashes else 0
+        self.lines = lines[: common or len(lines)]
+        self.crashes, self.alone = self.crashes + 1, self.alone or alone
+        if self.crashes < CRASHES or not self.alone:
+            return False
+        self.verdicts, self.left_out = self.verdicts + 1, self.lines
+        self.crashes, self.alone = 0, False
+        return True
 
 
 class Quarantine:
-    """The prompts of one worker. `clock` counts seconds."""
+    """The chats of one engine. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -59,34 +86,47 @@ class Quarantine:
         self._empty.set()
 
     @property
-    def chats(self) -> list[str]:
-        """Where a prompt is refused now; "" is a caller without a chat."""
+    def cut(self) -> list[str]:
+        """The chats whose history is left out now."""
         self._forget()
-        return sorted({record.chat for record in self._records.values() if record.convicted})
+        return sorted(one.chat for one in self._records.values() if one.verdicts and not one.refused)
 
-    def refuses(self, key: str) -> bool:
-        """Whether this prompt is not tried now."""
+    @property
+    def refused(self) -> list[str]:
+        """The chats that are not tried now; "" is a caller without a chat."""
         self._forget()
-        record = self._records.get(key)
-        return record is not None and record.convicted
+        return sorted({one.chat for one in self._records.values() if one.refused})
+
+    def allowed(self, messages: Messages, chat: str) -> Messages:
+        """What of a prompt may be tried now; empty where it may not."""
+        record = self._known(key_of(messages, chat))
+        if record is None or not record.verdicts:
+            return messages
+        return [] if record.refused else since(messages, record.left_out)
 
     def suspects(self, key: str) -> bool:
-        """Whether this prompt is tried alone."""
-        self._forget()
-        record = self._records.get(key)
-        return record is not None and record.crashes >= CRASHES and not record.convicted
+        """Whether this one is tried alone."""
+        record = self._known(key)
+        return record is not None and record.crashes >= CRASHES
 
-    def crashed(self, key: str, chat: str, *, alone: bool) -> None:
-        """The engine ended with this prompt in flight."""
-        record = self._records.pop(key, None) or Record(chat, self._clock())
-        record.crashes, record.alone, record.at = record.crashes + 1, record.alone or alone, self._clock()
+    def crashed(self, messages: Messages, chat: str, *, alone: bool) -> bool:
+        """The engine ended with this prompt in flight; whether that convicts it."""
+        key = key_of(messages, chat)
+        record = self._known(key) or Record(chat, 0.0)
+        self._records.pop(key, None)
+        record.at = self._clock()
         self._records[key] = record
         if len(self._records) > KNOWN:
             self._records.popitem(last=False)
+        return record.crashed(lines_of(messages), alone=alone)
 
-    def acquit(self, key: str) -> None:
-        """The engine outlived this prompt."""
-        self._records.pop(key, None)
+    def outlived(self, messages: Messages, chat: str) -> None:
+        """The engine outlived what was allowed of this prompt."""
+        record = self._known(key := key_of(messages, chat))
+        if record is not None and record.verdicts:
+            record.crashes, record.alone = 0, False
+        elif record is not None:
+            del self._records[key]
 
     def clear(self) -> None:
         """Forget it all: another model may bear what this one didn't."""
@@ -108,6 +148,10 @@ class Quarantine:
             self._inside -= 1
             if not self._inside:
                 self._empty.set()
+
+    def _known(self, key: str) -> Record | None:
+        self._forget()
+        return self._records.get(key)
 
     def _forget(self) -> None:
         oldest = self._clock() - HELD

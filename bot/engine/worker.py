@@ -105,14 +105,15 @@ class Worker:
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """The reply. A request whose child died before it said anything is sent again, once; one that ends
-        children is not sent at all (quarantine.py)."""
+        """The reply. A request whose child died before it said anything is sent again, once; what ends
+        children is not sent to them (quarantine.py)."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._knobs.max_new_tokens))
-        why, key = "", key_of(messages)
-        async with self.place.inside(), self._quarantine.admitted(key):
+        why, chat = "", ask.chat if ask else ""
+        async with self.place.inside(), self._quarantine.admitted(key_of(messages, chat)):
             for _ in range(2):
-                if self._quarantine.refuses(key):
-                    why = why or "this prompt has ended the engine before: it is not tried again for a while"
+                prompt = self._quarantine.allowed(messages, chat)
+                if not prompt:
+                    why = why or "this has ended the engine before: it is not tried again for a while"
                     break
                 child = await self.place.serving()
                 if child is None:
@@ -120,17 +121,18 @@ class Worker:
                 spoken = False
                 try:
                     with child.at_work():
-                        async with contextlib.aclosing(child.client.pieces(messages, sampling)) as pieces:
+                        async with contextlib.aclosing(child.client.pieces(prompt, sampling)) as pieces:
                             async for piece in pieces:
                                 spoken = spoken or bool(piece.text)
-                                if piece.finish and piece.finish != "busy":  # that one was never tried
-                                    self._quarantine.acquit(key)
+                                # Who found no room was never tried, and whose time is up may hang.
+                                if piece.finish and piece.finish not in ("busy", "timeout"):
+                                    self._quarantine.outlived(messages, chat)
                                 yield replace(piece, persona=piece.persona or child.persona.hash)
                     return
                 except Lost as lost:
                     why, reached = str(lost), lost.reached
                 if await self.place.mourn(child) and reached:
-                    self._note_crash(key, ask.chat if ask else "", alone=child.company == 1)
+                    self._note_crash(messages, chat, alone=child.company == 1)
                 if spoken:
                     break
         yield self._last_word(why)
@@ -200,7 +202,8 @@ class Worker:
             "trouble": "" if child else place.trouble,
             "crashes": place.crashes,
             "fell": place.trouble,
-            "refused": self._quarantine.chats,
+            "cut": self._quarantine.cut,
+            "refused": self._quarantine.refused,
         }
 
     def _become(self, folder: Path, persona: Persona, count: Count | None) -> None:
@@ -223,10 +226,10 @@ class Worker:
             raise
         return new
 
-    def _note_crash(self, key: str, chat: str, *, alone: bool) -> None:
-        self._quarantine.crashed(key, chat, alone=alone)
-        if self._quarantine.refuses(key):
-            log.error("a prompt of %s ends the engine again and again: not tried for an hour", chat or "a caller")
+    def _note_crash(self, messages: list[dict[str, str]], chat: str, *, alone: bool) -> None:
+        if self._quarantine.crashed(messages, chat, alone=alone):
+            held = "not tried" if chat not in self._quarantine.cut else "what was said there so far is left out"
+            log.error("a prompt of %s ends the engine again and again: %s for an hour", chat or "a caller", held)
 
     def _last_word(self, why: str) -> Piece:
         """The end of a request that no child ended."""

@@ -66,6 +66,8 @@ def _worker(line: Line, name: str, told: dict[str, Any], *, why: bool) -> str:
     if told["failures"] >= OFTEN and told["trouble"]:
         text = words.FAILS_WHY if why else words.FAILS
         parts.append(line.say(text, times=told["failures"], why=reason(line.language, told["trouble"])))
+    if told["cut"]:
+        parts.append(line.say(words.CUT_PROMPTS, chats=len(told["cut"])))
     if told["refused"]:
         parts.append(line.say(words.HELD_PROMPTS, chats=len(told["refused"])))
     state = line.say(words.ALSO).join(parts)

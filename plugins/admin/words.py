@@ -253,8 +253,12 @@ MODEL = Text("模型 {name}：{state}", "Model {name}: {state}")
 RESTARTED = Text("重启过 {times} 次", "restarted {times} times")
 FAILS = Text("连续 {times} 次没起来", "failed to start {times} times in a row")
 FAILS_WHY = Text("连续 {times} 次没起来：{why}", "failed to start {times} times in a row: {why}")
+CUT_PROMPTS = Text(
+    "{chats} 个聊天里有话一问就崩，先只看之后说的",
+    "crashed by something said in {chats} chats, of which only what came since is shown to it for now",
+)
 HELD_PROMPTS = Text(
-    "有 {chats} 个聊天里的话一问就崩，先不试", "crashed by a prompt of {chats} chats, which is not tried for now"
+    "{chats} 个聊天一再把它问崩，先不回", "crashed again and again by {chats} chats, which are not answered for now"
 )
 HALTED = Text("急停着，哪里都不说话，/resume 才继续", "Emergency stop: silent everywhere until /resume")
 HERE = Text(

@@ -221,7 +221,7 @@ async def test_what_is_remembered_is_told_to_the_owner_alone(home: Path, tmp_pat
 @pytest.mark.parametrize("role", ["ADMIN", "OWNER"])
 async def test_a_machines_trouble_is_no_talk_for_a_group(home: Path, role: str) -> None:
     async with up(home) as bridge:
-        fallen = {"failures": 9, "trouble": "/srv/me is gone", "refused": []}
+        fallen = {"failures": 9, "trouble": "/srv/me is gone", "cut": [], "refused": []}
         told = {"me": {"state": "asleep", "version": "v1", "restarts": 0, **fallen}}
         bridge.personas.status = lambda: told
         shown = await give(bridge, "status", role)

@@ -1,6 +1,7 @@
 """Who goes next, over random orders of what may happen; and the same with an engine that does run."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -153,15 +154,16 @@ class Slow(Echo):
         self.most = 0
         self.begun: list[str] = []
         self.pause = 0.002
+        self._callers = itertools.count()
 
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
-        assert ask is not None
         text = messages[-1]["content"]
-        assert ask.chat not in self.running
-        self.running.append(ask.chat)
-        self.begun.append(f"{ask.chat} {text}")
+        chat = ask.chat if ask else f"caller {next(self._callers)}"
+        assert chat not in self.running
+        self.running.append(chat)
+        self.begun.append(f"{chat} {text}")
         self.most = max(self.most, len(self.running))
         try:
             yield Piece("嗯")
@@ -174,7 +176,7 @@ class Slow(Echo):
             yield Piece("after the end")
         finally:
             await asyncio.sleep(self.pause)
-            self.running.remove(ask.chat)
+            self.running.remove(chat)
 
     async def ask(self, admission: Admission, text: str, ask: Ask | None) -> list[Piece]:
         return [piece async for piece in admission.stream([{"role": "user", "content": text}], Sampling(), ask)]

@@ -306,11 +306,13 @@ async def test_nobody_outlives_a_killed_bot_not_even_frozen_or_a_grandchild(tmp_
 
 
 async def test_what_a_worker_started_ends_with_it(home: Path, tmp_path: Path) -> None:
+    others = children(os.getpid())
     async with at_work(make_toy(tmp_path / "with" / "v1", manner="child")) as worker:
-        family = children(os.getpid())
+        family = children(os.getpid()) - others
         os.kill(pid_of(worker), signal.SIGKILL)
         pieces = await ask(worker)
         assert text(pieces) == whole(tmp_path / "with" / "v1"), pieces
+        assert len(family) >= 3
         await gone(family)
 
 
