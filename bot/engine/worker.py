@@ -113,7 +113,7 @@ class Worker:
             for _ in range(2):
                 prompt = self._quarantine.allowed(messages, chat)
                 if not prompt:
-                    why = why or "this has ended the engine before: it is not tried again for a while"
+                    why = why or "this prompt has ended the engine before: it is not tried again for a while"
                     break
                 child = await self.place.serving()
                 if child is None:
