@@ -4,7 +4,7 @@ One model is loaded at a time, and only for what the ledger doesn't know yet. Th
 the fixed scorer that looks at what all have said.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,10 +17,10 @@ from training.evaluate.figures import Draws
 from training.evaluate.inquiries import Inquiry
 from training.evaluate.ledger import Ledger
 from training.evaluate.profile import Profile
-from training.evaluate.relevance import Question
+from training.evaluate.relevance import Question, Search
 from training.evaluate.sample import Answers, Moment, Reply, Sample
 from training.evaluate.speaking import Local, Prompted, answers, key, speak
-from training.evaluate.weighing import Weigher, alone_key, fits_key, nats_key, rank_key
+from training.evaluate.weighing import Wanted, Weigher, alone_key, nats_key
 
 Steps = Callable[[str], "AbstractContextManager[Callable[[int, int], None]]"]
 AT_ONCE = 64
@@ -33,12 +33,9 @@ STEPS = {
     BARE: "base answers",
     PROMPTED: "base + prompt answers",
     "persona reads": "persona reads replies",
-    "persona chooses": "persona chooses replies",
     "base reads": "base reads replies",
-    "base chooses": "base chooses replies",
     "told": "base + prompt reads my replies",
     "alone": "base reads all replies",
-    "fits": "base looks for contexts",
 }
 """What each step is called while it goes on."""
 BESIDE = 200
@@ -71,8 +68,17 @@ class Asked:
         return relevance.questions(self.sample, self.draws, quick=self.quick)
 
     @cached_property
-    def blocks(self) -> list[list[int]]:
-        return relevance.blocks(self.sample, self.draws, quick=self.quick)
+    def short_questions(self) -> list[Question]:
+        """The same about replies that are too short to stand among the others."""
+        return relevance.questions(self.sample, self.draws, quick=self.quick, short=True)
+
+    @cached_property
+    def searches(self) -> list[Search]:
+        return relevance.searches(self.sample, self.draws, quick=self.quick)
+
+    def searched(self, system: str) -> list[Search]:
+        """Where a system's replies look for their context: a control's at fewer places."""
+        return self.searches[: relevance.CONTROLLED] if system in CONTROLS else self.searches
 
     @property
     def told(self) -> list[Moment]:
@@ -128,6 +134,24 @@ class Asked:
         there = {name: said for name, said in self.everybody().items() if name not in CONTROLS or name in FITTED}
         return {"me": [moment.mine for moment in self.sample.moments], **there}
 
+    def wanted(self, system: str) -> list[Wanted]:
+        """What a model reads: my answers and others', what else I might have said, and, the base, what all might have."""
+        questions = (*self.questions, *self.short_questions)
+        candidates = {self.sample.moments[q.place].id: tuple(reply.text for reply in q.candidates) for q in questions}
+        texts = self.looked_at() if system == BARE else {}
+        moments = {moment.id: moment for moment in (*self.own, *self.theirs, *self.members)}
+        return [Wanted(moment, candidates.get(name, ()), texts.get(name, ())) for name, moment in moments.items()]
+
+    def looked_at(self) -> dict[str, tuple[str, ...]]:
+        """Id of a moment → all replies that look for their context there, each text once."""
+        found: dict[int, set[str]] = {}
+        for system, said in self.fitted().items():
+            for search in self.searched(system):
+                text = said[search.place].text
+                for place in search.contexts if text else ():
+                    found.setdefault(place, set()).add(text)
+        return {self.sample.moments[place].id: tuple(sorted(texts)) for place, texts in found.items()}
+
     def texts(self) -> list[str]:
         """All that a judge by likelihood looks at."""
         newest = self.sample.of("train")[-len(self.sample.moments) :]
@@ -141,7 +165,8 @@ def ask_persona(asked: Asked, loaded: Any, persona: Persona, talker: Local, step
     with steps(STEPS["persona"]) as note:
         bare = raw(asked)
         speak(talker, "persona", asked.asked_of_persona, asked.ledger, seed=seed, at_once=AT_ONCE, note=note, raw=bare)
-    _weigh(asked, Weigher(loaded, persona.prompt, asked.ledger), "persona", steps)
+    with steps(STEPS["persona reads"]) as note:
+        Weigher(loaded, persona.prompt, asked.ledger).read("persona", asked.wanted("persona"), note)
 
 
 def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: Steps, seed: int) -> None:
@@ -153,21 +178,13 @@ def ask_base(asked: Asked, loaded: Any, persona: Persona, talker: Local, steps: 
             where = asked.asked_of_base if system == BARE else asked.sample.moments
             speak(who, system, where, asked.ledger, seed=seed, at_once=AT_ONCE, note=note)
     weigher = Weigher(loaded, persona.prompt, asked.ledger)
-    _weigh(asked, weigher, "base", steps)
+    with steps(STEPS["base reads"]) as note:
+        weigher.read(BARE, asked.wanted(BARE), note)
     with steps(STEPS["told"]) as note:
         prompted = Weigher(loaded, persona.prompt, asked.ledger, profile)
-        prompted.nats("base_prompt", asked.sample.moments, note)
+        prompted.read(PROMPTED, [Wanted(moment) for moment in asked.sample.moments], note)
     with steps(STEPS["alone"]) as note:
-        weigher.alone("base", asked.texts(), note)
-    with steps(STEPS["fits"]) as note:
-        blocks = [block for block in asked.blocks if asked.ledger.missing(_fits_keys(asked, block))]
-        for number, block in enumerate(blocks):
-            weigher.fits(
-                "base",
-                [asked.sample.moments[place] for place in block],
-                block_texts(asked, block),
-                lambda done, of, n=number: note(n * of + done, len(blocks) * of),
-            )
+        weigher.alone(BARE, asked.texts(), note)
 
 
 def raw(asked: Asked) -> frozenset[str]:
@@ -175,32 +192,15 @@ def raw(asked: Asked) -> frozenset[str]:
     return frozenset(attack.id for attack in asked.attacks.get(leakage.AXIS, []))
 
 
-def _fits_keys(asked: Asked, block: Sequence[int]) -> list[str]:
-    return [fits_key("base", asked.sample.moments[place]) for place in block]
-
-
-def block_texts(asked: Asked, block: Sequence[int]) -> list[str]:
-    """What is fitted to the contexts of a block: each of its replies by each system, once."""
-    said = asked.fitted().values()
-    return sorted({answers[place].text for answers in said for place in block if answers[place].text})
-
-
-def _weigh(asked: Asked, weigher: Weigher, system: str, steps: Steps) -> None:
-    with steps(STEPS[f"{system} reads"]) as note:
-        weigher.nats(system, [*asked.own, *asked.theirs, *asked.members], note)
-    with steps(STEPS[f"{system} chooses"]) as note:
-        weigher.ranks(system, asked.sample, asked.questions, note)
-
-
 def is_done(asked: Asked, system: str) -> bool:
     """Whether a model need not be loaded."""
     ledger = asked.ledger
     keys = [key(system, moment) for moment in (asked.asked_of_persona if system == "persona" else asked.asked_of_base)]
     keys += [key("base_prompt", moment) for moment in asked.sample.moments if system == "base"]
-    keys += [nats_key(system, moment) for moment in (*asked.own, *asked.theirs, *asked.members)]
-    keys += [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
-    if system == "base" and not ledger.missing(keys):
-        keys += [nats_key("base_prompt", moment) for moment in asked.sample.moments]
-        keys += [alone_key("base", text) for text in asked.texts()]
-        keys += [key for block in asked.blocks for key in _fits_keys(asked, block)]
+    if ledger.missing(keys):
+        return False
+    keys = [key for one in asked.wanted(system) for key in one.keys(system)]
+    if system == BARE:
+        keys += [nats_key(PROMPTED, moment) for moment in asked.sample.moments]
+        keys += [alone_key(BARE, text) for text in asked.texts()]
     return not ledger.missing(keys)

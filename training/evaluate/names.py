@@ -96,6 +96,7 @@ _RULES = {
     "within_60s": "一分钟之内", "within_5min": "五分钟之内",
     "always": "总说", "never": "不说", "on_at": "被叫才说", "last3": "被叫或刚说过", "fixed": "固定概率",
     "tf_idf": "只看用词", "length": "只看长短", "plain": "不减去没有上文时",
+    "short": "三个字以内的",
 }  # fmt: skip
 
 

@@ -3,13 +3,12 @@
 Knows the ledger's numbers; loads nothing.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from training.evaluate import disclosure, facts, leakage, likelihood, membership, rankers, relevance
-from training.evaluate.asking import Asked, block_texts
+from training.evaluate.asking import Asked
 from training.evaluate.axes import Axes
 from training.evaluate.copies import near_copies
 from training.evaluate.figures import Figure, Measured, Outcome, insufficient
@@ -152,53 +151,63 @@ def _scored(
 
 
 def _choices(asked: Asked, system: str) -> Outcome:
-    """The model's own choice among my replies, by what the context adds and by plain likelihood."""
-    keys = [rank_key(system, asked.sample.moments[question.place]) for question in asked.questions]
-    if system not in ("persona", "base") or asked.ledger.missing(keys):
-        return Outcome()
-    scores = [asked.ledger.get(key) for key in keys]
-    gains = relevance.choice(asked.sample, asked.questions, [row[0] for row in scores], asked.draws)
-    plain = relevance.choice(asked.sample, asked.questions, [row[1] for row in scores], asked.draws, "_plain")
-    return Outcome({**gains.figures, **plain.figures})
+    """The model's own choice among my replies, by what the context adds and by plain likelihood; of short ones apart."""
+    figures: dict[str, Any] = {}
+    for end, questions in _questions(asked).items():
+        keys = [rank_key(system, asked.sample.moments[question.place]) for question in questions]
+        if system not in ("persona", "base") or asked.ledger.missing(keys):
+            return Outcome()
+        scores = [asked.ledger.get(key) for key in keys]
+        for kind, suffix in enumerate(("", "_plain")):
+            ranked = [row[kind] for row in scores]
+            figures |= relevance.choice(asked.sample, questions, ranked, asked.draws, suffix + end).figures
+    return Outcome(figures)
 
 
 def _shortcuts(asked: Asked) -> Outcome:
     """The same choice by who knows no model: shared words, and length."""
-    if not asked.questions:
-        return Outcome()
-    texts = [[reply.text for reply in question.candidates] for question in asked.questions]
-    contexts = [rankers.context(asked.sample.moments[question.place]) for question in asked.questions]
+    figures: dict[str, Any] = {}
     known = [text for reply in asked.sample.of("train") for text in (reply.text, reply.asked)]
-    rows = {"_tf_idf": rankers.tf_idf(contexts, texts, known), "_length": rankers.length_only(texts)}
-    figures = {}
-    for suffix, scores in rows.items():
-        figures |= relevance.choice(asked.sample, asked.questions, scores.tolist(), asked.draws, suffix).figures
+    for end, questions in _questions(asked).items():
+        if not questions:
+            continue
+        texts = [[reply.text for reply in question.candidates] for question in questions]
+        contexts = [rankers.context(asked.sample.moments[question.place]) for question in questions]
+        rows = {"_tf_idf": rankers.tf_idf(contexts, texts, known), "_length": rankers.length_only(texts)}
+        for suffix, scores in rows.items():
+            ranked = scores.tolist()
+            figures |= relevance.choice(asked.sample, questions, ranked, asked.draws, suffix + end).figures
     return Outcome(figures)
 
 
+def _questions(asked: Asked) -> "dict[str, list[relevance.Question]]":
+    """How the figures about them end → questions."""
+    return {"": asked.questions, relevance.SHORT: asked.short_questions}
+
+
 def _ratios(asked: Asked) -> dict[str, Outcome]:
-    """RelRatio of every system whose replies looked for their context; one that said nothing there comes last."""
-    systems = asked.fitted()
-    ranks: dict[str, list[float]] = {system: [] for system in systems}
-    places = [place for block in asked.blocks for place in block]
-    moments = asked.sample.moments
-    if asked.ledger.missing(fits_key("base", moments[place]) for place in places) or "base" not in systems:
+    """RelRatio of every system whose replies looked for their context; one that said nothing there finds it by chance."""
+    systems, looked = asked.fitted(), asked.looked_at()
+    at = {moment.id: moment for moment in asked.sample.moments}
+    keys = {name: fits_key("base", at[name], texts) for name, texts in looked.items()}
+    if asked.ledger.missing(keys.values()) or "base" not in systems:
         nobody = insufficient("the base model, which is the scorer, is not at hand: give --base-model")
         return {system: Outcome({"rel_ratio": nobody}) for system in systems}
-    for block in asked.blocks:
-        texts = {text: number for number, text in enumerate(block_texts(asked, block))}
-        alone = np.array([asked.ledger.get(fits_key("base", moments[place])) for place in block])
-        sessions = [moments[place].mine.session for place in block]
-        for system, said in systems.items():
-            columns = [texts.get(said[place].text) for place in block]
-            silent = np.full(len(block), -np.inf)
-            matrix = np.stack([silent if n is None else alone[:, n] for n in columns], axis=1)
-            ranks[system] += relevance.context_ranks(matrix, sessions)
+    likely = {name: dict(zip(looked[name], asked.ledger.get(key), strict=True)) for name, key in keys.items()}
+    ranks: dict[str, list[float]] = {}
+    for system, said in systems.items():
+        found = [(said[one.place].text, one.contexts) for one in asked.searched(system)]
+        ranks[system] = [relevance.rank([_at(asked, likely, n, text) for n in contexts]) for text, contexts in found]
     return {
-        system: relevance.ratio(asked.sample, places, ranks[system], ranks["me"], asked.draws)
+        system: relevance.ratio(asked.sample, asked.searched(system), ranks[system], ranks["me"], asked.draws)
         for system in systems
         if system != "me"
     }
+
+
+def _at(asked: Asked, likely: Mapping[str, Mapping[str, float]], place: int, text: str) -> float:
+    """How likely a reply is at a place; one that isn't there is not."""
+    return likely[asked.sample.moments[place].id].get(text, -math.inf)
 
 
 def _membership(asked: Asked) -> dict[str, Any]:

@@ -6,18 +6,19 @@ replies and readings of the persona, which the evaluation then needn't ask again
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from training.evaluate import asking, models
 from training.evaluate.asking import STEPS
 from training.evaluate.cost import device_name
 from training.evaluate.reckoning import Note, Reckoning, told
 from training.evaluate.report import REPORT, Report
-from training.evaluate.sample import Moment
 from training.evaluate.speaking import key, speak
-from training.evaluate.weighing import Weigher, nats_key
+from training.evaluate.weighing import Wanted, Weigher, nats_key
 from training.evaluate.work import SIZES, Work, plan, talking
-from training.evaluate.workload import Load, Unopened, by_unit, loads, windows
+from training.evaluate.workload import Load, Unopened, by_unit, loads
+
+T = TypeVar("T")
 
 PROBE, WARM = 20, 4
 """Replies that are timed, and before them those in which kernels are chosen."""
@@ -80,10 +81,11 @@ def _probe(work: Work, asked: asking.Asked, weigher: Weigher, reckoning: Reckoni
     """Let the persona answer and read a few moments, spread over all: they stay answered."""
     engine, ledger = models.engine(work.knobs, work.folder), asked.ledger
     say = _spread([one for one in asked.sample.moments if key("persona", one) not in ledger], WARM + PROBE)
-    read = _spread([one for one in asked.own if nats_key("persona", one) not in ledger], WARM + PROBE)
+    own = [Wanted(one) for one in asked.own if nats_key("persona", one) not in ledger]
+    read = _spread(own, WARM + PROBE)
     reckoning.coming = {
         STEPS["persona"]: Load("persona", "replies", max(0, len(say) - WARM)),
-        STEPS["persona reads"]: Load("persona", "tokens", windows("persona", read[WARM:], weigher)),
+        STEPS["persona reads"]: Load("persona", "tokens", weigher.tokens("persona", read[WARM:])),
     }
     with (
         models.opened(work.folder, work.persona, engine) as loaded,
@@ -94,7 +96,7 @@ def _probe(work: Work, asked: asking.Asked, weigher: Weigher, reckoning: Reckoni
             with steps(STEPS["persona"]) as note:
                 speak(talker, "persona", some, ledger, seed=work.knobs.seed, at_once=asking.AT_ONCE, note=note)
             with steps(STEPS["persona reads"]) as note:
-                scorer.nats("persona", others, note)
+                scorer.read("persona", others, note)
 
 
 @contextmanager
@@ -102,6 +104,6 @@ def _untold(title: str) -> Iterator[Note]:
     yield lambda done, of: None
 
 
-def _spread(moments: Sequence[Moment], number: int) -> list[Moment]:
+def _spread(places: Sequence[T], number: int) -> list[T]:
     """So many of them, from the first to the last."""
-    return list(moments[:: max(1, len(moments) // number)][:number])
+    return list(places[:: max(1, len(places) // number)][:number])

@@ -1,6 +1,6 @@
 """Does it answer what was asked: my reply among my other replies, the persona's among other contexts.
 
-    R@1, R@10, MRR   the true reply among 99 of my own others, of other sessions and like length
+    R@1, R@10, MRR   the true reply among 99 of my own others, of other sessions and like length; short ones apart
     RelRatio         MRR of a system's replies, each ranking its own context among 99 others by one fixed
                      scorer (the base), over MRR of mine
 
@@ -19,11 +19,15 @@ from training.evaluate.sample import Reply, Sample
 
 AXIS = "relevance"
 LEAST, QUICK, FULL = 100, 100, 500
-RATIO = 200
-"""Replies of which a context is looked for, in blocks of BLOCK contexts."""
-BLOCK = 100
+CONTROLLED = 100
+"""Replies of a control whose contexts are looked for: it must show as worse, not by how much."""
+LEAST_SHORT = 50
+"""Questions about short replies."""
 OTHERS, LEAST_OTHERS = 99, 19
 LEAST_CHARS = 4
+"""Characters of a reply of mine below which it fits nearly anywhere: those are told apart."""
+SHORT = "_short"
+"""How the figures about short replies end."""
 NEAR = 0.3
 """Share by which a candidate may be longer or shorter."""
 GOOD_RATIO = (0.8, None)
@@ -40,23 +44,38 @@ class Question:
     candidates: tuple[Reply, ...]
 
 
-def questions(sample: Sample, draws: Draws, *, quick: bool) -> list[Question]:
+@dataclass(slots=True, frozen=True)
+class Search:
+    """A moment whose replies look for their context."""
+
+    place: int
+    """Of the moment in the sample."""
+    contexts: tuple[int, ...]
+    """Places of the moments among which they look, its own first."""
+
+
+def questions(sample: Sample, draws: Draws, *, quick: bool, short: bool = False) -> list[Question]:
     """As many moments as are asked about, each with equally many other replies of mine, none of them trained on.
 
-    99 where enough questions have so many of their length; else as many as enough of them have.
+    99 where enough questions have so many of their length; else as many as enough of them have. Of short replies
+    those are alike in length that are all short, and each stands there once.
     """
-    rng = draws.rng(f"{AXIS} questions")
-    pool = [reply for reply in sample.mine if reply.part != "train" and len(reply.text) >= LEAST_CHARS]
-    lengths = np.array([len(reply.text) for reply in pool])
+    rng = draws.rng(f"{AXIS} questions{SHORT if short else ''}")
+    pool = [reply for reply in sample.mine if reply.part != "train" and is_short(reply) == short]
+    lengths, few = np.array([len(reply.text) for reply in pool]), LEAST_SHORT if short else LEAST
     found: dict[int, list[Reply]] = {}
     for place, moment in enumerate(sample.moments):
         own, length = moment.mine, len(moment.mine.text)
-        near = np.flatnonzero((lengths >= length * (1 - NEAR)) & (lengths <= length * (1 + NEAR)))
+        if is_short(own) != short:
+            continue
+        near = np.flatnonzero((lengths >= length * (1 - NEAR)) & (lengths <= length * (1 + NEAR)) | short)
         others = [pool[n] for n in near if pool[n].session != own.session and pool[n].text != own.text]
-        if length >= LEAST_CHARS and len(others) >= LEAST_OTHERS:
+        if short:
+            others = list({other.text: other for other in others}.values())
+        if len(others) >= LEAST_OTHERS:
             found[place] = others
     sizes = sorted(map(len, found.values()), reverse=True)
-    number = min(OTHERS, sizes[min(LEAST, len(sizes)) - 1]) if sizes else 0
+    number = min(OTHERS, sizes[min(few, len(sizes)) - 1]) if sizes else 0
     there = [place for place in found if len(found[place]) >= number]
     chosen = sorted(rng.permutation(there)[: QUICK if quick else FULL].tolist()) if there else []
     asked: list[Question] = []
@@ -66,12 +85,25 @@ def questions(sample: Sample, draws: Draws, *, quick: bool) -> list[Question]:
     return asked
 
 
-def blocks(sample: Sample, draws: Draws, *, quick: bool) -> list[list[int]]:
-    """Places of the moments whose replies look for their context, BLOCK together."""
-    long = [n for n, moment in enumerate(sample.moments) if len(moment.mine.text) >= LEAST_CHARS]
-    wanted = QUICK if quick else RATIO
-    chosen = sorted(draws.rng(f"{AXIS} blocks").permutation(long)[:wanted].tolist()) if long else []
-    return [chosen[begin : begin + BLOCK] for begin in range(0, len(chosen), BLOCK)]
+def searches(sample: Sample, draws: Draws, *, quick: bool) -> list[Search]:
+    """Moments whose replies look for their context among 99 others of other sessions, as far as there are so many.
+
+    The moments stand in a ring, in an order that is drawn; each looks among those that come next. So the contexts
+    are looked at by about as many, and none is read for a few replies alone.
+    """
+    long = [place for place, moment in enumerate(sample.moments) if not is_short(moment.mine)]
+    ring = draws.rng(f"{AXIS} searches").permutation(long)[:FULL].tolist() if long else []
+    session = [moment.mine.session for moment in sample.moments]
+    found = []
+    for n, place in enumerate(ring[:QUICK] if quick else ring):
+        others = [other for other in (*ring[n + 1 :], *ring[:n]) if session[other] != session[place]]
+        found.append(Search(place, (place, *others[:OTHERS])))
+    return found
+
+
+def is_short(reply: Reply) -> bool:
+    """Whether so little was said that it could have been said nearly anywhere."""
+    return len(reply.text) < LEAST_CHARS
 
 
 def rank(scores: Sequence[float]) -> float:
@@ -83,10 +115,11 @@ def rank(scores: Sequence[float]) -> float:
 def choice(
     sample: Sample, asked: Sequence[Question], scores: Sequence[Sequence[float]], draws: Draws, suffix: str = ""
 ) -> Outcome:
-    """R@1, R@10 and MRR of one ranker; `suffix` tells rankers of the same system apart."""
+    """R@1, R@10 and MRR of one ranker; `suffix` tells rankers of the same system apart, and short replies."""
+    least = LEAST_SHORT if suffix.endswith(SHORT) else LEAST
     sessions = [sample.moments[question.place].mine.session for question in asked]
     about: dict[str, Any] = {"n": len(asked), "sessions": len(set(sessions))}
-    if why := missing(len(asked), len(set(sessions)), LEAST, "questions"):
+    if why := missing(len(asked), len(set(sessions)), least, "questions"):
         return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in ("r1", "r10", "mrr")})
     ranks = np.array([rank(row) for row in scores])
     number = len(asked[0].candidates)
@@ -96,16 +129,19 @@ def choice(
 
 
 def ratio(
-    sample: Sample, places: Sequence[int], theirs: Sequence[float], mine: Sequence[float], draws: Draws
+    sample: Sample, made: Sequence[Search], theirs: Sequence[float], mine: Sequence[float], draws: Draws
 ) -> Outcome:
-    """RelRatio of a system, from the ranks at which its replies and mine find their own context."""
-    sessions = [sample.moments[place].mine.session for place in places]
-    about: dict[str, Any] = {"n": len(places), "sessions": len(set(sessions))}
-    if why := missing(len(places), len(set(sessions)), LEAST):
+    """RelRatio of a system, from the ranks at which its replies and mine find their own context.
+
+    Of mine there may be more: a control makes only the first searches.
+    """
+    sessions = [sample.moments[search.place].mine.session for search in made]
+    about: dict[str, Any] = {"n": len(made), "sessions": len(set(sessions))}
+    if why := missing(len(made), len(set(sessions)), LEAST):
         return Outcome({"rel_ratio": insufficient(why, **about)})
-    ours, true = 1 / np.asarray(theirs), 1 / np.asarray(mine)
+    ours, true = 1 / np.asarray(theirs), 1 / np.asarray(mine[: len(made)])
     found = _mean(true, sessions, draws, about, axis=f"{AXIS} ratio").figure
-    chance = float((1 / np.arange(1, BLOCK + 1)).mean())
+    chance = float((1 / np.arange(1, OTHERS + 2)).mean())
     if found.low is None or found.low <= chance:
         why = f"the scorer does not find the contexts of my own replies: MRR {true.mean():.3f}, by chance {chance:.3f}"
         return Outcome({"rel_ratio": insufficient(why, **about)})
@@ -121,16 +157,6 @@ def ratio(
             "rel_mrr": _mean(ours, sessions, draws, about, axis=f"{AXIS} ratio"),
         }
     )
-
-
-def context_ranks(matrix: Array, sessions: Sequence[str]) -> list[float]:
-    """The rank of each reply's own context, from scores (contexts, replies) of one block."""
-    found = []
-    for place, session in enumerate(sessions):
-        others = [n for n, other in enumerate(sessions) if other != session]
-        column = matrix[:, place]
-        found.append(rank([float(column[place]), *map(float, column[others])]))
-    return found
 
 
 def beats(outcome: Outcome, shortcut: Outcome) -> dict[str, Measured]:

@@ -1,13 +1,15 @@
-"""How likely texts are to a loaded model: of one reply after its own prompt, and of many after one.
+"""How likely texts are to a loaded model: replies after the prompt that they come after.
 
-Knows tokens and probabilities; doesn't know what they are asked for. Imports torch late. A prompt that many
-replies come after is read once; they stand in rows behind what was kept of it, and each sees it and itself.
+Knows tokens and probabilities; doesn't know what they are asked for. Imports torch late. A prompt is read once
+for all replies after it: they stand in rows behind what was kept of it, and each sees it and itself. After the
+last token of a reply nothing is asked, so no model is fed it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.windows import IGNORE, Window
+from training.windows import IGNORE
 
 if TYPE_CHECKING:
     import torch
@@ -16,27 +18,48 @@ ROW_TOKENS, CPU_ROW_TOKENS = 2048, 192
 """Tokens of replies that stand in one row behind their prompt; each costs attention to all others of its row."""
 SCORES = 1 << 27
 """Numbers that the scores of one batch may be."""
+PIECE = 128
+"""Tokens whose scores are looked at together: they are copied for it, in 32 bits."""
 
 Note = Callable[[int, int], None]
+Tokens = Sequence[int]
 
 
-def nats(loaded: Any, windows: Sequence[Window]) -> Iterator[tuple[int, list[float]]]:
-    """Negative log-probability of each token with loss, by the place of its window; short ones first.
+@dataclass(slots=True, frozen=True)
+class Reading:
+    """A prompt, and the replies that are scored after it."""
 
-    The loss must stand at the end of a window.
+    prompt: Tokens
+    replies: Sequence[Tokens]
+
+    @property
+    def tokens(self) -> int:
+        """What a model is fed: the prompt, and all but the last token of each reply, like ones once."""
+        different = set(map(tuple, self.replies))
+        return len(self.prompt) + sum(len(reply) - 1 for reply in different) if different else 0
+
+
+def read(loaded: Any, readings: Sequence[Reading]) -> Iterator[tuple[int, list[list[float]]]]:
+    """Negative log-probability of each token of each reply, by the place of its reading.
+
+    Where one reply follows a prompt, short ones come first, many in a batch; then the others, in their order.
     """
-    order = sorted(range(len(windows)), key=lambda place: (len(windows[place].input_ids), place))
-    for batch in _batches(loaded, windows, order):
-        yield from zip(batch, _nats(loaded, [windows[place] for place in batch]), strict=True)
+    lone = [place for place, one in enumerate(readings) if len(one.replies) == 1]
+    for batch in _batches(loaded, readings, sorted(lone, key=lambda place: (readings[place].tokens, place))):
+        rows = [(readings[place].prompt, readings[place].replies[0]) for place in batch]
+        yield from ((place, [losses]) for place, losses in zip(batch, _padded(loaded, rows), strict=True))
+    for place, one in enumerate(readings):
+        if len(one.replies) != 1:
+            yield place, after(loaded, one.prompt, one.replies)
 
 
-def _batches(loaded: Any, windows: Sequence[Window], order: Sequence[int]) -> Iterator[list[int]]:
-    """Windows of like length, as many as memory has room for."""
+def _batches(loaded: Any, readings: Sequence[Reading], order: Sequence[int]) -> Iterator[list[int]]:
+    """Readings of like length, as many as memory has room for."""
     batch: list[int] = []
     for place in order:
-        width = len(windows[place].input_ids)
         rows = [*batch, place]
-        tail = max(_tail(windows[row]) for row in rows)
+        tail = max(len(readings[row].replies[0]) for row in rows)
+        width = readings[place].tokens
         full = len(rows) * width > loaded.budget // 2 or len(rows) * tail * loaded.vocabulary > SCORES
         if batch and full:
             yield batch
@@ -46,57 +69,53 @@ def _batches(loaded: Any, windows: Sequence[Window], order: Sequence[int]) -> It
         yield batch
 
 
-def _tail(window: Window) -> int:
-    """Tokens from the first with loss on."""
-    return len(window.labels) - next(place for place, label in enumerate(window.labels) if label != IGNORE)
-
-
-def _nats(loaded: Any, windows: Sequence[Window]) -> list[list[float]]:
+def _padded(loaded: Any, rows: Sequence[tuple[Tokens, Tokens]]) -> list[list[float]]:
+    """Prompts with one reply each, a row each."""
     import torch
 
-    width, tail = max(len(w.input_ids) for w in windows), max(map(_tail, windows))
-    ids = torch.tensor([[0] * (width - len(w.input_ids)) + w.input_ids for w in windows], device=loaded.device)
-    mask = torch.arange(width) >= torch.tensor([[width - len(w.input_ids)] for w in windows])
+    texts = [[*prompt, *reply[:-1]] for prompt, reply in rows]
+    width, tail = max(map(len, texts)), max(len(reply) for _, reply in rows)
+    ids = torch.tensor([[0] * (width - len(text)) + text for text in texts], device=loaded.device)
+    mask = torch.arange(width) >= torch.tensor([[width - len(text)] for text in texts])
     mask = mask.long().to(loaded.device)
+    labels = torch.tensor([[IGNORE] * (tail - len(reply)) + list(reply) for _, reply in rows])
     with torch.inference_mode():
         scores = loaded.model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp_min(0),
             use_cache=False,
-            logits_to_keep=tail + 1,
-        ).logits[:, :-1]
-        labels = torch.tensor(
-            [
-                w.labels[-tail:] if len(w.labels) >= tail else [IGNORE] * (tail - len(w.labels)) + w.labels
-                for w in windows
-            ]
-        )
-        found = _losses(scores, labels.to(loaded.device))
-    return [
-        [value for value, label in zip(row, w.labels[-len(row) :], strict=True) if label != IGNORE]
-        for row, w in zip(found, windows, strict=True)
-    ]
+            logits_to_keep=tail,
+        ).logits
+        found = _losses(scores.flatten(0, 1), torch.arange(labels.numel()), labels.flatten())
+    return [found[(n + 1) * tail - len(reply) : (n + 1) * tail] for n, (_, reply) in enumerate(rows)]
 
 
-def _losses(scores: "torch.Tensor", labels: "torch.Tensor") -> list[list[float]]:
-    """Nats of each label, (rows, tokens); 0 where it has no loss."""
+def _losses(scores: "torch.Tensor", places: "torch.Tensor", labels: "torch.Tensor") -> list[float]:
+    """Nats of each label by the scores (tokens, vocabulary) at its place; 0 where it has no loss."""
     import torch
 
-    flat = torch.nn.functional.cross_entropy(
-        scores.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORE, reduction="none"
-    )
-    return flat.view(labels.shape).tolist()
+    cut = zip(places.to(scores.device).split(PIECE), labels.to(scores.device).split(PIECE), strict=True)
+    found = [
+        torch.nn.functional.cross_entropy(scores[some].float(), wanted, ignore_index=IGNORE, reduction="none")
+        for some, wanted in cut
+    ]
+    return torch.cat(found).tolist()
 
 
-def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) -> list[list[float]]:
+def after(loaded: Any, prompt: Tokens, replies: Sequence[Tokens]) -> list[list[float]]:
     """Negative log-probability of each token of each reply (its end token among them) after one prompt."""
+    different = list(dict.fromkeys(map(tuple, replies)))
+    found = dict(zip(different, _after(loaded, prompt, different), strict=True))
+    return [found[tuple(reply)] for reply in replies]
+
+
+def _after(loaded: Any, prompt: Tokens, replies: Sequence[Tokens]) -> list[list[float]]:
     if not replies:
         return []
     if not _attends(loaded.model, len(prompt) + max(map(len, replies))):
-        windows = [Window([*prompt, *reply], [IGNORE] * len(prompt) + list(reply)) for reply in replies]
-        lost = dict(nats(loaded, windows))
-        return [lost[place] for place in range(len(replies))]
+        lost = dict(read(loaded, [Reading(prompt, [reply]) for reply in replies]))
+        return [lost[place][0] for place in range(len(replies))]
     import torch
 
     with torch.inference_mode():
@@ -104,7 +123,7 @@ def after(loaded: Any, prompt: Sequence[int], replies: Sequence[Sequence[int]]) 
         return [losses for row in _rows(loaded, len(prompt), replies) for losses in _row(loaded, row, first, kept)]
 
 
-def _read(loaded: Any, prompt: Sequence[int]) -> "tuple[torch.Tensor, Any]":
+def _read(loaded: Any, prompt: Tokens) -> "tuple[torch.Tensor, Any]":
     """The scores of the token that comes next, (1, vocabulary), and keys and values of the whole prompt."""
     import torch
     from transformers import DynamicCache
@@ -112,16 +131,16 @@ def _read(loaded: Any, prompt: Sequence[int]) -> "tuple[torch.Tensor, Any]":
     # Without the model's config no layer forgets what is out of its window: rows can be cut off again.
     kept = DynamicCache()
     ids = torch.tensor([list(prompt)], device=loaded.device)
-    read = loaded.model(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
-    return read.logits[0], kept
+    found = loaded.model(input_ids=ids, past_key_values=kept, use_cache=True, logits_to_keep=1)
+    return found.logits[0], kept
 
 
-def _rows(loaded: Any, prompt: int, replies: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+def _rows(loaded: Any, prompt: int, replies: Sequence[Tokens]) -> Iterator[list[Tokens]]:
     """Replies in their order, as many together as stand in one row."""
-    row: list[Sequence[int]] = []
+    row: list[Tokens] = []
     most = room(loaded, prompt)
     for reply in replies:
-        if row and sum(map(len, row)) + len(reply) > most:
+        if row and sum(len(one) - 1 for one in row) + len(reply) - 1 > most:
             yield row
             row = []
         row.append(reply)
@@ -134,11 +153,25 @@ def room(loaded: Any, prompt: int) -> int:
     return max(64, min(most, loaded.budget // 2 - prompt, SCORES // loaded.vocabulary))
 
 
-def _row(loaded: Any, replies: Sequence[Sequence[int]], first: "torch.Tensor", kept: Any) -> list[list[float]]:
+def _row(loaded: Any, replies: Sequence[Tokens], first: "torch.Tensor", kept: Any) -> list[list[float]]:
     """The replies one behind the other; each attends to the prompt and to itself alone. `kept` stays the prompt's."""
     import torch
 
-    begin, lengths = kept.get_seq_length(), [len(reply) for reply in replies]
+    fed = [reply[:-1] for reply in replies]
+    scores = torch.cat([first, _side_by_side(loaded, fed, kept)]) if any(fed) else first
+    # The first token of each reply comes after the prompt's last, the others after the one before.
+    starts = [sum(map(len, fed[:k])) for k in range(len(fed))]
+    before = [place for s, one in zip(starts, fed, strict=True) for place in (0, *range(s + 1, s + 1 + len(one)))]
+    labels = [token for reply in replies for token in reply]
+    losses = iter(_losses(scores, torch.tensor(before), torch.tensor(labels)))
+    return [[next(losses) for _ in reply] for reply in replies]
+
+
+def _side_by_side(loaded: Any, texts: Sequence[Tokens], kept: Any) -> "torch.Tensor":
+    """Scores after each token of some texts that all begin behind what was kept, (tokens, vocabulary)."""
+    import torch
+
+    begin, lengths = kept.get_seq_length(), [len(text) for text in texts]
     total = sum(lengths)
     owner = torch.cat([torch.full((n,), k) for k, n in enumerate(lengths)])
     seen = (owner[None, :] == owner[:, None]) & torch.ones(total, total).tril().bool()
@@ -146,20 +179,15 @@ def _row(loaded: Any, replies: Sequence[Sequence[int]], first: "torch.Tensor", k
     places = torch.cat([torch.arange(begin, begin + n) for n in lengths])
     dtype = loaded.model.dtype
     mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-    ids = torch.tensor([[token for reply in replies for token in reply]], device=loaded.device)
     scores = loaded.model(
-        input_ids=ids,
+        input_ids=torch.tensor([[token for text in texts for token in text]], device=loaded.device),
         attention_mask=mask[None, None].to(loaded.device),
         position_ids=places[None].to(loaded.device),
         past_key_values=kept,
         use_cache=True,
     ).logits[0]
     kept.crop(-total)
-    # The first token of each reply comes after the prompt's last, the others after the one before.
-    starts = [sum(lengths[:k]) for k in range(len(lengths))]
-    before = torch.cat([torch.tensor([0, *range(s + 1, s + n)]) for s, n in zip(starts, lengths, strict=True)])
-    losses = _losses(torch.cat([first, scores])[before.to(loaded.device)][None], ids)[0]
-    return [losses[s : s + n] for s, n in zip(starts, lengths, strict=True)]
+    return scores
 
 
 def _attends(model: Any, tokens: int) -> bool:

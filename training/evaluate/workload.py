@@ -10,12 +10,12 @@ from math import ceil
 from typing import Any, Literal
 
 from bot.honesty import fixed_answer
-from training.evaluate.asking import BARE, PROMPTED, STEPS, Asked, block_texts, raw
+from training.evaluate.asking import BARE, PROMPTED, STEPS, Asked, raw
 from training.evaluate.controls import CONTROLS
 from training.evaluate.sample import Moment
+from training.evaluate.scoring import Reading
 from training.evaluate.speaking import key
-from training.evaluate.weighing import TOGETHER, Weigher, alone_key, fits_key, nats_key, rank_key
-from training.windows import ended
+from training.evaluate.weighing import TOGETHER, Wanted, Weigher, alone_key, fits_key, rank_key
 
 Unit = Literal["replies", "tokens"]
 MODELS = 3
@@ -50,12 +50,11 @@ def loads(asked: Asked, weigher: Weigher, systems: Sequence[str]) -> dict[str, L
         found |= _replies(BARE, asked.asked_of_base, asked)
         found |= _replies(PROMPTED, asked.sample.moments, asked)
         found |= _reads(BARE, asked, weigher)
-        told = windows(PROMPTED, asked.sample.moments, weigher)
-        alone = round(_alone(asked.texts(), weigher) * _still_to_speak(asked.everybody(), beside=2))
+        told = weigher.tokens(PROMPTED, [Wanted(moment) for moment in asked.sample.moments])
+        alone = round(_alone(asked.texts(), weigher) * _still_to_speak(asked.everybody()))
         found |= {
             STEPS["told"]: Load(PROMPTED, "tokens", told),
             STEPS["alone"]: Load(BARE, "tokens", alone),
-            STEPS["fits"]: Load(BARE, "tokens", _fits(asked, weigher)),
         }
     return found
 
@@ -78,51 +77,39 @@ def _replies(system: str, moments: Sequence[Moment], asked: Asked) -> dict[str, 
 
 
 def _reads(system: str, asked: Asked, weigher: Weigher) -> dict[str, Load]:
-    read = windows(system, [*asked.own, *asked.theirs, *asked.members], weigher)
-    questions = [q for q in asked.questions if rank_key(system, asked.sample.moments[q.place]) not in asked.ledger]
-    texts = [[reply.text for reply in question.candidates] for question in questions]
-    chosen = _alone([text for row in texts for text in row], weigher, system)
-    for question, row in zip(questions, texts, strict=True):
-        moment = asked.sample.moments[question.place]
-        chosen += _after(weigher, moment, sum(map(len, weigher.replies(row, moment))))
-    return {
-        STEPS[f"{system} reads"]: Load(system, "tokens", read),
-        STEPS[f"{system} chooses"]: Load(system, "tokens", chosen),
-    }
-
-
-def windows(system: str, moments: Sequence[Moment], weigher: Weigher) -> int:
-    """Prompts and answers of some moments; a moment that stands there twice is read twice."""
-    missing = [moment for moment in moments if nats_key(system, moment) not in weigher.ledger]
-    read = (weigher.window(moment) for moment in missing)
-    return sum(len(ended(window).input_ids) for window in read if window.trained)
+    wanted = asked.wanted(system)
+    new = [one for one in wanted if rank_key(system, one.moment) not in asked.ledger]
+    tokens = weigher.tokens(system, wanted) + _alone([text for one in new for text in one.candidates], weigher, system)
+    tokens += _unsaid(asked, weigher, wanted) if system == BARE else 0
+    return {STEPS[f"{system} reads"]: Load(system, "tokens", tokens)}
 
 
 def _alone(texts: Iterable[str], weigher: Weigher, system: str = BARE) -> int:
     missing = {text for text in texts if alone_key(system, text) not in weigher.ledger}
     readings = ceil(len(missing) / TOGETHER)
-    return readings * len(weigher.nothing()) + sum(map(len, weigher.replies(missing)))
+    return readings * len(weigher.nothing()) + _fed(missing, weigher)
 
 
-def _fits(asked: Asked, weigher: Weigher) -> int:
-    """Every reply of a block after every prompt of it."""
-    total, more = 0, _still_to_speak(asked.fitted())
-    for block in asked.blocks:
-        missing = [asked.sample.moments[place] for place in block]
-        missing = [moment for moment in missing if fits_key(BARE, moment) not in asked.ledger]
-        if missing:
-            tokens = round(more * sum(map(len, weigher.replies(block_texts(asked, block)))))
-            total += sum(_after(weigher, moment, tokens) for moment in missing)
-    return total
+def _unsaid(asked: Asked, weigher: Weigher, wanted: Iterable[Wanted]) -> int:
+    """What will be read where replies look for their context, of those that nobody has said yet."""
+    missing = {one.moment.id for one in wanted if fits_key(BARE, one.moment, one.texts) not in asked.ledger}
+    moments, total = asked.sample.moments, 0
+    for search in asked.searches:
+        there = sum(moments[place].id in missing for place in search.contexts)
+        total += there * _fed([moments[search.place].mine.text], weigher)
+    return total * (MODELS - _spoken(asked.fitted()))
 
 
-def _after(weigher: Weigher, moment: Moment, tokens: int) -> int:
-    """The tokens of some replies, and of their prompt."""
-    return tokens + len(weigher.prompt(moment))
+def _fed(texts: Iterable[str], weigher: Weigher) -> int:
+    return Reading((), weigher.replies(texts)).tokens
 
 
-def _still_to_speak(there: Collection[str], beside: int = 0) -> float:
-    """By how much more there will be to read once all models have spoken; `beside`: what else there is, in systems."""
-    spoken = sum(system not in CONTROLS and system != "me" for system in there)
-    known = len(there) + beside
-    return (known + MODELS - spoken) / known
+def _spoken(there: Iterable[str]) -> int:
+    """Models that have spoken."""
+    return sum(system not in CONTROLS and system != "me" for system in there)
+
+
+def _still_to_speak(there: Collection[str]) -> float:
+    """By how much more there will be to read alone once all models have spoken: beside them, what I said, twice."""
+    known = len(there) + 2
+    return (known + MODELS - _spoken(there)) / known

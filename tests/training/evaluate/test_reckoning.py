@@ -23,7 +23,7 @@ from training.evaluate.ledger import Ledger
 from training.evaluate.reckoning import Reckoning, Took, told
 from training.evaluate.relevance import Question
 from training.evaluate.speaking import key
-from training.evaluate.weighing import Weigher
+from training.evaluate.weighing import Wanted, Weigher
 from training.evaluate.work import Work, prepare, systems_of
 from training.evaluate.workload import Load, loads
 
@@ -120,17 +120,18 @@ def test_what_was_answered_before_a_break_is_no_work_of_this_start(
     speak(moments)
     assert told == [(1, 2), (2, 2)]
     weigher = Weigher(work.reader, work.persona.prompt, ledger)
-    monkeypatch.setattr(scoring, "after", lambda loaded, prompt, replies: [[1.0] for _ in replies])
-    own = tuple(moment.mine for moment in moments)
-    questions = [Question(n, own) for n in range(len(moments))]
-    for few in (len(some), len(moments)):
+    monkeypatch.setattr(scoring, "after", _foreseen)
+    for few in (some, moments):
         told.clear()
-        weigher.ranks("persona", work.sample, questions[:few], lambda done, of: told.append((done, of)))
-    assert told == [(1, 2), (2, 2)]
-    for few in (len(some), len(moments)):
-        told.clear()
-        weigher.fits("base", moments[:few], ["好"], lambda done, of: told.append((done, of)))
-    assert told == [(1, 2), (2, 2)]
+        wanted = [Wanted(moment, ("好", "在"), ("好",)) for moment in few]
+        expected = weigher.tokens("base", wanted)
+        weigher.read("base", wanted, lambda done, of: told.append((done, of)))
+        assert told[-1] == (expected, expected)
+        assert len(told) == len(few) - (len(some) if few is moments else 0)
+
+
+def _foreseen(loaded: Any, prompt: Any, replies: Any) -> list[list[float]]:
+    return [[1.0] * len(reply) for reply in replies]
 
 
 async def _said(talker: Any, moment: Any, sampling: Any, *, raw: bool) -> dict[str, Any]:
@@ -189,16 +190,30 @@ def test_tokens_are_counted_as_they_are_read(work: Work, house: Path, ledger: Le
         read += int(mask.sum()) if mask is not None and mask.dim() == 2 else given["input_ids"].numel()
 
     loaded.model.register_forward_pre_hook(count, with_kwargs=True)
-    for step, moments in (("persona reads", [*asked.own, *asked.theirs, *asked.members]), ("persona chooses", None)):
-        read = 0
-        if moments is None:
-            weigher.ranks("persona", asked.sample, asked.questions, lambda done, of: None)
-        else:
-            weigher.nats("persona", moments, lambda done, of: None)
-        assert read == expected[STEPS[step]].amount > 0, step
+    weigher.read("persona", asked.wanted("persona"), lambda done, of: None)
+    assert read == expected[STEPS["persona reads"]].amount > 0
     loaded.release()
     rest = loads(asked, weigher, ["persona"])
-    assert [rest[STEPS[f"persona {step}"]].amount for step in ("reads", "chooses")] == [0, 0]
+    assert rest[STEPS["persona reads"]].amount == 0
+
+
+def test_what_all_will_say_is_counted_before_they_do(work: Work, ledger: Ledger) -> None:
+    """As long as what I said there."""
+    asked = work.asked(ledger)
+    weigher = Weigher(work.reader, work.persona.prompt, ledger)
+    unknown = loads(asked, weigher, ["base"])[STEPS["base reads"]].amount
+    moments = work.sample.moments
+    for number, system in enumerate(("persona", "base", "base_prompt")):
+        for place, moment in enumerate(moments):
+            # Another text for each: what two say alike is read once.
+            ledger.put(key(system, moment), {"bubbles": [f"{number}{place}"]})
+    said = loads(asked, weigher, ["base"])[STEPS["base reads"]].amount
+    places = [search.place for search in asked.searches]
+    mine = sum(len(weigher.replies([moments[place].mine.text])[0]) - 1 for place in places)
+    theirs = sum(len(weigher.replies([f"0{place}"])[0]) - 1 for place in places)
+    (contexts,) = {len(search.contexts) for search in asked.searches}
+    assert mine != theirs
+    assert said - unknown == 3 * contexts * (theirs - mine)
 
 
 def test_a_full_evaluation_asks_the_persona_at_further_moments(

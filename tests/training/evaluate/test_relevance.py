@@ -1,5 +1,6 @@
 """Relevance among my own replies: questions are fair, chance is chance, and each trick lands where it belongs."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from training.evaluate import rankers, relevance
 from training.evaluate.figures import Draws
-from training.evaluate.relevance import LEAST_CHARS, Question, blocks, choice, context_ranks, questions, rank, ratio
+from training.evaluate.relevance import SHORT, Question, choice, questions, rank, ratio, searches
 from training.evaluate.sample import Sample
 
 
@@ -64,19 +65,17 @@ def test_few_questions_are_no_number(world: Any, asked: list[Question]) -> None:
 def test_the_shuffled_find_their_contexts_no_better_than_chance(world: Any) -> None:
     """The scorer is one that counts shared words: any fixed one will do."""
     sample = world.sample
-    places = [place for block in blocks(sample, world.draws, quick=True) for place in block]
-    sessions = [sample.moments[place].mine.session for place in places]
-    contexts = [rankers.context(sample.moments[place]) for place in places]
+    made = searches(sample, world.draws, quick=True)
+    contexts = [[rankers.context(sample.moments[place]) for place in search.contexts] for search in made]
     known = [reply.text for reply in sample.of("train")]
 
     def ranks(name: str) -> list[float]:
-        said = world.control(name)
-        texts = [said[place].text for place in places]
-        return context_ranks(rankers.tf_idf(contexts, [texts] * len(contexts), known), sessions)
+        said = [world.control(name)[search.place].text for search in made]
+        return [rank(row) for row in rankers.tf_idf(said, contexts, known).tolist()]
 
     mine = ranks("truth")
     found = {
-        name: ratio(sample, places, ranks(name), mine, world.draws).figures["rel_ratio"].figure
+        name: ratio(sample, made, ranks(name), mine, world.draws).figures["rel_ratio"].figure
         for name in ("shuffled", "babble", "replay", "fresh", "truth")
     }
     for name in ("shuffled", "babble", "replay"):
@@ -84,15 +83,48 @@ def test_the_shuffled_find_their_contexts_no_better_than_chance(world: Any) -> N
         assert (found[name].value or 0) < 0.5
     assert found["truth"].value == 1
     assert found["fresh"].is_good
-    blind = ratio(sample, places, mine, [50.0] * len(places), world.draws).figures["rel_ratio"].figure
+    blind = ratio(sample, made, mine, [50.0] * len(made), world.draws).figures["rel_ratio"].figure
     assert "does not find the contexts of my own" in blind.note
+    # A control makes the first searches alone, and is held against mine there.
+    few = made[: relevance.LEAST]
+    assert ratio(sample, few, mine[: len(few)], mine, world.draws).figures["rel_ratio"].figure.value == 1
+
+
+def test_each_looks_among_99_others_and_each_context_is_looked_at_by_as_many(world: Any) -> None:
+    made = searches(world.sample, world.draws, quick=False)
+    session = [moment.mine.session for moment in world.sample.moments]
+    assert relevance.LEAST < len(made) <= relevance.FULL
+    for search in made:
+        own, *others = search.contexts
+        assert own == search.place
+        assert len(set(others)) == relevance.OTHERS
+        assert session[own] not in {session[other] for other in others}
+    looked = Counter(place for search in made for place in search.contexts)
+    assert set(looked) == {search.place for search in made}
+    assert max(looked.values()) - min(looked.values()) < 20
+    assert searches(world.sample, world.draws, quick=True) == made[: relevance.QUICK]
 
 
 def test_short_replies_stand_apart(world: Any) -> None:
-    short = [replace(m, mine=replace(m.mine, bubbles=("嗯",))) for m in world.sample.moments]
-    assert blocks(Sample(short, [], {}), Draws(), quick=True) == []
-    assert all(
-        len(world.sample.moments[p].mine.text) >= LEAST_CHARS
-        for b in blocks(world.sample, Draws(), quick=True)
-        for p in b
-    )
+    rng = np.random.default_rng(2)
+    said = ["嗯", "好", "行吧", "哈哈", *(f"{a}{b}" for a in "来去看吃睡" for b in "了吧吗呢啊")]
+    short = [
+        replace(moment, mine=replace(moment.mine, bubbles=(said[int(rng.integers(len(said)))],)))
+        for moment in world.sample.moments
+    ]
+    mixed = [*short[:120], *world.sample.moments[120:]]
+    sample = Sample(mixed, [moment.mine for moment in mixed], {})
+    assert searches(Sample(short, [], {}), Draws(), quick=True) == []
+    places = {search.place for search in searches(sample, world.draws, quick=False)}
+    assert places == set(range(120, len(mixed)))
+    asked = questions(sample, world.draws, quick=False, short=True)
+    assert relevance.LEAST_SHORT <= len(asked) <= 120
+    for question in asked:
+        texts = [reply.text for reply in question.candidates]
+        assert len(set(texts)) == len(texts) > relevance.LEAST_OTHERS
+        assert max(map(len, texts)) < relevance.LEAST_CHARS
+    knows = [[1.0] + [0.0] * (len(question.candidates) - 1) for question in asked]
+    assert choice(sample, asked, knows, world.draws, SHORT).figures["r1_short"].figure.value == 1
+    few = choice(sample, asked[:49], knows[:49], world.draws, "_plain_short").figures["r1_plain_short"].figure
+    assert few.note == "49 questions; 50 are needed"
+    assert not any(relevance.is_short(q.candidates[0]) for q in questions(sample, world.draws, quick=False))

@@ -12,7 +12,7 @@ from bot.persona.manifest import open_persona
 from config.settings import Engine
 from tests.personas import make_persona
 from training.evaluate import scoring
-from training.windows import IGNORE, Window
+from training.evaluate.scoring import Reading
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +81,23 @@ def test_what_is_out_of_a_sliding_window_is_not_seen(
     assert after(loaded, prompt, replies) == pytest.approx(wanted, abs=1e-2)
 
 
-def test_windows_in_batches_are_those_alone(loaded: Any, texts: tuple[list[int], list[list[int]]]) -> None:
+def test_prompts_with_one_reply_in_batches_are_those_alone(
+    loaded: Any, texts: tuple[list[int], list[list[int]]]
+) -> None:
     prompt, replies = texts
-    windows = [Window([*prompt[n:], *reply], [IGNORE] * (len(prompt) - n) + reply) for n, reply in enumerate(replies)]
-    found = dict(scoring.nats(loaded, windows))
+    readings = [Reading(prompt[n:], [reply]) for n, reply in enumerate(replies)]
+    readings += [Reading(prompt, replies), Reading(prompt, [])]
+    found = dict(scoring.read(loaded, readings))
     for n, reply in enumerate(replies):
-        assert len(found[n]) == len(reply)
-        assert -math.fsum(found[n]) == pytest.approx(by_hand(loaded, prompt[n:], reply), abs=1e-4)
+        assert -math.fsum(found[n][0]) == pytest.approx(by_hand(loaded, prompt[n:], reply), abs=1e-4)
+    together = [-math.fsum(losses) for losses in found[len(replies)]]
+    assert together == pytest.approx([by_hand(loaded, prompt, reply) for reply in replies], abs=1e-4)
+    assert [len(losses) for losses in found[len(replies)]] == list(map(len, replies))
+    assert (found[len(replies) + 1], readings[-1].tokens) == ([], 0)
+
+
+def test_replies_of_one_token_need_no_row(loaded: Any, texts: tuple[list[int], list[list[int]]]) -> None:
+    prompt, _ = texts
+    replies = [[7], [9], [7]]
+    assert after(loaded, prompt, replies) == pytest.approx([by_hand(loaded, prompt, reply) for reply in replies])
+    assert Reading(prompt, replies).tokens == len(prompt)
