@@ -20,7 +20,7 @@ from pathlib import Path
 from bot.persona.message import Kind, Message, Segment
 from bot.recall_ranks import Line, different, fused
 from bot.recall_tables import CHAT_BITS, CHOSEN, COUNT, SELECT, key_of, mark_of, marks_over, numbers_of, opened, terms
-from bot.recall_vectors import Vector, Vectors
+from bot.recall_vectors import Near, Vector, Vectors
 
 LOOKED_AT = 2500
 """Postings that one search may look at: the rarest grams go first."""
@@ -156,9 +156,9 @@ class Recall:
         before: float,
         after: float = -math.inf,
         most: int = 8,
-        meaning: Vector | None = None,
+        near: Sequence[tuple[int, float]] = (),
     ) -> list[Line]:
-        """Lines of a chat that fit a question (gram → weight, and what it means), said in that time; the best first."""
+        """Lines of a chat that fit a question (gram → weight), or are `near` to it, said in that time; the best first."""
         if question:
             self._look_again()
         if chat not in self._chats:
@@ -166,7 +166,6 @@ class Recall:
         number, kind = self._chats[chat]
         scores = self._scored(number, question)
         best = [line for _, line in nlargest(CANDIDATES, ((score, line) for line, score in scores.items()))]
-        near = self.vectors.near(number, meaning) if self.vectors is not None and meaning is not None else []
         close = [line for line, far in near if far >= STANDS_OUT]
         lines = [self._line(chat, kind, row, scores.get(row[0], 0.0)) for row in self._read([*{*best, *close}])]
         fitting = {line.number: line for line in lines if after < line.message.time < before}
@@ -174,6 +173,12 @@ class Recall:
         by_words.sort(key=lambda line: (-line.score, -line.message.time))
         ranked = fused(by_words, [fitting[line] for line in close if line in fitting])
         return different(ranked)[:most]
+
+    def near(self, chat: str, meaning: Vector | None) -> Near:
+        """Lines of a chat, and facts, that mean the same as a question; none where no vectors tell."""
+        if self.vectors is None or meaning is None or chat not in self._chats:
+            return Near()
+        return self.vectors.near(self._chats[chat][0], meaning)
 
     def _scored(self, chat: int, question: Mapping[str, float]) -> dict[int, float]:
         """Line → rank before its length counts."""

@@ -1,6 +1,6 @@
 """What lines mean, beside their words: a vector a line, kept in the file of memories and searched in one chat.
 
-A vector is kept twice: its signs, by which thousands are compared in a blink, and its numbers in a byte each, by
+Facts have one, too, as far as anybody may hear them. A vector is kept twice: its signs, by which thousands are compared in a blink, and its numbers in a byte each, by
 which the closest are put in order. Only the newest lines of a chat have one. It goes when its line goes, whoever
 deletes that. Doesn't know who makes vectors (bot/embeddings.py), nor what a line is recalled for.
 """
@@ -9,12 +9,12 @@ import math
 import sqlite3
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import nsmallest
 from operator import mul
 
-from bot.recall_tables import numbers_of
+from bot.recall_tables import key_of, numbers_of
 
 NEWEST = 5_000
 """Lines of a chat, the newest ones, that have vectors and are searched by them."""
@@ -30,6 +30,7 @@ _TABLES = """
     CREATE TRIGGER IF NOT EXISTS vectors_go AFTER DELETE ON lines BEGIN
         DELETE FROM vectors WHERE line = old.line;
     END;
+    CREATE TABLE IF NOT EXISTS facts (key INTEGER PRIMARY KEY, signs BLOB NOT NULL);
 """
 _MISSING = """
     SELECT some.key, some.text FROM
@@ -91,6 +92,20 @@ def blend(vectors: Sequence[tuple[Vector | None, float]]) -> Vector | None:
     return Vector.of(total) if any(total) else None
 
 
+@dataclass(slots=True, frozen=True)
+class Near:
+    """What is close to a question: lines of its chat, the closest first, and facts by their keys, each with how far
+    it stands out from the chat's lines."""
+
+    lines: Sequence[tuple[int, float]] = ()
+    facts: Mapping[int, float] = field(default_factory=dict)
+
+
+def fact_key(text: str) -> int:
+    """What a fact's vector is kept under."""
+    return key_of("", text)
+
+
 class Vectors:
     """The vectors in a file of memories, all of one model: those of another are deleted.
 
@@ -105,6 +120,7 @@ class Vectors:
         db.executescript(_TABLES)
         if not self._ours():
             db.execute("DELETE FROM vectors")
+            db.execute("DELETE FROM facts")
             db.execute("INSERT OR REPLACE INTO state VALUES ('vectors', ?)", (self._made_by,))
 
     def _ours(self) -> bool:
@@ -131,10 +147,28 @@ class Vectors:
 
     def keep(self, vectors: Mapping[int, Vector]) -> None:
         """Keep the vectors of lines by their keys; a line that is gone meanwhile gets none."""
+        self._write(_KEEP, [(one.signs, one.numbers, key) for key, one in vectors.items()])
+
+    def facts(self) -> dict[int, bytes]:
+        """The signs of all facts, by their keys."""
+        return dict(self._db.execute("SELECT key, signs FROM facts")) if self._ours() else {}
+
+    def lacking(self, texts: Sequence[str]) -> list[str]:
+        """Which of all the facts have no vector yet; what is none of them any more loses its own."""
+        keys, known = {fact_key(text): text for text in texts}, self.facts()
+        if gone := [(key,) for key in known if key not in keys]:
+            self._write("DELETE FROM facts WHERE key = ?", gone)
+        return [text for key, text in keys.items() if key not in known] if self._ours() else []
+
+    def keep_facts(self, signs: Mapping[int, bytes]) -> None:
+        """Keep the signs of facts by their keys."""
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(signs.items()))
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             if self._ours():
-                self._db.executemany(_KEEP, [(one.signs, one.numbers, key) for key, one in vectors.items()])
+                self._db.executemany(statement, rows)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
@@ -151,25 +185,30 @@ class Vectors:
             found |= {key: Vector(signs, numbers) for key, signs, numbers in self._db.execute(query, some)}
         return found
 
-    def near(self, chat: int, asked: Vector) -> list[tuple[int, float]]:
-        """Lines of a chat that are closest, the closest first, each with how far it stands out.
+    def near(self, chat: int, asked: Vector) -> Near:
+        """Lines of a chat that are closest, and all facts; nothing where the chat has few lines with a vector.
 
-        That is told in standard deviations of the differing signs over all lines: models disagree about what a
-        cosine means, not about what is unusual.
+        How far something stands out is told in standard deviations of the differing signs over the chat's lines:
+        models disagree about what a cosine means, not about what is unusual.
         """
         if not self._ours():
-            return []
+            return Near()
         signs, width = int.from_bytes(asked.signs, "little"), len(asked.signs)
         rows = self._db.execute(_SIGNS, (*numbers_of(chat), NEWEST))
         apart = [
             ((signs ^ int.from_bytes(other, "little")).bit_count(), line) for line, other in rows if len(other) == width
         ]
         if len(apart) < FEWEST:
-            return []
+            return Near()
         bits = [differing for differing, _ in apart]
         mean = sum(bits) / len(bits)
         usual = math.sqrt(max(0.0, sum(map(mul, bits, bits)) / len(bits) - mean**2)) or 1.0
         far = {line: (mean - differing) / usual for differing, line in nsmallest(CLOSEST, apart)}
         found = self._db.execute(_NUMBERS.format(",".join("?" * len(far))), list(far))
         alike = [(asked.cosine(Vector(signs, numbers)), line) for line, signs, numbers in found]
-        return [(line, far[line]) for _, line in sorted(alike, reverse=True)]
+        facts = {
+            key: (mean - (signs ^ int.from_bytes(other, "little")).bit_count()) / usual
+            for key, other in self.facts().items()
+            if len(other) == width
+        }
+        return Near([(line, far[line]) for _, line in sorted(alike, reverse=True)], facts)

@@ -31,7 +31,7 @@ from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.recall import Recall
 from bot.recall_tables import key_of
-from bot.recall_vectors import FEWEST, Vector
+from bot.recall_vectors import FEWEST, Vector, Vectors, fact_key
 from bot.reminding import Reminding
 from bot.summaries import Summaries
 from bot.tables import messages as kept
@@ -228,8 +228,10 @@ class Remembering:
                 pause = LULL
 
     async def _embed_some(self, embeddings: Embeddings, lines: Recall) -> int:
-        """How many lines got a vector, or went."""
+        """How many facts, else lines, got a vector, or went."""
         await self._follow()
+        if lines.vectors is not None and (facts := await self._alone(partial(lines.vectors.lacking, self._told()))):
+            return await self._embed_facts(embeddings, lines.vectors, facts[:AT_A_TIME])
         missing = await self._alone(partial(lines.without_vectors, AT_A_TIME))
         if not missing:
             return 0
@@ -242,6 +244,17 @@ class Remembering:
         made = {key: one for (key, _), one in zip(missing, found, strict=True)}
         await self._alone(partial(lines.vectors.keep, made))
         return len(made)
+
+    async def _embed_facts(self, embeddings: Embeddings, vectors: Vectors, facts: Sequence[str]) -> int:
+        found = await embeddings.of(facts, waited_for=False)
+        if found is None:
+            return 0
+        made = {fact_key(text): one.signs for text, one in zip(facts, found, strict=True)}
+        await self._alone(partial(vectors.keep_facts, made))
+        return len(made)
+
+    def _told(self) -> list[str]:
+        return [fact.text for fact in self.facts.told]
 
     async def _still_there(self, found: Sequence[Recalled]) -> list[Recalled]:
         """Without lines of the history that are gone from it, or recalled."""
@@ -271,6 +284,9 @@ class Remembering:
         await asyncio.to_thread(facts.write, self._me)
         self._reminding.facts = facts
         self._last.clear()
+        lines = self._reminding.lines
+        if lines is not None and lines.vectors is not None:
+            await self._alone(partial(lines.vectors.lacking, self._told()))
 
     def _written(self) -> list[Fact]:
         """The facts of the file as it is now: the owner may have edited it since."""

@@ -16,10 +16,10 @@ from bot.persona.memory import Recalled, asking
 from bot.persona.message import Message
 from bot.persona.prompt import PromptSpec
 from bot.persona.wanted import SURE, Wanted
-from bot.recall import Recall
+from bot.recall import STANDS_OUT, Recall
 from bot.recall_ranks import Line
 from bot.recall_tables import key_of
-from bot.recall_vectors import Vector, blend
+from bot.recall_vectors import Near, Vector, blend, fact_key
 from bot.summaries import Summaries
 
 FACTS = 4
@@ -60,15 +60,15 @@ class Reminding:
         if not about or not spec.memory:
             return []
         chat, said = about[-1], [message.text for message in about]
-        weights, lines, earlier = asked(said), list[Line](), min(before, messages[0].time)
+        weights, lines, earlier, near = asked(said), list[Line](), min(before, messages[0].time), Near()
         if self.lines is not None and weights:
-            meaning = _meaning(about, vectors or {})
-            lines = self.lines.search(chat.chat, weights, before=earlier, after=after, most=3 * LINES, meaning=meaning)
+            near = self.lines.near(chat.chat, _meaning(about, vectors or {}))
+            lines = self.lines.search(chat.chat, weights, before=earlier, after=after, most=3 * LINES, near=near.lines)
         wanted = Wanted.of(said) if lines or self.facts.fact else Wanted()
         day = dt.datetime.fromtimestamp(now + spec.utc_offset, dt.timezone.utc).date()
         found = [
             Recalled("fact", as_message(one.fact, chat), one.score, answers=one.answers)
-            for one in self.facts.fitting(chat.chat, weights, wanted, said, day)[:FACTS]
+            for one in self.facts.fitting(chat.chat, weights, wanted, said, day, self._meant(near))[:FACTS]
         ]
         found += self.summary(chat, before)
         found += [
@@ -86,6 +86,11 @@ class Reminding:
         """The newest summary of a message's chat that is older than that; none where it tells what is never said."""
         found = self.summaries.of(chat, before) if self.summaries is not None else None
         return [] if found is None or self.facts.forbidden(found.text) else [Recalled("summary", found)]
+
+    def _meant(self, near: Near) -> dict[str, float]:
+        """The facts that are near what is said, in whatever words."""
+        far = {fact.text: near.facts.get(fact_key(fact.text), 0.0) for fact in self.facts.told} if near.facts else {}
+        return {text: one for text, one in far.items() if one >= STANDS_OUT}
 
     def _worth(self, ranked: Sequence[Line], before: float) -> Iterator[Line]:
         """Lines that tell something: statements, and questions with their answers."""

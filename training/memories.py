@@ -34,12 +34,14 @@ class Memories:
     def __init__(self, knobs: Dataset, spec: PromptSpec) -> None:
         self._spec, self._seed = spec, knobs.seed
         self._recalled, self._irrelevant = knobs.memory_recalled, knobs.memory_irrelevant
-        self._facts = _facts(knobs.data)
+        self._facts = facts_of(knobs.data)
         self._on = spec.memory > 0 and self._recalled + self._irrelevant > 0
         self._reminding = Reminding(None, self._facts, Summaries(knobs.data / "summaries"))
         bot = load(Bot)
         self._model = bot.embeddings_model if bot.embeddings and self._on else ""
         self._records = _records(knobs.data, self._model)
+        vectors = self._records.vectors if self._records is not None else None
+        self._fact_vectors = vectors.facts() if vectors is not None else {}
         self.rows = self.summaries = 0
         """Rows that got any; and of these, those with a summary."""
 
@@ -57,7 +59,7 @@ class Memories:
             self._reminding.lines.close()
         self._reminding.lines = Recall.open(None) if self._on else None
         if self._reminding.lines is not None and self._records is not None:
-            self._reminding.lines.embedded_by(self._model)
+            self._reminding.lines.embedded_by(self._model).keep_facts(self._fact_vectors)
 
     def see(self, shown: Sequence[Message]) -> None:
         """What was said in the chat, in order, after the row it made was written."""
@@ -138,6 +140,7 @@ def _records(data: Path, model: str) -> Recall | None:
     return records
 
 
-def _facts(data: Path) -> Facts:
+def facts_of(data: Path) -> Facts:
+    """The facts beside the records."""
     path = data / "me.toml"
     return Facts.load(path) if path.is_file() else Facts()

@@ -8,7 +8,7 @@ run meanwhile.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from rich.console import Console
@@ -17,11 +17,13 @@ from rich.status import Status
 from bot.embeddings import Embeddings
 from bot.persona.message import Message
 from bot.recall import Recall
+from bot.recall_vectors import Vector, fact_key
 from bot.remembering import AT_A_TIME
 from config.errors import EngineError
 from config.settings import Bot, Dataset, Remember, load
 from training.dataset import read_messages
 from training.filter import Filter
+from training.memories import facts_of
 from training.report import show
 from training.written import Written
 
@@ -34,6 +36,7 @@ EVERY = 10.0
 def main(knobs: Remember) -> None:
     counts: Counter[str] = Counter()
     embeddings = Embeddings.of_settings(load(Bot))
+    facts = [fact.text for fact in facts_of(knobs.data).told] if embeddings is not None else []
     store = Recall.open(knobs.memory)
     try:
         messages = _messages(knobs, counts)
@@ -47,27 +50,35 @@ def main(knobs: Remember) -> None:
             if counts["new_lines"]:
                 store.compact()
             if embeddings is not None:
-                counts["vectors"] = asyncio.run(_embed(store, embeddings, tell))
+                counts["vectors"] = asyncio.run(_embed(store, embeddings, facts, tell))
         numbers = {**counts, "lines": len(store), "chats": store.chats, "megabytes": _megabytes(knobs)}
     finally:
         store.close()
     show("remember", numbers, as_json=knobs.as_json)
 
 
-async def _embed(store: Recall, embeddings: Embeddings, tell: Callable[[str], None]) -> int:
-    """Give vectors to the lines that have none; how many there are then. EngineError where the server fails.
+async def _embed(store: Recall, embeddings: Embeddings, facts: Sequence[str], tell: Callable[[str], None]) -> int:
+    """Give vectors to the lines and `facts` that have none; how many lines have one then. EngineError where the
+    server fails.
 
     What is made is kept at once: called again, it goes on where it was.
     """
     vectors, made = store.embedded_by(embeddings.model), 0
+
+    async def of(texts: Sequence[str]) -> list[Vector]:
+        found = await embeddings.of(texts, waited_for=False)
+        if found is None:
+            raise EngineError(
+                f"[bot] embeddings: no vectors from there; {len(vectors):,} lines have one",
+                hint="the lines are remembered; `mybot remember` again goes on with the vectors",
+            )
+        return found
+
     try:
+        while some := vectors.lacking(facts)[:AT_A_TIME]:
+            vectors.keep_facts({fact_key(text): one.signs for text, one in zip(some, await of(some), strict=True)})
         while missing := store.without_vectors(AT_A_TIME):
-            found = await embeddings.of([text for _, text in missing], waited_for=False)
-            if found is None:
-                raise EngineError(
-                    f"[bot] embeddings: no vectors from there; {len(vectors):,} lines have one",
-                    hint="the lines are remembered; `mybot remember` again goes on with the vectors",
-                )
+            found = await of([text for _, text in missing])
             vectors.keep({key: one for (key, _), one in zip(missing, found, strict=True)})
             made += len(missing)
             tell(f"remembering … {made:,} vectors made")

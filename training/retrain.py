@@ -134,7 +134,9 @@ def _remember(knobs: Retrain, steps: "Steps", fed: Sequence[str]) -> list[str]:
     memory, bot = knobs.data / "memory.db", load(Bot)
     if not (memory.is_file() or bot.embeddings):
         return []
-    key, words = [*fed, bot.embeddings, bot.embeddings_model], ["--data", str(knobs.data), "--memory", str(memory)]
+    me = knobs.data / "me.toml"
+    key = [*fed, bot.embeddings, bot.embeddings_model, sha256(me) if bot.embeddings and me.is_file() else ""]
+    words = ["--data", str(knobs.data), "--memory", str(memory)]
     try:
         found = steps.run("remember", key, ["remember", *words], made=memory)
     except TrainingError as error:

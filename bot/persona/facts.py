@@ -135,11 +135,18 @@ class Facts(BaseModel):
         write_atomically(path, HEAD + "".join(_toml(fact) for fact in self.fact))
 
     def fitting(
-        self, chat: str, weights: Mapping[str, float], wanted: Wanted, lines: Sequence[str], day: dt.date
+        self,
+        chat: str,
+        weights: Mapping[str, float],
+        wanted: Wanted,
+        lines: Sequence[str],
+        day: dt.date,
+        meant: Mapping[str, float] | None = None,
     ) -> list[Fitting]:
         """What has to do with what is talked about, may be heard there and holds on that day; the best first.
 
-        `lines` are the talk, `weights` its grams and what they count, `wanted` what it asks. Answers come first;
+        `lines` are the talk, `weights` its grams and what they count, `wanted` what it asks, `meant` the texts that
+        mean what is said, in whatever words, and what that counts. Answers come first;
         a fact that is only of the kind that is asked about is there where none answers.
         """
         words, kinds = " ".join(lines), wanted.kinds
@@ -152,9 +159,15 @@ class Facts(BaseModel):
             )
             if not sure and (fact.kind in kinds or _KINDS[fact.kind].search(words)):
                 score += CUED
+            score += (meant or {}).get(fact.text, 0.0)
             if fact.text in sure or score >= LEAST:
                 found.append(Fitting(fact, score + ANSWERS * sure.get(fact.text, 0.0), fact.text in sure))
         return sorted(found, key=lambda one: -one.score)
+
+    @property
+    def told(self) -> list[Fact]:
+        """Those that somebody may hear."""
+        return [fact for fact in self.fact if fact.kind != "never" and fact.audience != "nobody"]
 
     def others(self, chat: str, day: dt.date, but: Collection[str]) -> list[Fact]:
         """What else may be heard there and holds on that day, beside these texts; the newest first."""

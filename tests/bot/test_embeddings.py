@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 
 from bot import doctor, remembering
 from bot.embeddings import Embeddings
+from bot.persona.facts import Fact, Facts
 from bot.persona.message import Message
 from bot.recall import Recall
 from bot.recall_tables import key_of
@@ -78,6 +79,50 @@ async def test_what_was_said_in_other_words_is_found_in_its_own_chat(kept: Kept,
     assert (await kept.asked(f"那本{TALK[3]}呢"))[0] == TALK[3]
     assert kept.memories._embeddings is not None
     assert kept.memories._embeddings.failures == 0
+
+
+POOR, BROKE = "手头紧巴巴", "钱包比脸还干净"
+
+
+async def lacking(kept: Kept) -> None:
+    """Wait until every fact has its vector."""
+    vectors = lines_of(kept).vectors
+    assert vectors is not None
+    begun = time.monotonic()
+    while await kept.memories._alone(lambda: vectors.lacking([fact.text for fact in kept.memories.facts.told])):
+        assert time.monotonic() - begun < 20
+        await asyncio.sleep(0.01)
+
+
+def facts_kept(kept: Kept) -> int:
+    vectors = lines_of(kept).vectors
+    assert vectors is not None
+    return len(vectors.facts())
+
+
+async def test_a_fact_is_found_by_what_it_means_where_it_may_be_heard(kept: Kept, server: Embedder) -> None:
+    assert not set(POOR) & set(BROKE)
+    await kept.hear(*TALK[:60])
+    await kept.hear(*TALK[:60], chat=GROUP)
+    await embedded(kept, 120)
+    assert POOR not in await kept.asked(BROKE)
+    await kept.memories.remember(Fact(text=POOR, audience=["20001"]))
+    await kept.memories.remember(Fact(text=HUNGRY))
+    await kept.memories.remember(Fact(text="说不得的", kind="never"))
+    await kept.memories.remember(Fact(text="谁也不告诉", audience="nobody"))
+    await lacking(kept)
+    assert (await kept.asked(BROKE), await kept.asked(BROKE, GROUP)) == ([POOR], [])
+    assert (await kept.asked(EAT), await kept.asked(EAT, GROUP)) == ([HUNGRY], [HUNGRY])
+    assert not {"说不得的", "谁也不告诉"} & {*server.texts}
+    assert facts_kept(kept) == 2
+    # What is forgotten goes at once, and what is written anew by hand is met at the next start.
+    await kept.memories.forget_facts(POOR)
+    assert (facts_kept(kept), await kept.asked(BROKE)) == (1, [])
+    await kept.shut()
+    Facts(fact=[Fact(text=POOR)]).write(kept.settings.me)
+    await kept.open()
+    await lacking(kept)
+    assert (await kept.asked(BROKE, GROUP), facts_kept(kept)) == ([POOR], 1)
 
 
 async def test_nothing_stands_out_among_lines_that_have_nothing_to_do_with_it(kept: Kept) -> None:
@@ -283,8 +328,8 @@ def test_a_bot_that_still_runs_with_the_last_model_mixes_nothing(tmp_path: Path)
     new.keep({key: Vector.of(embedding(text)) for key, text in again.without_vectors(100)})
     assert old.of(list(of_old)) == {}
     asked, chat = next(iter(of_old.values())), running._chats[FRIEND][0]
-    assert new.near(chat, asked)
-    assert old.near(chat, asked) == []
+    assert new.near(chat, asked).lines
+    assert not old.near(chat, asked).lines
     running.close()
     again.close()
 
@@ -309,16 +354,17 @@ async def test_remember_makes_vectors_goes_on_where_it_was_and_training_finds_by
     monkeypatch.setenv("MYBOT_BOT_EMBEDDINGS_MODEL", "chars")
     messages = [said(number, FRIEND, text) for number, text in enumerate([HUNGRY, *TALK[:95]])]
     write(tmp_path / "messages.jsonl", messages)
+    Facts(fact=[Fact(text=POOR)]).write(tmp_path / "me.toml")
     knobs = Remember(data=tmp_path, memory=tmp_path / "memory.db", as_json=True)
-    server.fails_after = 1
+    server.fails_after = 2
     with pytest.raises(EngineError, match="64 lines have one"):
         await asyncio.to_thread(remember.main, knobs)
     server.fails_after = 10**9
     await asyncio.to_thread(remember.main, knobs)
     assert json.loads(capsys.readouterr().out)["vectors"] == 96
-    assert len(server.texts) == 96
+    assert len(server.texts) == 97
     await asyncio.to_thread(remember.main, knobs)
-    assert len(server.texts) == 96
+    assert len(server.texts) == 97
 
     asks = said(2000, FRIEND, EAT)
     store = Recall.open(knobs.memory)
@@ -328,11 +374,15 @@ async def test_remember_makes_vectors_goes_on_where_it_was_and_training_finds_by
         memories.begin()
         memories.see(messages)
         trained = memories._reminding.of([asks], SPEC, now=asks.time, vectors=memories._known([asks]))
+        broke = said(2001, FRIEND, BROKE)
+        known = {key_of(FRIEND, broke.id): Vector.of(embedding(BROKE))}
+        of_facts = memories._reminding.of([broke], SPEC, now=asks.time, vectors=known)
         found_by_words = memories._reminding.of([asks], SPEC, now=asks.time)
         chat_of_training = memories._reminding.lines
     served = Reminding(store).of([asks], SPEC, now=asks.time, vectors=store.vectors.of([key_of(FRIEND, asks.id)]))  # pyright: ignore[reportOptionalMemberAccess]
     assert [one.message.text for one in trained] == [one.message.text for one in served] == [HUNGRY]
     assert found_by_words == []
+    assert [(one.kind, one.message.text) for one in of_facts] == [("fact", POOR)]
     store.close()
     with pytest.raises(ProgrammingError, match="closed"):
         memories._known([asks])
