@@ -37,12 +37,21 @@ def near_copies(replies: Sequence[Reply], known: Sequence[Reply]) -> list[bool]:
     return [_is_copy(folded(reply.text), held, places) for reply in replies]
 
 
+def copied(sample: Sample) -> frozenset[int]:
+    """Places of the moments whose true reply is a near-copy of a training reply; looked for once."""
+    if sample.copied is None:
+        flags = near_copies([moment.mine for moment in sample.moments], sample.of("train"))
+        sample.copied = frozenset(place for place, is_copy in enumerate(flags) if is_copy)
+    return sample.copied
+
+
 def share(sample: Sample, draws: Draws) -> Measured:
     """Share of the long enough true replies at the moments that are near-copies of a training reply."""
-    mine = [moment.mine for moment in sample.moments if len(folded(moment.mine.text)) >= LEAST_CHARS]
-    if not mine:
+    near = copied(sample)
+    told = ((moment.mine, place in near) for place, moment in enumerate(sample.moments))
+    pairs = [(mine, is_copy) for mine, is_copy in told if len(folded(mine.text)) >= LEAST_CHARS]
+    if not pairs:
         return insufficient(f"no reply has {LEAST_CHARS} characters")
-    pairs = list(zip(mine, near_copies(mine, sample.of("train")), strict=True))
     grouped = clusters(pairs, lambda pair: pair[0].session)
     drawn = draw_ratio([sum(is_copy for _, is_copy in g) for g in grouped], [len(g) for g in grouped], draws, "copies")
     value = sum(is_copy for _, is_copy in pairs) / len(pairs)

@@ -10,7 +10,7 @@ from typing import Any
 from training.evaluate import disclosure, facts, leakage, likelihood, membership, rankers, relevance
 from training.evaluate.asking import Asked
 from training.evaluate.axes import Axes
-from training.evaluate.copies import near_copies
+from training.evaluate.copies import copied
 from training.evaluate.figures import Figure, Measured, Outcome, insufficient
 from training.evaluate.likelihood import Scored
 from training.evaluate.sample import Moment, Reply
@@ -125,8 +125,7 @@ class _Alone(Mapping[Reply, Sequence[float]]):
 
 
 def _likelihoods(asked: Asked) -> dict[str, Outcome]:
-    copied = near_copies([moment.mine for moment in asked.sample.moments], asked.sample.of("train"))
-    copies = {moment.id for moment, is_copy in zip(asked.sample.moments, copied, strict=True) if is_copy}
+    copies = {asked.sample.moments[place].id for place in copied(asked.sample)}
     found: dict[str, Outcome] = {}
     for system in SCORED:
         mine = _scored(asked, system, asked.sample.moments, copies)

@@ -89,6 +89,8 @@ class Sample:
     """The same of everybody else, by hashed member."""
     zone: int = 8 * 3600
     """Seconds that my clock is ahead of UTC."""
+    copied: frozenset[int] | None = field(default=None, repr=False)
+    """Places of the moments whose true reply all but stood in the training part; None: nobody has looked yet."""
     further: list[Moment] = field(default_factory=list)
     """Held out too, beside `moments`: asked of the persona alone, to look for leaks in more ordinary talk."""
 

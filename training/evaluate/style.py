@@ -9,13 +9,14 @@ nothing of who writes; it is dropped and named.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from training.evaluate.bins import Counts, Line, categories, spread, weights
 from training.evaluate.catchphrases import catchphrases, parroted
+from training.evaluate.copies import copied
 from training.evaluate.figures import (
     Draws,
     Figure,
@@ -78,10 +79,21 @@ class Prepared:
     phrases: list[str] = field(default_factory=list)
     known: list[Reply] = field(default_factory=list)
     """My replies by which a parrot is told."""
+    fresh: "tuple[Sample, list[int], Prepared] | None" = None
+    """The same of the moments whose true reply is no near-copy, and their places; None where all are such."""
 
 
 def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
-    """The lines, my floor and the others' ceiling."""
+    """The lines, my floor and the others' ceiling; once more without near-copies of the training part."""
+    made = _prepare(sample, draws, quick)
+    if not made.why and (near := copied(sample)):
+        places = [place for place in range(len(sample.moments)) if place not in near]
+        fresh = replace(sample, moments=[sample.moments[place] for place in places])
+        made.fresh = (fresh, places, _prepare(fresh, draws, quick))
+    return made
+
+
+def _prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
     moments = [place for place, moment in enumerate(sample.moments) if moment.mine.bubbles]
     train = sample.of("train")
     others = {name: replies for name in sorted(sample.others) if len(replies := sample.others[name]) >= LEAST}
@@ -109,7 +121,17 @@ def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
 
 
 def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, prepared: Prepared) -> Outcome:
-    """StyleScore, and each line's distance between its floor and its ceiling."""
+    """StyleScore, with and without near-copies, and each line's distance between its floor and its ceiling."""
+    outcome = _measure(sample, answers, prepared)
+    outcome.figures["score_without_near_copies"] = outcome.figures["score"]
+    if prepared.fresh is not None:
+        fresh, places, known = prepared.fresh
+        without = _measure(fresh, [answers[place] for place in places], known)
+        outcome.figures["score_without_near_copies"] = without.figures["score"]
+    return outcome
+
+
+def _measure(sample: Sample, answers: Answers, prepared: Prepared) -> Outcome:
     if prepared.why:
         return Outcome({"score": insufficient(prepared.why, n=prepared.n)})
     mine = clusters([(sample.moments[place].mine, place) for place in prepared.places], lambda pair: pair[0].session)

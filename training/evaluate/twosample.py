@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from training.evaluate.bins import weights
+from training.evaluate.copies import copied
 from training.evaluate.figures import Draws, Figure, Measured, Outcome, insufficient, measured, missing
 from training.evaluate.judges import (
     Array,
@@ -61,6 +62,9 @@ class Prepared:
     """(times, sessions) weights."""
     drawn_earlier: Array = field(default_factory=lambda: np.zeros((0, 0)))
     copies: frozenset[str] = frozenset()
+    """Whole bubbles of the training part."""
+    near: frozenset[int] = frozenset()
+    """Places of the moments whose true reply is a near-copy of the training part."""
     floors: dict[str, Scores] = field(default_factory=dict)
 
 
@@ -101,6 +105,7 @@ def prepare(sample: Sample, draws: Draws, quick: bool) -> Prepared:
     made = Prepared("", n, days, places, earlier, names)
     made.drawn = weights(draws.chosen(len(names), AXIS), len(names))
     made.drawn_earlier = weights(draws.chosen(len(older), f"{AXIS} earlier"), len(older))
+    made.near = copied(sample)
     made.copies = frozenset(bubble for reply in train for bubble in reply.bubbles if len(bubble) >= COPY)
     made.floors = {name: judged(judge, mine, earlier) for name, judge in JUDGES.items()}
     return made
@@ -118,7 +123,8 @@ def measure(
     """eAUC and k90 under the worst judge, each judge's AUC, and the runs with lengths matched and without copies."""
     if prepared.why:
         return Outcome({name: insufficient(prepared.why, n=prepared.n) for name in ("eauc", "auc", "k90")})
-    pairs = [(sample.moments[place].mine, answers[place]) for place in prepared.places if answers[place].bubbles]
+    places = [place for place in prepared.places if answers[place].bubbles]
+    pairs = [(sample.moments[place].mine, answers[place]) for place in places]
     about: dict[str, Any] = {"n": len(pairs), "sessions": len({one.session for one, _ in pairs})}
     if why := missing(about["n"], about["sessions"], LEAST, "spoken replies"):
         return Outcome({name: insufficient(why, **about) for name in ("eauc", "auc", "k90")})
@@ -136,6 +142,8 @@ def measure(
     }
     figures["auc_matched"] = _again(judges[worst], worst, *_matched(pairs), "lengths matched")
     figures["auc_without_copies"] = _again(judges[worst], worst, *_uncopied(pairs, prepared.copies), "no whole copies")
+    fresh = [pair for place, pair in zip(places, pairs, strict=True) if place not in prepared.near]
+    figures["auc_without_near_copies"] = _fresh(judges[worst], worst, fresh, prepared)
     return Outcome(figures)
 
 
@@ -200,6 +208,19 @@ def _again(judge: Judge, name: str, mine: Sequence[Reply], bots: Sequence[Reply]
     if why := missing(about["n"], sessions, LEAST // 2):
         return insufficient(f"{note}: {why}", **about)
     return Measured(Figure(value=float(judged(judge, mine, bots).auc()[0]), note=note, **about))
+
+
+def _fresh(judge: Judge, name: str, pairs: Sequence[tuple[Reply, Reply]], prepared: Prepared) -> Measured:
+    """The worst judge's AUC at the moments whose true reply is no near-copy; its floor is of as many replies."""
+    mine, bots = [one for one, _ in pairs], [other for _, other in pairs]
+    about: dict[str, Any] = {"n": len(mine), "sessions": len({one.session for one in mine}), "judge": name}
+    if why := missing(len(mine), about["sessions"], LEAST // 2):
+        return insufficient(f"no near-copies: {why}", **about)
+    place = {session: number for number, session in enumerate(prepared.sessions)}
+    scores = judged(judge, mine, bots)
+    drawn = scores.auc(prepared.drawn[:, [place[one.session] for one in [*mine, *mine]]])
+    floor = float(judged(judge, mine, prepared.earlier[-len(mine) :]).auc()[0])
+    return measured(float(scores.auc()[0]), drawn, floor=floor, note="no near-copies", **about)
 
 
 def _matched(pairs: Sequence[tuple[Reply, Reply]]) -> tuple[list[Reply], list[Reply]]:

@@ -1,10 +1,12 @@
 """Whether judges find out what is not me, and leave alone what is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.training.evaluate.conftest import World
-from training.evaluate import twosample
+from training.evaluate import copies, style, twosample
 from training.evaluate.figures import Draws, Figure
 from training.evaluate.judges import Scores, by_characters, expected_of_bags, judged, k90
 
@@ -90,6 +92,45 @@ def test_a_likelihood_that_tells_is_the_worst_judge(world: World, prepared: twos
     assert worst.judge == "likelihood"
     assert worst.value is not None
     assert worst.value > 0.4
+
+
+def test_where_i_said_what_i_had_said_before_is_told_apart_from_the_rest() -> None:
+    """There the bot hits it, as it has learned it; elsewhere it talks like a friend."""
+    world, few = World(sessions=200), Draws(7, 40)
+    old = [reply for reply in world.sample.of("train") if len(copies.folded(reply.text)) >= 24]
+    moments, answers = list(world.sample.moments), world.control("other_member")
+    places = range(0, len(moments), 2)
+    for place in places:
+        said = replace(moments[place].mine, bubbles=(f"{old[place % len(old)].text}！",))
+        moments[place], answers[place] = replace(moments[place], mine=said), said
+    sample = replace(world.sample, moments=moments)
+    assert copies.copied(sample) == frozenset(places)
+    prepared = twosample.prepare(sample, few, False)
+    found = twosample.measure(sample, answers, few, quick=False, prepared=prepared).figures
+    whole, without = (found[name].figure for name in ("auc", "auc_without_near_copies"))
+    assert whole.high is not None
+    assert without.low is not None
+    assert without.floor is not None
+    assert whole.high < 0.85 < without.low
+    assert without.floor < 0.65
+    assert (whole.n, without.n) == (len(moments), len(moments) - len(places))
+    manner = style.measure(sample, answers, few, quick=False, prepared=style.prepare(sample, few, False)).figures
+    mixed, alone = (manner[name].figure for name in ("score", "score_without_near_copies"))
+    assert mixed.low is not None
+    assert alone.high is not None
+    assert alone.high < mixed.low
+
+
+def test_where_nothing_is_a_near_copy_there_is_one_score(world: World) -> None:
+    assert not copies.copied(world.sample)
+    found = style.measure(
+        world.sample,
+        world.control("fresh"),
+        world.draws,
+        quick=True,
+        prepared=style.prepare(world.sample, world.draws, True),
+    ).figures
+    assert found["score"] == found["score_without_near_copies"]
 
 
 def test_few_replies_are_not_judged() -> None:
