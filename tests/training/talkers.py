@@ -207,9 +207,9 @@ def habits_of(*logs: Log, dev: float = 0.9, test: float = 1.0) -> Habits:
     return habits
 
 
-def watched_of(behaviour: Behaviour, *logs: Log, begin: float = 0.0) -> Watched:
-    """What the evaluation sees of some chats; from `begin` on they are tested."""
+def watched_of(behaviour: Behaviour, *logs: Log, begin: float = 0.0, dev: float = math.inf) -> Watched:
+    """What the evaluation sees of some chats; from `begin` on they are tested, and from `dev` until there fitted on."""
     found = Watched(behaviour)
     for log in logs:
-        see(found, log.messages, me({ME}, Counter({NAME: 1}), NAME), begin=begin)
+        see(found, log.messages, me({ME}, Counter({NAME: 1}), NAME), begin=begin, dev=dev)
     return found

@@ -44,9 +44,8 @@ def pooled(*lived: tuple[Behaviour, Log]) -> Volume:
     """The closed loop over the logs of several people, day after day."""
     found = [volume(watched_of(behaviour, log), runs=2, seed=5) for behaviour, log in lived]
     mine, bot, heard = (np.concatenate([getattr(one, name) for one in found]) for name in ("mine", "bot", "heard"))
-    days = [len(one.mine) for one in found]
     whole = Volume(mine, bot, heard)
-    whole.over = float(np.average([one.over for one in found], weights=days))
+    whole.above = np.concatenate([one.above for one in found])
     whole.over_resampled = resampled(mine, heard, seed=5)
     whole.longest_run = max(one.longest_run for one in found)
     return whole

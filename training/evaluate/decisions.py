@@ -5,19 +5,18 @@ Pure functions of what was watched, returning plain numbers; not a number where 
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from bot.persona.behaviour import DAY
 from bot.persona.watch import Traits
-from training.closed_loop import Replay, Scene
+from training.closed_loop import Scene
 from training.evaluate.watched import Judged, Watched
 from training.recording import replies
 
-BINS = 15
 SOON = 60.0
 """Seconds within which an answer is one to a call."""
 SILENT = 600.0
@@ -58,6 +57,10 @@ class Table:
             next=column(lambda one: one.next, float),
         )
 
+    def soon(self, seconds: float) -> "Table":
+        """The same with another question: did I speak so soon, whoever spoke before?"""
+        return replace(self, mine=self.next <= seconds)
+
     def slices(self) -> dict[str, Array]:
         """Which occasions are looked at, by name."""
         every = np.ones(len(self.mine), dtype=bool)
@@ -81,26 +84,26 @@ class Table:
         }
 
 
-def calibration(mine: Array, p: Array) -> tuple[Array, Array, Array]:
-    """Of each bin of equally many occasions: how many, the mean chance, the share that I took."""
-    parts = np.array_split(np.argsort(p, kind="stable"), BINS)
-    kept = [part for part in parts if len(part)]
-    sizes = np.array([len(part) for part in kept], dtype=float)
-    return sizes, np.array([p[part].mean() for part in kept]), np.array([mine[part].mean() for part in kept])
+@dataclass(slots=True)
+class Plain:
+    """What speaking by some chances comes to on the recorded occasions, whatever it would have led to."""
+
+    volume: float
+    """Over mine."""
+    missed: float
+    """Share of the calls to which it says nothing."""
+    interruptions: float
+    """Of what it says, the share where I was silent ten minutes before and after."""
 
 
-def ece(mine: Array, p: Array) -> float:
-    """Expected calibration error over quantile bins."""
-    if not len(mine):
-        return math.nan
-    sizes, said, took = calibration(mine, p)
-    return float((sizes * np.abs(said - took)).sum() / sizes.sum())
-
-
-def brier_skill(mine: Array, p: Array) -> float:
-    """1 − Brier score / that of the base rate."""
-    usual = float(((mine - mine.mean()) ** 2).mean()) if len(mine) else 0.0
-    return 1 - float(((mine - p) ** 2).mean()) / usual if usual else math.nan
+def plainly(table: Table, p: Array) -> Plain:
+    """Of a rule, or of any chances."""
+    said, alone = float(p.sum()), table.entry & (table.next > SILENT)
+    return Plain(
+        volume=said / table.mine.sum() if table.mine.any() else math.nan,
+        missed=1 - float(p[table.addressed].mean()) if table.addressed.any() else math.nan,
+        interruptions=float(p[alone].sum()) / said if said else math.nan,
+    )
 
 
 def precision(mine: Array, p: Array, shares: Sequence[float]) -> tuple[float, ...]:
@@ -115,10 +118,12 @@ def precision(mine: Array, p: Array, shares: Sequence[float]) -> tuple[float, ..
 
 def one_day(watched: Watched, *, seed: int = 7) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """My replies and the bot's by hour, on the day of the test part on which I gave most; one replay."""
-    scenes, offset = watched.scenes, watched.behaviour.utc_offset
-    real = {chat: scene.lines for chat, scene in scenes.items()}
-    played = Replay(scenes, watched.behaviour, 1.0, seed * 1000).run()
-    sides = [[reply.time for chat, lines in said.items() for reply in replies(chat, lines)] for said in (real, played)]
+    offset = watched.behaviour.utc_offset
+    played = watched.played(seed * 1000)
+    sides = [
+        [reply.time for chat, lines in said.items() for reply in replies(chat, lines)]
+        for said in (watched.real(), played)
+    ]
     days = Counter(_day(time, offset) for time in sides[0])
     if not days:
         return (), ()
@@ -132,20 +137,20 @@ def one_day(watched: Watched, *, seed: int = 7) -> tuple[tuple[float, ...], tupl
 
 @dataclass(slots=True)
 class Volume:
-    """Replies by day in closed loop: mine, and the mean of the bot's over some replays."""
+    """Replies by day in closed loop: mine, and the mean of the bot's over some replays. Every array is by day."""
 
     mine: Array
     bot: Array
     heard: Array
     """Messages of others."""
-    over: float = math.nan
-    """Share of the days on which a replay said more than twice as much as I did."""
+    above: Array = field(default_factory=lambda: np.zeros(0))
+    """Share of the replays that said more than twice as much as I did."""
     over_resampled: float = math.nan
-    """The same of my own rate, spread over the days by chance: its 95th percentile."""
-    missed: float = math.nan
-    """Share of the calls that got no answer within a minute of the replayed clock."""
-    interruptions: float = math.nan
-    """Share of the bot's replies where I was silent ten minutes before and after."""
+    """Days above twice as much, of my own rate spread over the days by chance: its 95th percentile."""
+    missed: Array = field(default_factory=lambda: np.zeros((2, 0)))
+    """Calls that got no answer within a minute of the replayed clock, and all calls, over all replays."""
+    interrupting: Array = field(default_factory=lambda: np.zeros((2, 0)))
+    """The bot's replies where I was silent ten minutes before and after, and all its replies, over all replays."""
     longest_run: float = math.nan
     """Most bubbles of the bot in a row, over the 99th percentile of mine."""
 
@@ -153,22 +158,26 @@ class Volume:
     def ratio(self) -> float:
         return float(self.bot.sum() / self.mine.sum()) if self.mine.sum() else math.nan
 
+    @property
+    def over(self) -> float:
+        """Share of the days on which a replay said more than twice as much as I did."""
+        return float(self.above.mean()) if len(self.above) else math.nan
+
 
 def volume(watched: Watched, *, runs: int = RUNS, seed: int = 7) -> Volume:
     """Replay the test days some times, and count."""
     scenes, offset = watched.scenes, watched.behaviour.utc_offset
-    real = {chat: scene.lines for chat, scene in scenes.items()}
-    played = [Replay(scenes, watched.behaviour, 1.0, seed * 1000 + run).run() for run in range(runs)]
+    real, played = watched.real(), [watched.played(seed * 1000 + run) for run in range(runs)]
     heard = Counter(_day(line.time, offset) for lines in real.values() for line in lines if not line.mine)
     days = sorted(heard)
     mine = by_day(real, days, offset)
     each = np.array([by_day(said, days, offset) for said in played]).reshape(runs, len(days))
     found = Volume(mine, each.mean(axis=0), np.array([heard[day] for day in days], dtype=float))
     if len(days) and mine.sum():
-        found.over = float((each > 2 * mine).mean())
+        found.above = (each > 2 * mine).mean(axis=0)
         found.over_resampled = resampled(mine, found.heard, seed)
-        found.missed = float(np.mean([_missed(said) for said in played]))
-        found.interruptions = float(np.mean([_interruptions(said, scenes) for said in played]))
+        found.missed = np.sum([_counted(_calls(said), days, offset) for said in played], axis=0)
+        found.interrupting = np.sum([_counted(_spoken(said, scenes), days, offset) for said in played], axis=0)
         ninety_nine = np.quantile(_runs(real), 0.99)
         found.longest_run = max(max(_runs(said), default=0) for said in played) / max(1.0, float(ninety_nine))
     return found
@@ -187,29 +196,36 @@ def resampled(mine: Array, heard: Array, seed: int, times: int = 1000) -> float:
     return float(np.quantile((drawn > 2 * mine).mean(axis=1), 0.95))
 
 
-def _missed(said: Mapping[str, Sequence[Traits]]) -> float:
-    calls = answered = 0
+def _counted(found: Iterable[tuple[float, bool]], days: Sequence[int], offset: int) -> Any:
+    """(2, days): how many are so, and how many there are."""
+    so: Counter[int] = Counter()
+    every: Counter[int] = Counter()
+    for time, is_so in found:
+        every[_day(time, offset)] += 1
+        so[_day(time, offset)] += is_so
+    return np.array([[so[day] for day in days], [every[day] for day in days]], dtype=float)
+
+
+def _calls(said: Mapping[str, Sequence[Traits]]) -> Iterator[tuple[float, bool]]:
+    """When the bot was called, and whether it missed that."""
     for lines in said.values():
-        open_calls: list[float] = []
+        calls: list[float] = []
         for line in lines:
             if line.mine:
-                answered += sum(line.time - call <= SOON for call in open_calls)
-                open_calls = []
+                yield from ((call, line.time - call > SOON) for call in calls)
+                calls = []
             elif line.addressed or line.names_me:
-                calls += 1
-                open_calls.append(line.time)
-    return 1 - answered / calls if calls else math.nan
+                calls.append(line.time)
+        yield from ((call, True) for call in calls)
 
 
-def _interruptions(said: Mapping[str, Sequence[Traits]], scenes: Mapping[str, Scene]) -> float:
-    spoke = alone = 0
+def _spoken(said: Mapping[str, Sequence[Traits]], scenes: Mapping[str, Scene]) -> Iterator[tuple[float, bool]]:
+    """When the bot spoke, and whether that interrupted."""
     for chat, lines in said.items():
         mine = np.array([line.time for line in scenes[chat].lines if line.mine])
         for reply in replies(chat, lines):
             near = np.searchsorted(mine, [reply.time - SILENT, reply.time + SILENT])
-            spoke += 1
-            alone += near[0] == near[1]
-    return alone / spoke if spoke else math.nan
+            yield reply.time, bool(near[0] == near[1])
 
 
 def _runs(said: Mapping[str, Sequence[Traits]]) -> list[int]:

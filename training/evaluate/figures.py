@@ -187,7 +187,9 @@ def counted(hits: int, n: int, *, note: str = "", **more: Any) -> Figure:
 def measured(value: float, drawn: "np.ndarray[Any, Any] | None" = None, **more: Any) -> Measured:
     """A figure of a value and its draws; `more` are Figure's other fields."""
     if not math.isfinite(value):
-        return insufficient("it is not defined on these replies", **more)
+        return insufficient(
+            "it is not defined on these replies", **{name: told for name, told in more.items() if name != "note"}
+        )
     low, high = interval(drawn) if drawn is not None else (None, None)
     return Measured(Figure(value=value, low=low, high=high, **more), drawn)
 

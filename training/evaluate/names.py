@@ -56,6 +56,7 @@ FIGURES: dict[str, str] = {
     "when.ap": "该开口时开口",
     "when.auc": "开不开口分得清",
     "when.ece": "说的可能准不准（0 最准）",
+    "when.balanced_accuracy": "开口和沉默各对多少，平均",
     "when.brier_skill": "比总说一个数好多少",
     "when.volume": "话量，比我",
     "when.days_above_twice": "说了我两倍以上的日子",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from training import html
-from training.evaluate import cost_table, leak_table, names, plots, words
+from training.evaluate import cells, cost_table, leak_table, names, plots, when_table, words
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Report
 
@@ -19,6 +19,8 @@ USUAL = 0.8
 """Share from which on the usual case, that there is none of it, isn't drawn beside the others."""
 NEARLY_ALL = 0.99
 """Share of the usual case beyond which a picture has nothing to show."""
+NAMED = 3
+"""Figures that lack the same and are called by name."""
 RARE = 0.005
 """Share below which the end of a distribution isn't drawn."""
 
@@ -62,8 +64,9 @@ def _first(report: Report) -> Iterator[str]:
         yield '<p class="note">快速版：样本少，界限按 500 条定的那些不适用。· Quick run: fewer replies, wider intervals.</p>'
     lacking = words.missing(report)
     if lacking:
-        rows = "".join(f"<tr><td>{escape(_called(name))}<td>{escape(why)}" for name, why in lacking)
-        yield f"<details><summary>说不准或没量的 {len(lacking)} 项 · insufficient or not measured</summary><table>{rows}</table></details>"
+        rows = "".join(f"<tr><td>{escape(_all_called(of))}<td>{escape(why)}" for of, why in lacking)
+        number = sum(len(of) for of, _ in lacking)
+        yield f"<details><summary>说不准或没量的 {number} 项 · insufficient or not measured</summary><table>{rows}</table></details>"
 
 
 def _gate(report: Report) -> Iterator[str]:
@@ -85,7 +88,9 @@ def _gate(report: Report) -> Iterator[str]:
 def _people(report: Report) -> Iterator[str]:
     if report.people:
         yield "<h2>朋友们猜 · What friends guessed</h2>"
-        yield _table(["猜 · guesses"], [(name.replace("_", " "), [figure]) for name, figure in report.people.items()])
+        yield cells.table(
+            ["猜 · guesses"], [(name.replace("_", " "), [figure]) for name, figure in report.people.items()]
+        )
 
 
 def _ruler(report: Report) -> Iterator[str]:
@@ -261,7 +266,7 @@ def _leaks(report: Report) -> Iterator[str]:
     )
     yield from leak_table.tables(report)
     yield "<details><summary>所有人的 · everybody's, controls among them</summary>"
-    yield _table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
+    yield cells.table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
 
 
 def _tables(report: Report) -> Iterator[str]:
@@ -272,8 +277,11 @@ def _tables(report: Report) -> Iterator[str]:
             continue
         rows, systems = _rows(report, axis), _systems(report, axis)
         opened = " open" if axis in ("style", "two_sample", "relevance") else ""
+        if axis == "when":
+            yield f"<details><summary>{escape(words.AXES[axis])}</summary>{''.join(when_table.tables(report))}</details>"
+            continue
         yield f"<details{opened}><summary>{escape(words.AXES.get(axis, axis))}</summary>"
-        yield _table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
+        yield cells.table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
 
 
 def _systems(report: Report, axis: str) -> list[str]:
@@ -297,35 +305,11 @@ def _called(name: str) -> str:
     return " · ".join(part for part in (names.chinese(name), name.split(".", 1)[1].replace("_", " ")) if part)
 
 
-def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Figure | None]]]) -> str:
-    head = "".join(f"<th>{escape(name)}" for name in heads)
-    body = "".join(f"<tr><td>{escape(name)}" + "".join(_cell(figure) for figure in figures) for name, figures in rows)
-    return f'<div class="scroll"><table class="wide"><tr><th>{head}{body}</table></div>'
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None:
-        return "<td>"
-    if figure.value is None:
-        return f'<td class="n" title="{escape(figure.note)}">–'
-    between = "" if figure.low is None or figure.high is None else f" [{figure.low:.3g}, {figure.high:.3g}]"
-    colour = {True: " good", False: " bad", None: ""}[figure.is_good]
-    mark = {True: " ✓", False: " ✗", None: ""}[figure.is_good]
-    told = "; ".join(
-        part
-        for part in (
-            f"n {figure.n}",
-            f"{figure.sessions} sessions" if figure.sessions else "",
-            f"me earlier {figure.floor:.3g}" if figure.floor is not None else "",
-            f"another {figure.other:.3g}" if figure.other is not None else "",
-            f"judge: {figure.judge}" if figure.judge else "",
-            figure.note,
-        )
-        if part
-    )
-    return (
-        f'<td class="n{colour}" title="{escape(told)}">{figure.value:.3g}{mark}<br><span class="who">{between}</span>'
-    )
+def _all_called(of: Sequence[str]) -> str:
+    """Some figures of one axis: the first of them by name."""
+    axis = words.AXES.get(of[0].split(".")[0], "")
+    more = f" …（共 {len(of)} 项 · {len(of)} in all）" if len(of) > NAMED else ""
+    return f"{axis.split(' · ')[0]}：" + "；".join(_called(name) for name in of[:NAMED]) + more
 
 
 def _about(report: Report) -> Iterator[str]:

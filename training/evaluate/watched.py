@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from math import inf
 from pathlib import Path
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.message import Message
 from bot.persona.prompt import readable
+from bot.persona.watch import Traits
 from config.settings import Dataset, load
-from training.closed_loop import Scene
+from training.closed_loop import Replay, Scene
 from training.dataset import read_messages, read_rows, row_id
 from training.filter import Filter
 from training.occasions import Burst, Me, Observer, Occasion, me
@@ -33,7 +35,7 @@ class Judged:
     occasion: Occasion
     p: float
     """How likely the persona is to be the next to speak."""
-    next: float = float("inf")
+    next: float = inf
     """Seconds until I spoke, whoever spoke before."""
 
 
@@ -43,6 +45,8 @@ class Watched:
 
     behaviour: Behaviour
     judged: list[Judged] = field(default_factory=list)
+    dev: list[Judged] = field(default_factory=list)
+    """The same of the dev part, on which thresholds are fitted."""
     scenes: dict[str, Scene] = field(default_factory=dict)
     """The groups' test stretches."""
     earlier: list[Occasion] = field(default_factory=list)
@@ -50,13 +54,28 @@ class Watched:
     bursts: list[Burst] = field(default_factory=list)
     """My replies in the test part."""
     bursts_earlier: list[Burst] = field(default_factory=list)
+    _played: dict[int, dict[str, list[Traits]]] = field(default_factory=dict, init=False, repr=False)
+
+    def real(self) -> dict[str, list[Traits]]:
+        """What was really said in the groups' test stretches."""
+        return {chat: scene.lines for chat, scene in self.scenes.items()}
+
+    def played(self, seed: int) -> dict[str, list[Traits]]:
+        """The same with the bot in my place; each seed is lived through once."""
+        if seed not in self._played:
+            self._played[seed] = Replay(self.scenes, self.behaviour, 1.0, seed).run()
+        return self._played[seed]
 
 
 def watched(data: Path, behaviour: Behaviour, *, called: str) -> Watched:
     """Walk the records of a data folder; `called` is the persona's name."""
-    rows = [(row["id"], row["split"], row["start"]) for row in read_rows(data / "heldout.jsonl")]
-    begin = min((start for _, split, start in rows if split == "test"), default=float("inf"))
-    apart = {name for name, split, _ in rows if split == "test_chat"}
+    begins: dict[str, float] = {}
+    apart: set[str] = set()
+    for row in read_rows(data / "heldout.jsonl"):
+        begins[row["split"]] = min(row["start"], begins.get(row["split"], inf))
+        if row["split"] == "test_chat":
+            apart.add(row["id"])
+    begin, dev = begins.get("test", inf), begins.get("dev", inf)
     known = _me(_messages(data), called)
     found = Watched(behaviour)
     for _, said in groupby(_messages(data), key=lambda message: message.chat):
@@ -64,17 +83,17 @@ def watched(data: Path, behaviour: Behaviour, *, called: str) -> Watched:
         if not any(message.mine for message in chat):
             continue
         held_out = any(row_id(message) in apart for message in chat)
-        see(found, chat, known, begin=float("-inf") if held_out else begin)
+        see(found, chat, known, begin=-inf if held_out else begin, dev=-inf if held_out else dev)
     found.earlier.sort(key=lambda one: one.heard.time)
     found.bursts_earlier.sort(key=lambda one: one.first.time)
     return found
 
 
-def see(found: Watched, chat: Sequence[Message], known: Me, *, begin: float) -> None:
-    """Take in one chat, whose test part begins then."""
+def see(found: Watched, chat: Sequence[Message], known: Me, *, begin: float, dev: float = inf) -> None:
+    """Take in one chat, whose test part begins then; from `dev` until there it is the dev part."""
     if not chat:
         return
-    observer, lines, tested = Observer(known, found.behaviour), Recording(), len(found.judged)
+    observer, lines, tested, fitted = Observer(known, found.behaviour), Recording(), len(found.judged), len(found.dev)
     first: int | None = None
     for seen in observer.see(chat):
         if first is None and seen.traits.time >= begin:
@@ -82,28 +101,31 @@ def see(found: Watched, chat: Sequence[Message], known: Me, *, begin: float) -> 
         if seen.replayable:
             lines.append(seen.traits)
         if seen.occasion is not None:
-            _occasion(found, seen.occasion, tested=seen.occasion.heard.time >= begin)
+            _occasion(found, seen.occasion, begin, dev)
         if seen.burst is not None:
             (found.bursts if seen.burst.first.time >= begin else found.bursts_earlier).append(seen.burst)
+    mine = [line.time for line in lines if line.mine]
+    for judged in (found.judged[tested:], found.dev[fitted:]):
+        _look_ahead(judged, mine)
     if first is None:
         return
     if chat[0].kind == "group":
         found.scenes[chat[0].chat] = Scene.of(lines, first)
-    _look_ahead(found.judged[tested:], [line.time for line in lines if line.mine])
 
 
-def _occasion(found: Watched, one: Occasion, *, tested: bool) -> None:
-    if not tested:
-        if one.mine:
-            found.earlier.append(one)
+def _occasion(found: Watched, one: Occasion, begin: float, dev: float) -> None:
+    time = one.heard.time
+    if time < begin and one.mine:
+        found.earlier.append(one)
+    if time < min(begin, dev):
         return
     assert one.chance is not None
-    before = found.judged[-1] if found.judged else None
-    same = before is not None and before.occasion.chat == one.chat
+    judged = found.judged if time >= begin else found.dev
+    before = judged[-1] if judged else None
     session = before.session if before is not None else 0
-    if not same or (before is not None and one.heard.time - before.occasion.heard.time > SILENCE):
+    if before is None or before.occasion.chat != one.chat or time - before.occasion.heard.time > SILENCE:
         session += 1
-    found.judged.append(Judged(session, one, one.chance.p))
+    judged.append(Judged(session, one, one.chance.p))
 
 
 def _look_ahead(judged: Iterable[Judged], mine: Sequence[float]) -> None:

@@ -1,16 +1,20 @@
 """When to speak: does the persona speak where I spoke, and as often? In open and in closed loop.
 
-Open: after each message of others, am I the next to speak (within half an hour)? Closed: the real turn
-engine lives through the test days with its own posts for mine. Knows no words and needs no model.
+Open: after each message of others, am I the next to speak (within half an hour)? Do I speak within a minute, or
+five, whoever spoke before? The persona says how likely it is the next; for the other two questions that chance is
+translated by a logistic fit on dev. Closed: the real turn engine lives through the test days with its own posts
+for mine. Knows no words and needs no model.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from training.evaluate import decisions
+from training.evaluate import chances, decisions
+from training.evaluate.bins import weights
+from training.evaluate.chances import Chances, Score
 from training.evaluate.decisions import Array, Table
 from training.evaluate.figures import (
     Draws,
@@ -24,7 +28,6 @@ from training.evaluate.figures import (
 )
 from training.evaluate.sample import Answers, Sample
 from training.evaluate.watched import Watched
-from training.scores import auc, average_precision
 
 NEEDS = ("watched",)
 LEAST = 50
@@ -33,48 +36,119 @@ LEAST_DAYS = 10
 GOOD_ECE, GOOD_VOLUME, GOOD_RUN = (None, 0.02), (0.8, 1.25), (None, 1.0)
 BETTER = 2.0
 """Times the average precision of answering when called that an entry should have."""
-SCORES: dict[str, Callable[[Array, Array], float]] = {
-    "ap": average_precision,
-    "auc": auc,
-    "ece": decisions.ece,
-    "brier_skill": decisions.brier_skill,
-}
-"""What is told of every slice."""
-SOON = {"60s": 60.0, "5min": 300.0}
-"""The other ways to say that I spoke: so soon, whoever spoke before."""
+SCORES: dict[str, Score] = {"ap": chances.ap, "auc": chances.auc}
+"""What needs an order alone."""
+SAID: dict[str, Score] = {"ece": chances.ece, "brier_skill": chances.brier_skill}
+"""What needs chances that mean what they say."""
+BALANCED = "balanced_accuracy"
+SOON = {"": math.inf, "within_60s": 60.0, "within_5min": 300.0}
+"""The questions: am I the next to speak, and do I speak so soon?"""
 
 
 def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched | None) -> Outcome:
     """The persona's decisions; its answers don't matter here. Nothing of a system that doesn't behave."""
     if watched is None:
         return Outcome()
-    table, outcome = Table.of(watched.judged), Outcome()
-    slices = table.slices()
-    for name, rows in slices.items():
-        for score, function in SCORES.items():
-            key = score if name == "all" else f"{score}_{name}"
-            outcome.figures[key] = _scored(table, table.p, rows, function, draws, name)
-    for name, seconds in SOON.items():
-        soon = replace(table, mine=table.next <= seconds)
-        for score in ("ap", "auc"):
-            figure = _scored(soon, table.p, slices["all"], SCORES[score], draws, "all")
-            outcome.figures[f"{score}_within_{name}"] = figure
-    for rule, p in table.baselines().items():
-        for name in ("all", "entry"):
-            key = f"ap_{rule}" if name == "all" else f"ap_{name}_{rule}"
-            outcome.figures[key] = _scored(table, p, slices[name], average_precision, None, name)
+    table, dev = Table.of(watched.judged), Table.of(watched.dev)
+    outcome, slices = Outcome(), table.slices()
+    for question, seconds in SOON.items():
+        sides = (table.soon(seconds), dev.soon(seconds)) if question else (table, dev)
+        outcome.figures |= _asked(*sides, question, draws)
     outcome.figures["ap_entry"] = _beside(outcome.figures["ap_entry"], outcome.figures["ap_entry_on_at"])
-    outcome.figures |= _closed(watched, draws, 2 if quick else decisions.RUNS)
+    outcome.figures |= _rules(table) | _closed(watched, draws, 2 if quick else decisions.RUNS)
     for name in ("all", "entry"):
         rows = slices[name]
         if rows.any():
-            sizes, said, took = decisions.calibration(table.mine[rows], table.p[rows])
+            sizes, said, took = chances.calibration(table.mine[rows], table.p[rows])
             series = {"me": _plain(took), "n": _plain(sizes)}
             outcome.pictures[f"calibration_{name}"] = Picture(x=_plain(said), series=series)
         outcome.pictures |= _precision(table, rows, name)
     if watched.scenes:
         outcome.pictures |= _day(watched, draws)
     return outcome
+
+
+def named(score: str, name: str = "all", question: str = "", rule: str = "") -> str:
+    """What a score of a slice is called."""
+    return "_".join(part for part in (score, "" if name == "all" else name, question, rule) if part)
+
+
+def _asked(table: Table, dev: Table, question: str, draws: Draws) -> dict[str, Measured]:
+    """Every score of every slice under one question, and the order of the simple rules."""
+    found: dict[str, Measured] = {}
+    apart, enough = dev.slices(), not _lacking(dev.mine)
+    said = table.p if not question or not enough else chances.translated(dev.mine, dev.p)(table.p)
+    for name, rows in table.slices().items():
+        part = _Part.of(table, rows, draws, name)
+        for score, function in SCORES.items():
+            found[named(score, name, question)] = part.scored(table.p, function)
+            for rule, p in table.baselines().items():
+                found[named(score, name, question, rule)] = part.scored(p, function, drawn=False)
+        for score, function in SAID.items():
+            good = GOOD_ECE if score == "ece" else None
+            translated = not question or enough
+            found[named(score, name, question)] = part.scored(said, function, good=good) if translated else part.undev()
+        mine, p = dev.mine[apart[name]], dev.p[apart[name]]
+        found[named(BALANCED, name, question)] = (
+            part.undev() if _lacking(mine) else part.scored(table.p, chances.balanced_at(chances.threshold(mine, p)))
+        )
+    return found
+
+
+def _lacking(mine: Array) -> bool:
+    return min(int(mine.sum()), int((~mine).sum())) < LEAST
+
+
+@dataclass(slots=True)
+class _Part:
+    """A slice of the occasions under one question."""
+
+    table: Table
+    rows: Array
+    session: Array
+    weights: Array
+    """(draws, sessions)."""
+    about: dict[str, Any]
+    why: str
+    """Why nothing is said of it; empty where there is enough."""
+
+    @classmethod
+    def of(cls, table: Table, rows: Array, draws: Draws, name: str) -> "_Part":
+        names, session = np.unique(table.session[rows], return_inverse=True)
+        mine = table.mine[rows]
+        least = min(int(mine.sum()), int((~mine).sum()))
+        about: dict[str, Any] = {"n": len(mine), "sessions": len(names)}
+        why = missing(least, len(names), LEAST, "replies or silences")
+        weighed = np.zeros((0, 0)) if why else weights(draws.chosen(len(names), f"when {name}"), len(names))
+        return cls(table, rows, session, weighed, about, why)
+
+    def scored(self, p: Array, score: Score, *, drawn: bool = True, good: Any = None) -> Measured:
+        """One score; without `drawn` it has no interval."""
+        if self.why:
+            return insufficient(self.why, **self.about)
+        there = Chances(self.table.mine[self.rows], p[self.rows], self.session)
+        return measured(
+            there.value(score), there.drawn(score, self.weights) if drawn else None, good=good, **self.about
+        )
+
+    def undev(self) -> Measured:
+        """There is too little to fit a threshold or a translation on."""
+        return insufficient(self.why or f"dev has fewer than {LEAST} replies or silences there", **self.about)
+
+
+def _rules(table: Table) -> dict[str, Measured]:
+    """How much the simple rules would say, and how wrongly, on the recorded occasions."""
+    about: dict[str, Any] = {"n": len(table.mine), "note": "on the recorded occasions, not lived through"}
+    why = f"fewer than {LEAST} replies or silences" if _lacking(table.mine) else ""
+    found: dict[str, Measured] = {}
+    for rule, p in table.baselines().items():
+        plain = decisions.plainly(table, p)
+        told = {"volume": plain.volume, "missed_calls": plain.missed, "interruptions": plain.interruptions}
+        for name, value in told.items():
+            good = GOOD_VOLUME if name == "volume" else None
+            one = insufficient(why, n=len(table.mine)) if why else measured(value, good=good, **about)
+            found[named(name, rule=rule)] = one
+    return found
 
 
 def _precision(table: Table, rows: Array, name: str) -> dict[str, Picture]:
@@ -98,23 +172,6 @@ def _day(watched: Watched, draws: Draws) -> dict[str, Picture]:
     return {"day": Picture(labels=hours, series={"me": mine, "persona": bot})}
 
 
-def _scored(
-    table: Table, p: Array, rows: Array, score: Callable[[Array, Array], float], draws: Draws | None, name: str
-) -> Measured:
-    """One score of one slice; without `draws` it has no interval."""
-    mine, p, session = table.mine[rows], p[rows], table.session[rows]
-    places = np.split(np.arange(len(mine)), np.flatnonzero(np.diff(session)) + 1) if len(mine) else []
-    about: dict[str, Any] = {"n": len(mine), "sessions": len(places)}
-    if why := missing(int(min(mine.sum(), (~mine).sum())), len(places), LEAST, "replies or silences"):
-        return insufficient(why, **about)
-    drawn = None
-    if draws is not None:
-        chosen = draws.chosen(len(places), f"when {name}")
-        at = [np.concatenate([places[place] for place in row]) for row in chosen]
-        drawn = np.array([score(mine[rows], p[rows]) for rows in at])
-    return measured(score(mine, p), drawn, good=GOOD_ECE if score is decisions.ece else None, **about)
-
-
 def _beside(entry: Measured, called: Measured) -> Measured:
     """The entry's precision, good from twice that of speaking only when called."""
     if entry.figure.value is None or called.figure.value is None:
@@ -131,14 +188,24 @@ def _closed(watched: Watched, draws: Draws, runs: int) -> dict[str, Measured]:
         why = f"{mine} replies on {days} days in groups; {LEAST} on {LEAST_DAYS} are needed"
         return {"volume": insufficient(why, **about)}
     drawn = draw_ratio(found.bot.tolist(), found.mine.tolist(), draws, "when volume")
-    over = measured(found.over, floor=found.over_resampled, good=(None, found.over_resampled), **about)
+    most = found.over_resampled
+    above = draw_ratio(found.above.tolist(), [1.0] * days, draws, "when volume")
     return {
         "volume": measured(found.ratio, drawn, good=GOOD_VOLUME, **about),
-        "days_above_twice": over,
+        "days_above_twice": measured(found.over, above, floor=most, good=(None, most), **about),
         "longest_run": measured(found.longest_run, good=GOOD_RUN, **about),
-        "missed_calls": measured(found.missed, **about),
-        "interruptions": measured(found.interruptions, **about),
+        "missed_calls": _share(found.missed, runs, draws),
+        "interruptions": _share(found.interrupting, runs, draws),
     }
+
+
+def _share(by_day: Array, runs: int, draws: Draws) -> Measured:
+    """(2, days) counts of some replays: the share of those that are so."""
+    so, every = by_day
+    about: dict[str, Any] = {"n": round(every.sum() / runs), "sessions": len(every)}
+    if not every.any():
+        return insufficient("there was none in the replays", **about)
+    return measured(float(so.sum() / every.sum()), draw_ratio(so, every, draws, "when volume"), **about)
 
 
 def _plain(values: Array) -> tuple[float, ...]:

@@ -119,6 +119,10 @@ def _kept(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
         )
 
 
-def missing(report: Report) -> list[tuple[str, str]]:
-    """What nothing can be said of, or what was not measured, and why: figure, sentence."""
-    return [(name, figure.note) for name, figure in report.systems.get("persona", {}).items() if figure.status != "ok"]
+def missing(report: Report) -> list[tuple[list[str], str]]:
+    """What nothing can be said of, or what was not measured, and why: figures of one axis, their sentence."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, figure in report.systems.get("persona", {}).items():
+        if figure.status != "ok":
+            found.setdefault((name.split(".")[0], figure.note), []).append(name)
+    return [(names, why) for (_, why), names in found.items()]

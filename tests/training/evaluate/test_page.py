@@ -183,6 +183,47 @@ def test_rows_are_named_in_both_languages() -> None:
     assert not {name for name in schema_names if not names.chinese(name)}
 
 
+def test_when_it_speaks_is_told_by_question_slice_and_rule(report_of_when: Report) -> None:
+    shown = page.render(report_of_when).split("什么时候说 · when it speaks")[1]
+    told = re.sub(r"<[^>]+>", " ", shown)
+    for question in ("am I the next to speak", "do I speak within a minute", "do I speak within five minutes"):
+        assert told.count(question) == 1
+    first, minute = (re.split(r"<h3>", shown)[place] for place in (1, 2))
+    assert re.search(r"after a silence<td[^>]*>0.31<br>.{0,60}<td[^>]*>0.8<br>", first)
+    assert re.search(r"only when called<td[^>]*>0.2 / 0.55<td[^>]*>– / –", first)
+    assert re.search(r"all<td[^>]*>0.5<br>", minute)
+    assert re.search(r"volume, over mine<td[^>]*>1.1 ✓.{0,80}<td[^>]*>0.4 ✗", shown)
+
+
+@pytest.fixture
+def report_of_when() -> Report:
+    found = report()
+    found.systems["persona"] |= {
+        "when.volume": Figure(value=1.1, good=(0.8, 1.25)),
+        "when.volume_on_at": Figure(value=0.4, good=(0.8, 1.25)),
+        "when.ap": Figure(value=0.6, low=0.5, high=0.7),
+        "when.ap_entry": Figure(value=0.31),
+        "when.auc_entry": Figure(value=0.8),
+        "when.ap_on_at": Figure(value=0.2),
+        "when.auc_on_at": Figure(value=0.55),
+        "when.ap_entry_on_at": Figure(status="insufficient", note="too little"),
+        "when.ap_within_60s": Figure(value=0.5),
+        "when.ap_within_5min": Figure(value=0.5),
+    }
+    return found
+
+
+def test_what_lacks_the_same_is_said_once(report_of_when: Report) -> None:
+    slices = {
+        f"when.{score}_to_other": Figure(status="insufficient", note="9 replies") for score in ("ap", "auc", "ece", "a")
+    }
+    report_of_when.systems["persona"] |= slices
+    shown = page.render(report_of_when).split("</details>")[0]
+    assert "说不准或没量的 6 项" in shown
+    assert shown.count("9 replies") == 1
+    assert "4 in all" in shown
+
+
 def test_a_leak_is_said_first_thing_and_loudly() -> None:
     leaky = report()
     leaky.systems["persona"]["leakage.third_party"] = Figure(value=0.004, n=500, good=(0, 0))

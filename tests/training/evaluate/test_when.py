@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from bot.persona.behaviour import Behaviour
 from bot.persona.latency import Latency
 from tests.training.talkers import Room, Talker, habits_of, log_of, watched_of
-from training.evaluate import decisions, pace, timing, when
+from training.evaluate import chances, decisions, pace, timing, when
 from training.evaluate.figures import Draws, Outcome
 from training.evaluate.sample import Sample
 from training.evaluate.watched import Watched, watched
@@ -23,9 +24,9 @@ DRAWS = Draws(7, 50)
 def seen() -> Watched:
     """A person's days after those that were learned from."""
     log = log_of(room=Room(days=110, at_me=0.06))
-    border = log.messages[len(log.messages) * 6 // 10].time
+    dev, border = (log.messages[len(log.messages) * tenths // 10].time for tenths in (2, 6))
     habits = habits_of(log, dev=0.5, test=0.6)
-    return watched_of(habits.in_open_loop(), log, begin=border)
+    return watched_of(habits.in_open_loop(), log, begin=border, dev=dev)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_somebody_elses_gate_and_delays_are_told_apart(seen: Watched, told: Outc
             }
         ),
     )
-    other = Watched(chatty, seen.judged, seen.scenes, seen.earlier, seen.bursts, seen.bursts_earlier)
+    other = replace(seen, behaviour=chatty)
     mine, theirs = (timing.measure(NOBODY, [], DRAWS, quick=True, watched=one) for one in (seen, other))
     assert mine.figures["delay_ks"].figure.is_good
     assert theirs.figures["delay_ks"].figure.is_good is False
@@ -90,14 +91,6 @@ def test_too_little_is_insufficient_and_gives_no_number() -> None:
         assert {figure.status for figure in figures} == {"insufficient"}
         assert all(figure.value is None and figure.note for figure in figures)
     assert not when.measure(NOBODY, [], DRAWS, quick=True, watched=None).figures
-
-
-def test_calibration_error_and_skill_are_what_they_say() -> None:
-    took = np.arange(3000) % 10 < 3
-    assert decisions.ece(took, np.full(3000, 0.3)) == pytest.approx(0, abs=0.02)
-    assert decisions.ece(took, np.full(3000, 0.8)) == pytest.approx(0.5, abs=0.02)
-    assert decisions.brier_skill(took, took.astype(float)) == 1
-    assert decisions.brier_skill(took, np.full(3000, took.mean())) == pytest.approx(0)
 
 
 def test_the_score_of_a_distribution_is_least_where_it_is_the_true_one() -> None:
@@ -144,6 +137,62 @@ def test_speaking_soon_is_foreseen_too(told: Outcome) -> None:
         assert value(told, f"auc_within_{name}") > 0.6
     # More of my replies are within five minutes, so it is easier to be right.
     assert value(told, "ap_within_5min") > value(told, "ap_within_60s")
+
+
+QUESTIONS = ("", "within_60s", "within_5min")
+SLICES = ("all", "flow", "entry", "addressed", "to_other")
+RULES = ("on_at", "last3", "fixed", "always", "never")
+
+
+def test_every_question_is_scored_on_every_slice_and_beside_every_rule(told: Outcome) -> None:
+    for question in QUESTIONS:
+        for name in SLICES:
+            for score in ("ap", "auc", "ece", "brier_skill", "balanced_accuracy"):
+                assert when.named(score, name, question) in told.figures
+            for rule in RULES:
+                assert {when.named(score, name, question, rule) for score in ("ap", "auc")} <= set(told.figures)
+        assert value(told, when.named("auc", question=question, rule="fixed")) == 0.5
+        # What the chances say of another question is first translated on dev.
+        assert value(told, when.named("ece", question=question)) < 0.06
+        assert value(told, when.named("brier_skill", question=question)) > 0.1
+
+
+def test_the_threshold_is_that_of_dev(seen: Watched, told: Outcome) -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
+    dev, test = decisions.Table.of(seen.dev), decisions.Table.of(seen.judged)
+    entry = chances.threshold(dev.mine[dev.entry], dev.p[dev.entry])
+    found = balanced_accuracy_score(test.mine[test.entry], test.p[test.entry] >= entry)
+    assert value(told, "balanced_accuracy_entry") == pytest.approx(found)
+    assert 0.6 < found < value(told, "balanced_accuracy")
+    assert entry < chances.threshold(dev.mine[~dev.entry], dev.p[~dev.entry])
+    figure = told.figures["balanced_accuracy"].figure
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.value is not None
+    assert figure.low < figure.value < figure.high
+
+
+def test_without_dev_nothing_that_is_fitted_on_it_is_told(seen: Watched, told: Outcome) -> None:
+    found = when.measure(NOBODY, [], DRAWS, quick=True, watched=replace(seen, dev=[]))
+    lacking = {name for name, one in found.figures.items() if "dev has fewer" in one.figure.note}
+    fitted = {when.named("balanced_accuracy", name, question) for question in QUESTIONS for name in SLICES}
+    fitted |= {when.named(score, name, q) for score in ("ece", "brier_skill") for name in SLICES for q in QUESTIONS[1:]}
+    enough = {name for name, one in told.figures.items() if one.figure.status == "ok"}
+    assert lacking >= fitted & enough
+    assert not lacking - fitted
+    assert value(found, "ap_entry_within_60s") == value(told, "ap_entry_within_60s")
+
+
+def test_simple_rules_fail_where_they_must(told: Outcome) -> None:
+    """Speaking only when called misses what I say unasked; speaking always interrupts."""
+    assert value(told, "volume_on_at") < 0.8
+    assert value(told, "missed_calls_on_at") == 0
+    assert value(told, "volume_always") > 2
+    assert value(told, "interruptions_always") > value(told, "interruptions_last3") + 0.1
+    assert value(told, "volume_fixed") == pytest.approx(1)
+    assert value(told, "missed_calls_never") == 1
+    assert told.figures["interruptions_never"].figure.status == "insufficient", "it never speaks"
 
 
 def test_precision_is_of_whole_ties_and_falls_to_the_base_rate() -> None:
