@@ -28,6 +28,8 @@ from config.settings import Engine
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BODY_LIMIT = 4 * 2**20
+_BODY_TIME = 60.0
+"""Seconds in which a request's body must have come."""
 _POLL = 0.02
 """Seconds between two looks at a model that comes or goes."""
 _REFUSALS = {"busy": "too many requests wait already", "paused": PAUSED}
@@ -56,16 +58,23 @@ class Api:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self._key and request.path != "/health" and not hmac.compare_digest(given.encode(), self._key.encode()):
-            return web.json_response(error_body("wrong or missing API key", "invalid_api_key"), status=401)
+        if self._key and request.path != "/health" and not self._may(request.headers.get("Authorization", "")):
+            body = error_body("wrong or missing API key", "invalid_api_key")
+            return web.json_response(body, status=401, headers={"WWW-Authenticate": "Bearer"})
         try:
             return await handler(request)
         except Refused as refused:
             body = error_body(str(refused), refused.code, refused.param)
             return web.json_response(body, status=refused.status)
-        except web.HTTPException as wrong:  # an address, a method or a size that isn't ours
+        except web.HTTPRequestEntityTooLarge as wrong:
+            body = error_body(f"the body is larger than {_BODY_LIMIT >> 20} MiB", "invalid_request")
+            return web.json_response(body, status=wrong.status)
+        except web.HTTPException as wrong:  # an address or a method that isn't ours
             return web.json_response(error_body(wrong.reason, "invalid_request"), status=wrong.status)
+
+    def _may(self, authorization: str) -> bool:
+        scheme, _, given = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._key.encode())
 
     async def _health(self, request: web.Request) -> web.Response:
         batches = self._batches
@@ -105,7 +114,7 @@ class Api:
             raise Refused(f"there is no model {name[:80]!r} here", status=404, code="model_not_found", param="model")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        asked = read_request(await request.read())
+        asked = read_request(await body_of(request))
         name, loaded = self._persona.name, self._batches.loaded
         if asked.model:
             self._check_name(asked.model)
@@ -169,6 +178,14 @@ class Api:
         return Row(ids, sampling, deadline, deliver, loaded.text_stream)
 
 
+async def body_of(request: web.Request) -> bytes:
+    """All of a request's body. Refused where it doesn't come: who sends it may be long gone."""
+    try:
+        return await asyncio.wait_for(request.read(), _BODY_TIME)
+    except asyncio.TimeoutError:
+        raise Refused(f"the body did not come within {_BODY_TIME:.0f} s", status=408) from None
+
+
 async def _answer(
     request: web.Request, asked: ChatRequest, reply: Reply, row: Row, pieces: "asyncio.Queue[Piece]"
 ) -> web.StreamResponse:
@@ -207,8 +224,8 @@ async def _write(
         elif piece.finish in STATUS:
             await _event(response, error_body(piece.why or piece.finish, _UNAVAILABLE.get(piece.why, piece.finish)))
         elif piece.finish:
-            await _event(response, reply.last(piece.finish, row.produced))
-    if asked.stream_options.include_usage:
+            await _event(response, reply.last(piece.finish, first=first))
+    if asked.stream_options and asked.stream_options.include_usage:
         await _event(response, reply.usage(row.produced))
     await response.write(b"data: [DONE]\n\n")
     await response.write_eof()

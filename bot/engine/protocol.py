@@ -6,7 +6,7 @@ What isn't supported is refused by name, never ignored. Knows no HTTP library an
 import time
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from bot.engine.wire import Finish, Sampling
@@ -27,6 +27,28 @@ class Refused(EngineError):
         self.param = param
 
 
+_OFF: dict[str, list[Any]] = {
+    "n": [1],
+    "logprobs": [False],
+    "top_logprobs": [0],
+    "tools": [[]],
+    "tool_choice": ["none", "auto"],
+    "parallel_tool_calls": [True, False],
+    "functions": [[]],
+    "function_call": ["none", "auto"],
+    "response_format": [{"type": "text"}],
+    "logit_bias": [{}],
+    "store": [False],
+    "modalities": [["text"]],
+    "service_tier": ["auto", "default"],
+}
+"""What isn't supported, and the values that ask for nothing of it: many clients send them always."""
+_LABELS = ("user", "safety_identifier", "prompt_cache_key", "metadata")
+"""For the caller's own books; they change nothing."""
+_CALLERS = ("invalid_request", "unsupported_parameter", "invalid_api_key", "model_not_found", "context_length_exceeded")
+"""Codes of what the caller did wrong."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -37,12 +59,20 @@ class Text(_Part):
 
 
 class ChatMessage(_Part):
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant"]
     content: str | list[Text]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, given: Any) -> Any:
+        """A reply comes back with all its fields, also those that hold nothing."""
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if name == "content" or value not in (None, [])}
 
     def to_wire(self) -> dict[str, str]:
         said = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": self.role, "content": said}
+        return {"role": "system" if self.role == "developer" else self.role, "content": said}
 
 
 class StreamOptions(_Part):
@@ -50,15 +80,12 @@ class StreamOptions(_Part):
 
 
 class ChatRequest(_Part):
-    """What is honoured. `user` names the end user and changes nothing."""
+    """What is honoured."""
 
     messages: list[ChatMessage] = Field(min_length=1)
     model: str = ""
-    user: str = ""
-    n: Literal[1] = 1
-    logprobs: Literal[False] = False
     stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
+    stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=10)
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=-1)
@@ -78,7 +105,8 @@ class ChatRequest(_Part):
         """How to draw; what the request leaves open is the persona's own."""
         asked = self.max_completion_tokens or self.max_tokens
         if asked is not None and asked > limit:
-            raise Refused(f"max_tokens is at most {limit} here", param="max_tokens")
+            name = "max_completion_tokens" if self.max_completion_tokens else "max_tokens"
+            raise Refused(f"{name} is at most {limit} here", param=name)
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
         if not all(stop) or len(stop) > 16:
             raise Refused("stop holds at most 16 strings, none of them empty", param="stop")
@@ -106,20 +134,35 @@ def read_request(body: bytes) -> ChatRequest:
         raise Refused("the body is not JSON") from None
     if not isinstance(values, dict):
         raise Refused("the body is not a JSON object")
-    given = {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None and not _asks_nothing(name, value)}
     unknown = sorted(set(given) - set(ChatRequest.model_fields))
     if unknown:
         raise Refused(f"not supported: {', '.join(unknown)}", code="unsupported_parameter", param=unknown[0])
     try:
-        return ChatRequest.model_validate(given)
+        asked = ChatRequest.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Refused(f"{where}: {first['msg'].lower()}", param=str(first["loc"][0])) from None
+        raise _named(error) from None
+    if asked.stream_options and not asked.stream:
+        raise Refused("stream_options go with stream", param="stream_options")
+    return asked
+
+
+def _asks_nothing(name: str, value: Any) -> bool:
+    return name in _LABELS or value in _OFF.get(name, ())
+
+
+def _named(error: ValidationError) -> Refused:
+    """What is wrong first, and where."""
+    errors = error.errors(include_url=False, include_input=False)
+    first = errors[0]["loc"][:3]
+    # Of the ways to write a content, that which was meant is the one that was followed furthest.
+    worst = max((one for one in errors if one["loc"][:3] == first), key=lambda one: len(one["loc"]))
+    where = ".".join(str(part) for part in worst["loc"] if part not in ("str", "list[Text]"))
+    return Refused(f"{where}: {worst['msg'].lower()}", param=str(first[0]))
 
 
 def error_body(message: str, code: str, param: str = "") -> dict[str, Any]:
-    kind = "invalid_request_error" if code in ("invalid_request", "unsupported_parameter") else code
+    kind = "invalid_request_error" if code in _CALLERS else code
     return {"error": {"message": message, "type": kind, "code": code, "param": param or None}}
 
 
@@ -139,9 +182,9 @@ class Reply:
         delta = {"role": "assistant", "content": text} if first else {"content": text}
         return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
 
-    def last(self, finish: Finish, produced: int) -> dict[str, Any]:
-        chunk = self._chunk([{"index": 0, "delta": {}, "finish_reason": finish}])
-        return {**chunk, "usage": self._usage(produced)}
+    def last(self, finish: Finish, *, first: bool) -> dict[str, Any]:
+        delta = {"role": "assistant", "content": ""} if first else {}
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish}])
 
     def usage(self, produced: int) -> dict[str, Any]:
         """The chunk without choices that `stream_options.include_usage` asks for."""

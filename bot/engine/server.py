@@ -29,6 +29,8 @@ from config.settings import Engine
 SUPERVISED = "MYBOT_SUPERVISED"
 _GRACE = 5.0
 """Seconds that the model's thread gets to end its step."""
+_LAST_WORDS = 1.0
+"""Seconds in which the ends of replies are written out; who sends his request no further is not waited for."""
 
 
 def main(knobs: Engine) -> None:
@@ -98,7 +100,8 @@ async def serve(knobs: Engine, stop: asyncio.Event, say: Callable[[str], None]) 
         on_end=ended,
     )
     # With handler_cancellation a closed connection cancels its handler, and so its row.
-    runner = web.AppRunner(Api(persona, batches, knobs, key).app(), access_log=None, handler_cancellation=True)
+    app = Api(persona, batches, knobs, key).app()
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LAST_WORDS)
     await runner.setup()
     try:
         say(f"listening on http://{await _listen(runner, knobs)}/v1")

@@ -198,8 +198,8 @@ async def test_the_persona_samples_as_sealed_where_a_request_leaves_it_open(serv
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]}, "content"),
-        ({"messages": HI, "tools": [], "logit_bias": {}}, "logit_bias, tools"),
-        ({"messages": HI, "n": 2}, "n:"),
+        ({"messages": HI, "tools": [{}], "logit_bias": {"1": 1}}, "logit_bias, tools"),
+        ({"messages": HI, "n": 2}, "n"),
         ({"messages": HI, "temperature": -1}, "temperature"),
         ({"messages": HI, "top_p": 0}, "top_p"),
         ({"messages": HI, "seed": 2**64}, "seed"),
@@ -363,4 +363,4 @@ def test_null_is_as_good_as_nothing() -> None:
     body = {"messages": HI, "tools": None, "seed": None, "stop": None, "top_k": -1}
     assert read_request(json.dumps(body).encode()).seed is None
     with pytest.raises(Refused, match="tools"):
-        read_request(json.dumps({**body, "tools": []}).encode())
+        read_request(json.dumps({**body, "tools": [{}]}).encode())
