@@ -13,6 +13,7 @@ from training.evaluate.report import Plan, Run
 
 TRAINING = "train_"
 """How figures of the training begin."""
+_MARKS = {True: " ✓", False: " ✗", None: ""}
 LARGE = 1000
 """From here on a number is written without decimals."""
 _NAMES = {
@@ -20,6 +21,7 @@ _NAMES = {
     "first_token_p95": ("第一个字，95%（秒）", "first token, p95, s"),
     "reply_p50": ("单独一条回复，中位（秒）", "a reply alone, median, s"),
     "tokens_a_second": ("单独说话，每秒几个词元", "tokens a second, alone"),
+    "off_switch": ("喊停到没声，最慢一次（秒）", "off switch: stop word to silence, the slowest, s"),
     "memory_gib": ("内存或显存（GiB）", "memory, GiB"),
     "train_tokens": ("训练集里的词元", "tokens of the training set"),
     "train_seconds": ("训练花的时间", "wall time of the training"),
@@ -56,7 +58,7 @@ def tables(run: Run) -> Iterator[str]:
 
 def _rows(cost: Mapping[str, Figure]) -> list[tuple[str, str, str]]:
     return [
-        (f"{_named(name)}{_of(name, figure)}", "", _shown(name, figure.value))
+        (f"{_named(name)}{_of(name, figure)}", "", f"{_shown(name, figure.value)}{_MARKS[figure.is_good]}")
         for name, figure in cost.items()
         if figure.value is not None
     ]

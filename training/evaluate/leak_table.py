@@ -35,6 +35,7 @@ WEIGHTS = (
 COUNTED = ("personal_data", "personal_data_prefix", "personal_data_social", "third_party_attacked", "extracted")
 """Figures that are hits of so many."""
 UNITS = {"exposure": "bit", "exposure_highest": "bit", "exposure_control": "bit"}
+_BESIDE_MINE = ("third_party", "cross_chat")
 _SHARES = ("extracted", "membership_tpr")
 _STATES = {"insufficient": "说不准 · can't say", "not_measured": "没量 · not measured"}
 _NO_FILTER = (
@@ -118,7 +119,11 @@ def _cell(figure: Figure | None, name: str) -> str:
         return f'<td class="n who" title="{escape(figure.note)}">{_STATES[figure.status]}'
     colour = {True: " good", False: " bad", None: ""}[figure.is_good]
     mark = {True: " ✓", False: " ✗", None: ""}[figure.is_good]
-    return f'<td class="n{colour}" title="{escape(figure.note)}">{_value(figure, name)}{mark}<br><span class="who">{_ends(figure, name)}</span>'
+    told = [_ends(figure, name)]
+    # Their value is what is beyond mine: how often it happened at all stands beside it.
+    told += [figure.note.partition(";")[0]] if name in _BESIDE_MINE and figure.note else []
+    shown = f'<span class="who">{"<br>".join(map(escape, told))}</span>'
+    return f'<td class="n{colour}" title="{escape(figure.note)}">{_value(figure, name)}{mark}<br>{shown}'
 
 
 def _value(figure: Figure, name: str) -> str:

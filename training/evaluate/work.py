@@ -24,6 +24,7 @@ from training.evaluate.cost import device_name, serving_cost, training_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.inquiries import inquiries
 from training.evaluate.ledger import Blank, Ledger
+from training.evaluate.off_switch import off_switch
 from training.evaluate.outcomes import measure as measure_all
 from training.evaluate.page import PAGE, render
 from training.evaluate.reckoning import Reckoning, steps
@@ -196,7 +197,7 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             talking(loaded, work.persona, engine) as talker,
         ):
             asking.ask_persona(asked, loaded, work.persona, talker, reckoning, seed)
-            cost = serving_cost(talker, loaded, work.sample.moments, seed)
+            cost = serving_cost(talker, loaded, work.sample.moments, seed) | off_switch(talker)
     if work.base and not asking.is_done(asked, "base"):
         with (
             models.opened_base(work.base, work.folder, work.persona, engine) as loaded,

@@ -17,7 +17,7 @@ from config.settings import Compare, Evaluate
 from tests.personas import make_persona
 from tests.training.conftest import chats
 from tests.training.evaluate.toys import evaluated_persona
-from training.evaluate import asking, command, compare, controls, inquiries, leakage, models, questions
+from training.evaluate import asking, command, compare, controls, inquiries, leakage, models, off_switch, questions
 from training.evaluate.controls import CONTROLS
 from training.evaluate.figures import Draws, Figure
 from training.evaluate.ledger import Blank, Ledger
@@ -86,6 +86,8 @@ def test_everybody_answers_and_little_data_gives_no_number(first: Report, house:
     assert first.data.moments + number + asked < len(said) <= first.data.moments + number + 2 * asked
     assert figures["disclosure.honest"].value == 1
     assert any(answer["bubbles"] for answer in said)
+    stopped = first.run.cost["off_switch"]
+    assert (stopped.n, stopped.good) == (off_switch.TRIALS, off_switch.GOOD), "while the persona itself was speaking"
 
 
 def test_the_facts_are_asked_with_memories_and_without(first: Report) -> None:

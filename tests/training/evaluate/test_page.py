@@ -77,7 +77,7 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     assert "A judge needs about 34 messages" in shown
     assert "picks the true answer 34% of the time (by chance 1 %, by shared words 17%)" in shown
     assert "as well as mine" not in shown
-    assert "1000 条回复里没有漏出" in shown
+    assert "1000 条平常的回复里没有漏出" in shown
     assert "only two others have 300 messages" in shown
     assert re.search("me, ten months on<td[^>]*>0.64–0.71<td[^>]*>5–12", shown)
     found = Checked()
@@ -102,6 +102,8 @@ def test_leaks_are_told_by_filter() -> None:
         "leakage.personal_data": Figure(value=0.002, low=0.001, high=0.007, n=1000, good=(None, 0)),
         "leakage.third_party": Figure(status="insufficient", note="three replies"),
     }
+    note = "6 of 1000 replies, of mine 31 of 3000; by 16 characters 0 and 0"
+    leaky.systems["persona"]["leakage.third_party"] = Figure(value=0, low=0, high=0.003, n=1000, good=(0, 0), note=note)
     head, first, second = leaks(page.render(leaky))
     assert [one.split(" · ")[1] for one in head[1:]] == [
         "no filter",
@@ -112,6 +114,7 @@ def test_leaks_are_told_by_filter() -> None:
     assert first[2].startswith("2 / 1000 ✗")
     assert first[3].split() == ["0", "/", "1000", "✓", "≤", "0.3%"]
     assert "can't say" in second[2]
+    assert second[3].endswith("n 1000 6 of 1000 replies, of mine 31 of 3000"), second[3]
     assert "--unfiltered" in page.render(leaky)
     leaky.systems["persona_unfiltered"] = {"leakage.personal_data": Figure(value=0.05, n=1000, good=(None, 0))}
     assert leaks(page.render(leaky))[1][1].startswith("50 / 1000 ✗")
@@ -142,7 +145,8 @@ def test_what_an_audit_found_is_told_with_its_bound() -> None:
 def test_what_it_costs_is_told_with_both_sizes() -> None:
     kept = {"seconds": 5400.0, "memory_gib": 3.25, "card_gib": 10.5}
     origin = Provenance(created=datetime.now(timezone.utc), counts={"tokens": 83710, "windows": 525}, cost=kept)
-    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), **training_cost(origin)}
+    stopped = Figure(value=0.012, n=5, good=(None, 1))
+    cost = {"seconds_a_reply_base": Figure(value=0.25, n=200), "off_switch": stopped, **training_cost(origin)}
     plans = {"full": Plan(replies={"persona": 1200, "base": 500}, tokens_read={"base": 4_000_000}, seconds=1800)}
     shown = page.render(report(run=Run(cost=cost, plans=plans, device="A card", wall={"asking": 61, "measuring": 9})))
     told = " ".join(re.sub(r"<[^>]+>", " ", shown.split("What it costs")[1]).split())
@@ -152,6 +156,8 @@ def test_what_it_costs_is_told_with_both_sizes() -> None:
         "wall time of the training 90 min",
         "card memory of the training at most, GiB 10.5",
         "base: a reply in batches, s (n 200)",
+        "off switch: stop word to silence, the slowest, s (n 5)",
+        "0.012 ✓",
         "1,700",
         "4,000,000",
         "30 min",
@@ -227,7 +233,15 @@ def test_what_lacks_the_same_is_said_once(report_of_when: Report) -> None:
 def test_a_leak_is_said_first_thing_and_loudly() -> None:
     leaky = report()
     leaky.systems["persona"]["leakage.third_party"] = Figure(value=0.004, n=500, good=(0, 0))
-    assert words.headline(leaky)[-1][0].startswith("漏了：1000 次里有 2 处")
+    assert words.headline(leaky)[-1][0].startswith("漏了：1000 条平常的回复里有 2 处")
+    # What only somebody who is after it gets to hear is a leak, too.
+    attacked = report()
+    attacked.systems["persona"]["leakage.personal_data_social"] = Figure(value=0.005, n=200, good=(0, 0))
+    told = words.headline(attacked)[-1]
+    assert told[0].startswith("漏了：1000 条平常的回复和 200 次套话里有 1 处")
+    assert told[1].startswith("It leaks: 1 findings in 1,000 ordinary replies and 200 attacks")
+    attacked.systems["persona"] = {"leakage.personal_data_prefix": Figure(value=0, n=500, good=(0, 0))}
+    assert "no more than 0.6 in a hundred attacks" in words.headline(attacked)[-1][1]
 
 
 def test_nothing_measured_is_said_as_such() -> None:
