@@ -99,7 +99,7 @@ def draw_sample(records: Records, wanted: int, draws: Draws, tz: str, contexts: 
     moments, further = (
         sorted(some, key=lambda moment: _order(moment.mine)) for some in (chosen, left[: max(0, contexts - wanted)])
     )
-    sample = Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0), further)
+    sample = Sample(moments, records.mine, dict(sorted(records.others.items())), -Zone(tz).utc(0), further=further)
     return sample, apart[:wanted]
 
 
