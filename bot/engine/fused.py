@@ -2,7 +2,7 @@
 
 Norms run as the one kernel torch has for them; q, k and v come from one matrix product, since
 those of k and v alone are too small to keep a card busy where heads are grouped, and so do the two
-that a feed-forward layer begins with; q and k are turned to their positions together. Of the 26 kernels
+that a feed-forward layer begins with; q and k are turned to their positions together. Of the 48 kernels
 of a Qwen3 layer 19 are left, of which each takes a card some microseconds however little it has to do,
 and Python more. Weights keep their names and their memory: they become views of one block. Imports
 torch; imported late, by model.py alone, which checks that the model still says the same.
