@@ -11,6 +11,8 @@ from training.evaluate.figures import Figure
 from training.evaluate.reckoning import told
 from training.evaluate.report import Plan, Run
 
+WAIT = "end_to_end_"
+"""How figures of the wait begin; their notes tell mine beside."""
 TRAINING = "train_"
 """How figures of the training begin."""
 _MARKS = {True: " ✓", False: " ✗", None: ""}
@@ -19,10 +21,14 @@ LARGE = 1000
 _NAMES = {
     "first_token_p50": ("第一个字，中位（秒）", "first token, median, s"),
     "first_token_p95": ("第一个字，95%（秒）", "first token, p95, s"),
+    "first_bubble_p50": ("第一条说完，中位（秒）", "first bubble, median, s"),
     "reply_p50": ("单独一条回复，中位（秒）", "a reply alone, median, s"),
     "tokens_a_second": ("单独说话，每秒几个词元", "tokens a second, alone"),
     "off_switch": ("喊停到没声，最慢一次（秒）", "off switch: stop word to silence, the slowest, s"),
     "memory_gib": ("内存或显存（GiB）", "memory, GiB"),
+    "end_to_end_p50": ("别人看到的等待，中位（秒）", "the wait as others see it, writing included, median, s"),
+    "end_to_end_p95": ("别人看到的等待，95%（秒）", "the wait as others see it, p95, s"),
+    "end_to_end_ks": ("别人看到的等待和我的，最大差", "the wait as others see it against mine, KS"),
     "train_tokens": ("训练集里的词元", "tokens of the training set"),
     "train_seconds": ("训练花的时间", "wall time of the training"),
     "train_memory_gib": ("训练时内存最多（GiB）", "memory of the training at most, GiB"),
@@ -58,7 +64,11 @@ def tables(run: Run) -> Iterator[str]:
 
 def _rows(cost: Mapping[str, Figure]) -> list[tuple[str, str, str]]:
     return [
-        (f"{_named(name)}{_of(name, figure)}", "", f"{_shown(name, figure.value)}{_MARKS[figure.is_good]}")
+        (
+            f"{_named(name)}{_of(name, figure)}",
+            figure.note if name.startswith(WAIT) else "",
+            f"{_shown(name, figure.value)}{_MARKS[figure.is_good]}",
+        )
         for name, figure in cost.items()
         if figure.value is not None
     ]

@@ -21,7 +21,7 @@ SOON = 60.0
 """Seconds within which an answer is one to a call."""
 SILENT = 600.0
 """Seconds before and after in which I said nothing: speaking there interrupts."""
-RUNS = 5
+RUNS, RUNS_QUICK = 5, 2
 """Replays of the test days, each with its own seed."""
 
 Array = np.ndarray[Any, Any]
@@ -119,17 +119,18 @@ def precision(mine: Array, p: Array, shares: Sequence[float]) -> tuple[float, ..
 def one_day(watched: Watched, *, seed: int = 7) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """My replies and the bot's by hour, on the day of the test part on which I gave most; one replay."""
     offset = watched.behaviour.utc_offset
-    played = watched.played(seed * 1000)
+    played = watched.played(replay(seed, 0))
     sides = [
         [reply.time for chat, lines in said.items() for reply in replies(chat, lines)]
         for said in (watched.real(), played)
     ]
-    days = Counter(_day(time, offset) for time in sides[0])
+    days = Counter(day_of(time, offset) for time in sides[0])
     if not days:
         return (), ()
     busiest = min(days, key=lambda day: (-days[day], day))
     hours = [
-        Counter(int((time + offset) % DAY // 3600) for time in side if _day(time, offset) == busiest) for side in sides
+        Counter(int((time + offset) % DAY // 3600) for time in side if day_of(time, offset) == busiest)
+        for side in sides
     ]
     mine, bot = (tuple(float(counts[hour]) for hour in range(24)) for counts in hours)
     return mine, bot
@@ -164,11 +165,16 @@ class Volume:
         return float(self.above.mean()) if len(self.above) else math.nan
 
 
+def replay(seed: int, run: int) -> int:
+    """The seed of one of the replays."""
+    return seed * 1000 + run
+
+
 def volume(watched: Watched, *, runs: int = RUNS, seed: int = 7) -> Volume:
     """Replay the test days some times, and count."""
     scenes, offset = watched.scenes, watched.behaviour.utc_offset
-    real, played = watched.real(), [watched.played(seed * 1000 + run) for run in range(runs)]
-    heard = Counter(_day(line.time, offset) for lines in real.values() for line in lines if not line.mine)
+    real, played = watched.real(), [watched.played(replay(seed, run)) for run in range(runs)]
+    heard = Counter(day_of(line.time, offset) for lines in real.values() for line in lines if not line.mine)
     days = sorted(heard)
     mine = by_day(real, days, offset)
     each = np.array([by_day(said, days, offset) for said in played]).reshape(runs, len(days))
@@ -185,7 +191,7 @@ def volume(watched: Watched, *, runs: int = RUNS, seed: int = 7) -> Volume:
 
 def by_day(said: Mapping[str, Sequence[Traits]], days: Sequence[int], offset: int) -> Array:
     """My (or the bot's) replies on each of the days."""
-    counts = Counter(_day(reply.time, offset) for chat, lines in said.items() for reply in replies(chat, lines))
+    counts = Counter(day_of(reply.time, offset) for chat, lines in said.items() for reply in replies(chat, lines))
     return np.array([counts[day] for day in days], dtype=float)
 
 
@@ -201,8 +207,8 @@ def _counted(found: Iterable[tuple[float, bool]], days: Sequence[int], offset: i
     so: Counter[int] = Counter()
     every: Counter[int] = Counter()
     for time, is_so in found:
-        every[_day(time, offset)] += 1
-        so[_day(time, offset)] += is_so
+        every[day_of(time, offset)] += 1
+        so[day_of(time, offset)] += is_so
     return np.array([[so[day] for day in days], [every[day] for day in days]], dtype=float)
 
 
@@ -232,5 +238,5 @@ def _runs(said: Mapping[str, Sequence[Traits]]) -> list[int]:
     return [reply.bubbles for chat, lines in said.items() for reply in replies(chat, lines)]
 
 
-def _day(time: float, offset: int) -> int:
+def day_of(time: float, offset: int) -> int:
     return int((time + offset) // DAY)

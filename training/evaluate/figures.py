@@ -95,6 +95,8 @@ class Outcome:
 
     figures: dict[str, Measured] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
+    run: dict[str, Figure] = field(default_factory=dict)
+    """Figures that hang on a clock, and so differ from run to run."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -64,6 +64,8 @@ FIGURES: dict[str, str] = {
     "when.missed_calls": "叫了没应",
     "when.interruptions": "我不会开口时插的嘴",
     "timing.delay_ks": "等多久，最大差",
+    "timing.hour_of_week_js": "一周里几点开口，差多少（比特）",
+    "timing.hour_of_day_js": "一天里几点开口，差多少（比特）",
     "timing.delay_w1": "等多久，平均差",
     "timing.crps_skill": "比我平常的快慢猜得准多少",
     "timing.pit_ks": "猜的快慢偏不偏（0 不偏）",

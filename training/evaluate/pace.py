@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.persona.behaviour import Behaviour
+from bot.persona.behaviour import DAY, Behaviour
 from bot.persona.latency import CAPS
 from training.occasions import Burst, Occasion
 
@@ -70,6 +70,23 @@ def pit_ks(quantiles: Array, seconds: Array) -> float:
     places = np.sort((below + upto) / 2)
     steps = np.arange(len(places) + 1) / len(places)
     return float(np.maximum(np.abs(places - steps[:-1]), np.abs(places - steps[1:])).max())
+
+
+def hour_of_week(times: Sequence[float], offset: int) -> Array:
+    """(replies,): 0–167, the hour in which each was given, by my clock."""
+    return ((np.asarray(times, dtype=float) + offset) % (7 * DAY) // 3600).astype(int)
+
+
+def seen(planned: Array, compute: Sequence[float], ready: float, rng: np.random.Generator) -> Array:
+    """Seconds until the first bubble is there to be read, as `planned` and where a reply takes its time to be made.
+
+    The turn engine begins to write when the other has been quiet for `ready` seconds, and so long before the planned
+    moment as a reply takes on average; it never speaks before that moment. `compute` are seconds that first bubbles
+    really took; each place draws one of them.
+    """
+    took = rng.choice(np.asarray(compute, dtype=float), size=planned.shape)
+    begun = np.maximum(ready, planned - float(np.mean(compute)))
+    return np.maximum(planned, begun + took)
 
 
 def typing(bursts: Sequence[Burst]) -> Array:

@@ -202,6 +202,10 @@ def _pace(report: Report) -> Iterator[str]:
     )
     bubbles = report.pictures.get("style.bubbles")
     yield (_small(bubbles, words.PICTURES["style.bubbles"]) if bubbles else "") + "</div>"
+    hours = report.pictures.get("timing.hours")
+    if hours is not None:
+        yield plots.legend({who: words.PEOPLE[who] for who in _shown(hours)})
+        yield plots.bars(hours.labels, _shown(hours), words.PICTURES["timing.hours"], wide=True)
 
 
 def _when(report: Report) -> Iterator[str]:

@@ -82,7 +82,7 @@ class Run(Part):
     wall: dict[str, float] = {}
     """Seconds by what was done."""
     cost: dict[str, Figure] = {}
-    """What serving, asking and training cost: first token, tokens a second, seconds a reply, memory."""
+    """What serving, asking and training cost: first token, tokens a second, seconds a reply, memory, the wait as seen."""
     plans: dict[str, Plan] = {}
     """quick and full: what either takes with this persona and these records."""
     device: str = ""

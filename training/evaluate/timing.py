@@ -1,6 +1,7 @@
-"""Timing: do I wait as long as I do, between bubbles too? Delays are compared up to what the bot waits at most.
+"""Timing: do I wait as long as I do, between bubbles too, and speak at my hours? Delays up to what the bot waits at most.
 
-Open loop: at the moments of the test part at which I really answered. Knows no words and needs no model.
+Open loop: at the moments of the test part at which I really answered; the hours are those of the closed one. Knows
+no words and needs no model; told how long replies took to be made, it says what somebody in the chat would wait.
 """
 
 from collections.abc import Sequence
@@ -9,22 +10,34 @@ from typing import Any
 import numpy as np
 
 from bot.persona.latency import LONGEST_PAUSE
-from training.evaluate import pace
-from training.evaluate.figures import LEAST_SESSIONS, Draws, Measured, Outcome, Picture, insufficient, measured
+from bot.turn_state import Pace
+from training.evaluate import decisions, hours, pace
+from training.evaluate.figures import LEAST_SESSIONS, Draws, Figure, Measured, Outcome, Picture, insufficient, measured
 from training.evaluate.pace import Array
 from training.evaluate.sample import Answers, Sample
 from training.evaluate.watched import Watched
 from training.occasions import Occasion
 
-NEEDS = ("watched",)
+NEEDS = ("watched", "compute")
 LEAST = 100
 """Delays below which nothing is said."""
 NEAR, SKILL, BURST = 0.05, 0.2, 0.05
 """What is good: KS beyond my own drift, CRPS better than my marginal, bursts."""
 
 
-def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watched: Watched | None) -> Outcome:
-    """The persona's delays and pauses, and the bubbles of its answers. Nothing of a system that doesn't behave."""
+def measure(
+    sample: Sample,
+    answers: Answers,
+    draws: Draws,
+    *,
+    quick: bool,
+    watched: Watched | None,
+    compute: Sequence[float] | None = None,
+) -> Outcome:
+    """The persona's delays and pauses, its hours, and the bubbles of its answers. Nothing of a system that doesn't behave.
+
+    `compute` are seconds that first bubbles took to be made.
+    """
     if watched is None:
         return Outcome()
     took = [one.occasion for one in watched.judged if one.occasion.mine]
@@ -35,6 +48,12 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watc
         outcome.figures["beyond_cap"] = measured(1 - len(now) / len(exact), n=len(exact))
     outcome.figures["burst_ks"] = _bursts(sample, answers)
     outcome.figures["pause_ks"] = _pauses(watched, draws)
+    spoken = hours.spoken(watched, draws, decisions.RUNS_QUICK if quick else decisions.RUNS)
+    outcome.figures["hour_of_week_js"] = hours.divergence(spoken, draws)
+    outcome.figures["hour_of_day_js"] = hours.divergence(spoken, draws, hours.DAY)
+    outcome.pictures |= hours.picture(spoken)
+    if compute and outcome.figures["delay_ks"].figure.value is not None:
+        outcome.run = _end_to_end(now, before, watched, draws, compute)
     if now:
         outcome.pictures["delays"] = _curves(now, before, watched)
     return outcome
@@ -94,6 +113,23 @@ def _delays(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watche
             **about,
         ),
     }
+
+
+def _end_to_end(
+    now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched, draws: Draws, compute: Sequence[float]
+) -> dict[str, Figure]:
+    """What somebody in the chat waits: the planned delay, and what making the reply takes beyond it."""
+    mine, earlier = (pace.spread(pace.delays(ones), draws.seed) for ones in (now, before[-len(now) :]))
+    planned = pace.predicted(watched.behaviour, now)
+    waited = pace.seen(planned, compute, Pace().debounce, draws.rng("timing compute"))
+    found: dict[str, Figure] = {}
+    for part in (50, 95):
+        mine_too = f"mine {np.percentile(mine, part):.3g} s; {len(compute)} replies were timed"
+        found[f"end_to_end_p{part}"] = Figure(value=float(np.percentile(waited, part)), n=len(now), note=mine_too)
+    floor = pace.ks(earlier, mine)
+    far, about = pace.ks(waited.ravel(), mine), f"me earlier {floor:.3g}"
+    found["end_to_end_ks"] = Figure(value=far, floor=floor, good=(None, floor + NEAR), n=len(now), note=about)
+    return found
 
 
 def _pauses(watched: Watched, draws: Draws) -> Measured:

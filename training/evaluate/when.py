@@ -55,7 +55,7 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watc
         sides = (table.soon(seconds), dev.soon(seconds)) if question else (table, dev)
         outcome.figures |= _asked(*sides, question, draws)
     outcome.figures["ap_entry"] = _beside(outcome.figures["ap_entry"], outcome.figures["ap_entry_on_at"])
-    outcome.figures |= _rules(table) | _closed(watched, draws, 2 if quick else decisions.RUNS)
+    outcome.figures |= _rules(table) | _closed(watched, draws, decisions.RUNS_QUICK if quick else decisions.RUNS)
     for name in ("all", "entry"):
         rows = slices[name]
         if rows.any():

@@ -33,6 +33,7 @@ AXES: dict[str, str] = {
     "facts": "知不知道 · facts",
 }
 PICTURES: dict[str, str] = {
+    "timing.hours": "几点开口 · replies by the hour of the day",
     "style.length": "一条多长（字） · characters a bubble",
     "style.bubbles": "一次几条 · bubbles a reply",
     "style.punctuation": "标点占多少（%） · punctuation, per cent",

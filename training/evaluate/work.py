@@ -20,7 +20,7 @@ from training.evaluate import asking, audited, copies, disclosure, leakage, mode
 from training.evaluate.asking import BARE
 from training.evaluate.audited import AUDIT
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
-from training.evaluate.cost import device_name, serving_cost, training_cost
+from training.evaluate.cost import SERVED, device_name, served, serving_cost, training_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.inquiries import inquiries
 from training.evaluate.ledger import Blank, Ledger
@@ -172,15 +172,30 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
     try:
         with work.timed("asking"):
             run = _ask(work, asked) if ledger.writes else Run(cost=Reckoning.of(ledger).figures())
-        given = {"persona": work.persona, "folder": work.folder, "data": work.knobs.data}
+        alone = _served(ledger, run)
+        given = {
+            "persona": work.persona,
+            "folder": work.folder,
+            "data": work.knobs.data,
+            "compute": alone.get("bubble"),
+        }
         with work.timed("measuring"), steps("measuring") as note:
             outcomes = measure_all(asked, given, quick=work.quick, note=note)
     finally:
         ledger.close()
-    cost = run.cost | training_cost(work.persona.provenance)
+    clocked = [one.run for one in outcomes.get("persona", {}).values()]
+    cost = run.cost | serving_cost(alone) | training_cost(work.persona.provenance)
+    for figures in clocked:
+        cost |= figures
     return outcomes, run.model_copy(
         update={"started": started, "wall": work.wall, "versions": versions(), "cost": cost}
     )
+
+
+def _served(ledger: Ledger, run: Run) -> dict[str, Any]:
+    """What replies took, each alone, by this start or an earlier one on the same device; empty where nobody knows."""
+    found = ledger.get(SERVED) or {}
+    return found if run.device in ("", found.get("device")) else {}
 
 
 def _ask(work: Work, asked: asking.Asked) -> Run:
@@ -197,7 +212,8 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             talking(loaded, work.persona, engine) as talker,
         ):
             asking.ask_persona(asked, loaded, work.persona, talker, reckoning, seed)
-            cost = serving_cost(talker, loaded, work.sample.moments, seed) | off_switch(talker)
+            asked.ledger.put(SERVED, served(talker, loaded, work.sample.moments, seed))
+            cost = off_switch(talker)
     if work.base and not asking.is_done(asked, "base"):
         with (
             models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
