@@ -184,6 +184,9 @@ async def body_of(request: web.Request) -> bytes:
         return await asyncio.wait_for(request.read(), _BODY_TIME)
     except asyncio.TimeoutError:
         raise Refused(f"the body did not come within {_BODY_TIME:.0f} s", status=408) from None
+    except ConnectionError:
+        # Who hangs up cancels us, and wait_for would rather say why.
+        raise asyncio.CancelledError from None
 
 
 async def _answer(

@@ -170,11 +170,13 @@ def _body(messages: list[dict[str, str]], sampling: Sampling, model: str, dialec
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> Piece:
-    why = (await response.text())[:300]
+    why, code = (await response.text())[:300], ""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        why = str(json.loads(why)["error"]["message"])
+        error = json.loads(why)["error"]
+        why, code = str(error["message"]), str(error.get("code"))
     if response.status in _AWAY:
-        raise Lost(f"{response.url.origin()}: {response.status}: {why}")
+        # Nobody took it up, but where the model ended under it.
+        raise Lost(f"{response.url.origin()}: {response.status}: {why}", reached=code == _STOPPED)
     return Piece(finish=_STATUS.get(response.status, "error"), why=f"{response.status}: {why}")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.engine.admission import Admission
 from bot.engine.child import SERVE
+from bot.engine.remote import Remote
 from bot.engine.trial import Verdict
 from bot.engine.wire import Talker
 from bot.engine.worker import Worker, open_talker
@@ -47,6 +48,7 @@ class Personas:
         self.default = self._folder.name
         self._workers: dict[str, Worker] = {}
         self._talkers: dict[str, Talker] = {}
+        self._remote: Remote | None = None
         self._own = not knobs.url and (knobs.persona.name != "echo" or knobs.persona.exists())
         self._seats = asyncio.Lock()
         """Held by whoever makes room; first come, first seated."""
@@ -60,6 +62,7 @@ class Personas:
             await self._workers[self.default].start()
         else:
             talker = await open_talker(self._knobs)
+            self._remote = talker if isinstance(talker, Remote) else None
             self._talkers[self.default] = Admission.of(talker, self._knobs)
 
     async def close(self) -> None:
@@ -147,8 +150,9 @@ class Personas:
                     log.error("the new version was not taken: %s (%s)", error, error.hint)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """Name → what its worker says of itself."""
-        return {name: worker.status() for name, worker in self._workers.items()}
+        """Name → what its worker, or its servers elsewhere, say of themselves."""
+        elsewhere = {self.default: self._remote.status()} if self._remote is not None else {}
+        return elsewhere | {name: worker.status() for name, worker in self._workers.items()}
 
     def folder(self, name: str, version: str) -> Path:
         """Where a version of a persona lies."""

@@ -1,7 +1,7 @@
 """Prompts that end the engine: after two crashes what stood in them is not said to it again for a while.
 
-Knows of a chat only numbers for its lines, and of a crash who was in flight. Doesn't know processes:
-the worker says when one has died under a request. Nobody is convicted for another's crash: who was
+Knows of a chat only numbers for its lines, and of a crash who was in flight, and where. Doesn't know processes:
+the worker says when one has died under a request, and of servers elsewhere remote.py what it saw. Nobody is convicted for another's crash: who was
 never alone when the engine ended is a suspect at most, and a suspect runs while nobody else does.
 
     unknown ──a crash──▶ known ──a crash in company──▶ suspect: runs alone
@@ -18,12 +18,17 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.since import Messages, lines_of, shared, since
 
+log = logging.getLogger("bot.engine.worker")
+
+WHY = "this prompt has ended the engine before: it is not tried again for a while"
+"""What a request is told that is not tried."""
 CRASHES = 2
 """After so many in a row, one of them alone, a chat is convicted."""
 VERDICTS = 2
@@ -53,6 +58,8 @@ class Record:
     """Whether one of these had nobody else in flight."""
     lines: list[int] = field(default_factory=list)
     """What stood in all its prompts that were in flight in these."""
+    places: set[str] = field(default_factory=set)
+    """Which servers they ended."""
     left_out: list[int] = field(default_factory=list)
     """What it was convicted of."""
     verdicts: int = 0
@@ -61,8 +68,9 @@ class Record:
     def refused(self) -> bool:
         return self.verdicts >= (VERDICTS if self.chat else 1)
 
-    def crashed(self, lines: list[int], *, alone: bool) -> bool:
+    def crashed(self, lines: list[int], place: str, *, alone: bool) -> bool:
         """Note a crash under a prompt of these lines; whether that convicts."""
+        self.places = {*self.places, place} if self.crashes else {place}
         common = shared(self.lines, lines) if self.crashes else 0
         self.lines = lines[: common or len(lines)]
         self.crashes, self.alone = self.crashes + 1, self.alone or alone
@@ -109,8 +117,13 @@ class Quarantine:
         record = self._known(key)
         return record is not None and record.crashes >= CRASHES
 
-    def crashed(self, messages: Messages, chat: str, *, alone: bool) -> bool:
-        """The engine ended with this prompt in flight; whether that convicts it."""
+    def places(self, key: str) -> set[str]:
+        """Where alone a suspect may be tried: what has ended already. Empty: it is none."""
+        record = self._known(key)
+        return record.places if record is not None and self.suspects(key) else set()
+
+    def crashed(self, messages: Messages, chat: str, place: str = "", *, alone: bool) -> None:
+        """The engine ended with this prompt in flight, of several the one at that place."""
         key = key_of(messages, chat)
         record = self._known(key) or Record(chat, 0.0)
         self._records.pop(key, None)
@@ -118,7 +131,9 @@ class Quarantine:
         self._records[key] = record
         if len(self._records) > KNOWN:
             self._records.popitem(last=False)
-        return record.crashed(lines_of(messages), alone=alone)
+        if record.crashed(lines_of(messages), place, alone=alone):
+            held = "not tried" if record.refused else "what was said there so far is left out"
+            log.error("a prompt of %s ends the engine again and again: %s for an hour", chat or "a caller", held)
 
     def outlived(self, messages: Messages, chat: str) -> None:
         """The engine outlived what was allowed of this prompt."""

@@ -2,17 +2,24 @@
 
 Knows which of them answer, which is least busy, and where each chat was last, because that server
 may still remember its beginning. Doesn't start or stop any: whoever runs a server does that.
+
+Of an end it knows what shows from here: a server that broke off under a request, or failed it, and doesn't
+answer afterwards. One that is back at once, or has somebody who answers in its place, has not ended for all we
+know. What two servers in turn ended under goes to no third (quarantine.py).
 """
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.counting import Count, token_counter
 from bot.engine.client import Client, Lost
+from bot.engine.quarantine import WHY, Quarantine, key_of
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Persona, open_persona
 from config.errors import EngineError
@@ -22,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _PAUSES = (1.0, 3.0, 10.0, 30.0, 60.0)
 """Seconds before a lost server is looked at again, growing with each loss in a row; the last one repeats."""
+_AFTERMATH = 6.0
+"""Seconds after a failure of its own in which a server may end: vLLM answers 500 first, and looks every 5 s."""
 _KNOWN = 4096
 """Chats whose server is remembered."""
 
@@ -32,7 +41,11 @@ class Server:
 
     client: Client
     running: int = 0
+    company: int = 0
+    """Requests in flight when the first of them was lost."""
     away: bool = False
+    why: str = ""
+    """Why it was left out last."""
     watched: bool = False
     """Whether a task looks when it is back."""
     chats: int = 0
@@ -62,6 +75,7 @@ class Remote:
         self._count = count
         self._full = full
         self._longest = longest
+        self._quarantine = Quarantine(time.monotonic)
         self._last: OrderedDict[str, Server] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -92,21 +106,48 @@ class Remote:
     async def stream(
         self, messages: list[dict[str, str]], sampling: Sampling, ask: Ask | None = None
     ) -> AsyncGenerator[Piece, None]:
-        """The reply. Where a server is lost or full before it said anything, another is asked, once."""
+        """The reply. Where a server is lost or full before it said anything, another is asked, once; what
+        ends servers is not sent to them."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._longest))
-        end = Piece(finish="error", why="no server answers")
-        for server in self._choices(ask.chat if ask else ""):
-            spoken = False
-            async with aclosing(self._ask(server, messages, sampling)) as pieces:
-                async for piece in pieces:
-                    if piece.finish:
-                        end = piece
-                        break
-                    spoken = True
-                    yield replace(piece, persona=piece.persona or self._persona.hash)
-            if spoken or not (end.finish == "busy" or (end.finish == "error" and server.away)):
-                break
+        end, chat = Piece(finish="error", why="no server answers"), ask.chat if ask else ""
+        key = key_of(messages, chat)
+        async with self._quarantine.admitted(key):
+            for server in self._choices(chat, self._quarantine.places(key)):
+                if not self._quarantine.allowed(messages, chat):
+                    end = Piece(finish="error", why=WHY)
+                    break
+                spoken = False
+                async with aclosing(self._ask(server, messages, chat, sampling)) as pieces:
+                    async for piece in pieces:
+                        if piece.finish:
+                            end = piece
+                            break
+                        spoken = True
+                        yield replace(piece, persona=piece.persona or self._persona.hash)
+                if spoken or not (end.finish == "busy" or (end.finish == "error" and server.away)):
+                    break
         yield replace(end, persona=end.persona or self._persona.hash)
+
+    def status(self) -> dict[str, Any]:
+        """What an admin wants to know, in plain values, by the names that a worker has for it."""
+        there = sum(not server.away for server in self._servers)
+        nearest = min(self._servers, key=lambda server: server.losses)
+        return {
+            "persona": self._persona.name,
+            "hash": self._persona.hash,
+            "version": f"url {there}/{len(self._servers)}",
+            "previous": "",
+            "state": "ready" if there else "away",
+            "pid": None,
+            "in_flight": sum(server.running for server in self._servers),
+            "restarts": 0,
+            "failures": 0 if there else nearest.losses,
+            "trouble": "" if there else nearest.why,
+            "crashes": 0,
+            "fell": "",
+            "cut": self._quarantine.cut,
+            "refused": self._quarantine.refused,
+        }
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -133,11 +174,12 @@ class Remote:
             return error
         return None
 
-    def _choices(self, chat: str) -> Iterator[Server]:
-        """The server to ask; and if one goes on, another that is there."""
-        first = self._choose(chat, self._servers)
+    def _choices(self, chat: str, only: Collection[str] = ()) -> Iterator[Server]:
+        """The server to ask; and if one goes on, another that is there. `only` these addresses, where there are some."""
+        servers = [server for server in self._servers if not only or server.client.url in only]
+        first = self._choose(chat, servers)
         yield first
-        others = [server for server in self._servers if server is not first and not server.away]
+        others = [server for server in servers if server is not first and not server.away]
         if others:
             yield self._choose(chat, others)
 
@@ -164,35 +206,60 @@ class Remote:
             self._last.popitem(last=False)[1].chats -= 1
 
     async def _ask(
-        self, server: Server, messages: list[dict[str, str]], sampling: Sampling
+        self, server: Server, messages: list[dict[str, str]], chat: str, sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
-        """One server's reply; what that says of the server is kept."""
+        """One server's reply; what that says of the server and of the prompt is kept."""
         server.running += 1
         try:
-            async with aclosing(server.client.pieces(messages, sampling)) as pieces:
+            async with aclosing(server.client.pieces(self._quarantine.allowed(messages, chat), sampling)) as pieces:
                 async for piece in pieces:
                     if piece.finish == "timeout":
                         self._lose(server, piece.why)
+                    elif piece.finish == "error" and not piece.why.startswith("4"):
+                        server.company = max(server.company, server.running)
+                        self._spawn(self._look_after(server, messages, chat, _AFTERMATH))
                     elif piece.finish:
-                        server.away = False
+                        self._is_there(server)
                         server.losses = server.losses if piece.finish == "error" else 0
+                        if piece.finish != "busy":
+                            self._quarantine.outlived(messages, chat)
                     yield piece
         except Lost as lost:
+            server.company = max(server.company, server.running)
             self._lose(server, str(lost))
+            if lost.reached:
+                await self._look_after(server, messages, chat)
             yield Piece(finish="error", why=str(lost))
         finally:
             server.running -= 1
 
+    async def _look_after(self, server: Server, messages: list[dict[str, str]], chat: str, pause: float = 0.0) -> None:
+        """See whether a server has ended under a prompt that it broke off or failed."""
+        await asyncio.sleep(pause)
+        error = await self._look_at(server)
+        if error is None:
+            server.company = 0
+            return
+        self._lose(server, str(error))
+        self._quarantine.crashed(messages, chat, server.client.url, alone=server.company == 1)
+
+    def _is_there(self, server: Server) -> None:
+        server.away, server.company = False, 0
+
     def _lose(self, server: Server, why: str) -> None:
         """Leave a server out, and look after a while whether it is back."""
         server.losses += 1
+        server.why = why
         if not server.away:
             server.away = True
             log.warning("left out for now: %s", why)
         if server.watched:
             return
         server.watched = True
-        task = asyncio.create_task(self._watch(server))
+        self._spawn(self._watch(server))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -202,7 +269,7 @@ class Remote:
             if not server.away:
                 break
             if await self._look_at(server) is None:
-                server.away = False
+                self._is_there(server)
             else:
                 server.losses += 1
         server.watched = False

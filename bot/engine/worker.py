@@ -21,7 +21,7 @@ from bot.engine.client import Lost
 from bot.engine.echo import Echo
 from bot.engine.memory import fits_beside
 from bot.engine.place import Place
-from bot.engine.quarantine import Quarantine, key_of
+from bot.engine.quarantine import WHY, Quarantine, key_of
 from bot.engine.remote import Remote
 from bot.engine.trial import check_verdict, smoke_test
 from bot.engine.wire import Ask, Piece, Sampling, Talker
@@ -113,7 +113,7 @@ class Worker:
             for _ in range(2):
                 prompt = self._quarantine.allowed(messages, chat)
                 if not prompt:
-                    why = why or "this prompt has ended the engine before: it is not tried again for a while"
+                    why = why or WHY
                     break
                 child = await self.place.serving()
                 if child is None:
@@ -132,7 +132,7 @@ class Worker:
                 except Lost as lost:
                     why, reached = str(lost), lost.reached
                 if await self.place.mourn(child) and reached:
-                    self._note_crash(messages, chat, alone=child.company == 1)
+                    self._quarantine.crashed(messages, chat, alone=child.company == 1)
                 if spoken:
                     break
         yield self._last_word(why)
@@ -225,11 +225,6 @@ class Worker:
             await new.stop()
             raise
         return new
-
-    def _note_crash(self, messages: list[dict[str, str]], chat: str, *, alone: bool) -> None:
-        if self._quarantine.crashed(messages, chat, alone=alone):
-            held = "not tried" if chat not in self._quarantine.cut else "what was said there so far is left out"
-            log.error("a prompt of %s ends the engine again and again: %s for an hour", chat or "a caller", held)
 
     def _last_word(self, why: str) -> Piece:
         """The end of a request that no child ended."""

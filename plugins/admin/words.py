@@ -238,6 +238,7 @@ STATES = {
     "starting": Text("正在启动", "starting"),
     "asleep": Text("睡着", "asleep"),
     "paused": Text("暂停中", "paused"),
+    "away": Text("连不上", "out of reach"),
     "closed": Text("已关", "closed"),
 }
 MODES = {

@@ -147,3 +147,19 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
     with pytest.raises(Refused) as refused:
         await api.body_of(Half())  # pyright: ignore[reportArgumentType]
     assert refused.value.status == 408
+
+
+async def test_who_hangs_up_before_his_body_has_come_is_nothing_to_report() -> None:
+    class Gone:
+        async def read(self) -> bytes:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise ConnectionResetError("Connection lost") from None
+            return b""
+
+    reading = asyncio.create_task(api.body_of(Gone()))  # pyright: ignore[reportArgumentType]
+    await asyncio.sleep(0.01)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading

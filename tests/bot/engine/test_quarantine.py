@@ -83,8 +83,9 @@ def test_what_is_known_is_bounded_and_ends() -> None:
 
 def test_what_stood_in_both_is_left_out_and_what_came_between_is_not() -> None:
     held = Quarantine(lambda: 0.0)
-    assert not held.crashed(said("a", "b"), "c", alone=True)
-    assert held.crashed(said("a", "b", "d"), "c", alone=False)
+    held.crashed(said("a", "b"), "c", alone=True)
+    assert held.allowed(said("a", "b", "d"), "c") == said("a", "b", "d")
+    held.crashed(said("a", "b", "d"), "c", alone=False)
     assert held.allowed(said("a", "b", "d"), "c") == said("d")
     held.outlived(said("a", "b", "d"), "c")
     assert held.allowed(said("a", "b", "d"), "c") == said("d"), "what was left out stays so"
@@ -92,6 +93,16 @@ def test_what_stood_in_both_is_left_out_and_what_came_between_is_not() -> None:
         held.crashed(said("a", "b", "d"), "c", alone=True)
     assert (held.cut, held.refused) == ([], ["c"])
     assert held.allowed(said("e"), "c") == []
+
+
+def test_a_suspect_may_be_tried_where_it_has_been_and_nowhere_else() -> None:
+    held = Quarantine(lambda: 0.0)
+    held.crashed(said("a"), "c", "one", alone=False)
+    assert held.places("c") == set()
+    held.crashed(said("a"), "c", "two", alone=False)
+    assert held.places("c") == {"one", "two"}
+    held.outlived(said("a"), "c")
+    assert held.places("c") == set()
 
 
 def test_without_a_chat_the_whole_prompt_is_known() -> None:
