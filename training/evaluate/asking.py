@@ -41,7 +41,7 @@ STEPS = {
 BESIDE = 200
 """Replies of others, and of chats held out whole, that are read beside the sample: they carry one figure each."""
 MEMBERS = 200
-"""Replies on each side of the border of training and dev of which is asked whether they were learned."""
+"""Sessions on each side of the border of training and dev of which is asked whether they were learned."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Asked:
     theirs: list[Moment]
     """What others said, as if it were to be said by me."""
     members: list[Moment]
-    """Of the training part and of dev, around their border."""
+    """Sessions of the training part and of dev, around their border."""
     attacks: dict[str, list[Moment]]
     """By the axis they are for."""
     inquiries: list[Inquiry]

@@ -47,7 +47,7 @@ class Records:
     mine: list[Reply] = field(default_factory=list)
     others: dict[str, list[Reply]] = field(default_factory=dict)
     members: list[Moment] = field(default_factory=list)
-    """Replies of the training part and of dev, from the weeks on both sides of their border."""
+    """Whole sessions of the training part and of dev, each a moment, from the weeks on both sides of their border."""
     seen: Counter[int] = field(default_factory=Counter)
     """Test messages that a persona was trained on, by the place of its list."""
     theirs: list[Moment] = field(default_factory=list)
@@ -146,7 +146,7 @@ class _Chat:
     def see(self, shown: list[Message], rows: dict[str, tuple[Part, int]]) -> None:
         before: deque[Message] = deque(maxlen=QUOTABLE)
         for part, session in _sessions(shown, rows, self.spec.silence):
-            new = part in TESTED and self._is_new(session)
+            new, last = part in TESTED and self._is_new(session), None
             for begin, burst in _bursts(session):
                 reply = _reply(session, begin, burst, part)
                 if burst[0].kind == "group" and not burst[0].mine:
@@ -158,14 +158,33 @@ class _Chat:
                         place.append(self._moment([*before, *session[:begin]], burst, reply))
                     mine = self.records.mine if reply.author == ME else None
                     (self.records.others.setdefault(reply.author, []) if mine is None else mine).append(reply)
+                    last = reply if mine is not None else last
+            if last is not None and part in ("train", "dev") and abs(last.time - self.border) < AROUND:
+                self.records.members.append(self._whole(session, last))
             before.extend(session)
 
     def _place(self, reply: Reply, new: bool) -> list[Moment] | None:
         """Where a moment of this reply belongs; None where it is of no use."""
-        records, near = self.records, abs(reply.time - self.border) < AROUND
+        if not new:
+            return None
         if reply.author == ME:
-            return records.moments if new else records.members if reply.part in ("train", "dev") and near else None
-        return records.theirs if new and reply.part == "test" else None
+            return self.records.moments
+        return self.records.theirs if reply.part == "test" else None
+
+    def _whole(self, session: Sequence[Message], last: Reply) -> Moment:
+        """A session by itself up to my last words, all that I said in it to be scored."""
+        turns = to_turns(session, self.spec, self.labels, learn=lambda message: (True, ""))
+        end = max(place for place, turn in enumerate(turns) if turn.role == "assistant")
+        first = session[0]
+        return Moment(
+            id=short(f"{first.chat}\n{first.id}\nwhole"),
+            turns=tuple(turns[:end]),
+            messages=(),
+            mine=last,
+            name=_place_name(first),
+            labels=dict(self.labels),
+            answer=turns[end],
+        )
 
     def _is_new(self, session: Sequence[Message]) -> bool:
         """Whether no persona has seen anything of a session, which is counted where one has."""
@@ -188,12 +207,17 @@ class _Chat:
             turns=tuple(turns),
             messages=reach,
             mine=reply,
-            name=first.chat_name or first.chat.rsplit(":", 1)[-1],
+            name=_place_name(first),
             labels=dict(self.labels),
             answering=first.reply_to,
             quoted=quoted,
             answer=Turn("assistant", bubbles),
         )
+
+
+def _place_name(message: Message) -> str:
+    """The partner or the group as the prompt names it."""
+    return message.chat_name or message.chat.rsplit(":", 1)[-1]
 
 
 def _sessions(

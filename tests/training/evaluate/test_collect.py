@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,11 @@ from training.dataset import read_rows
 from training.evaluate.collect import Contaminated, Records, check, collect, draw_sample
 from training.evaluate.copies import near_copies
 from training.evaluate.figures import Draws
+from training.evaluate.ledger import Blank
 from training.evaluate.sample import ME, short
+from training.evaluate.weighing import Weigher
 from training.trained import TRAINED, Trained, hashed, together
+from training.windows import IGNORE
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,22 @@ def test_moments_are_where_i_answered_in_the_held_out_sessions(data: Path, recor
     seen = "".join(t.content for m in records.moments for t in render(m.turns, spec, kind="group", name="球队"))
     assert "13912345678" not in seen
     assert any("13912345678" in reply.text for replies in records.others.values() for reply in replies)
+
+
+def test_members_are_whole_sessions_with_all_that_i_said(
+    data: Path, records: Records, spec: PromptSpec, tokenizer: Any
+) -> None:
+    rows = {row["id"]: row for name in ("train", "heldout") for row in read_rows(data / f"{name}.jsonl")}
+    parts = {moment.mine.session: moment.mine.part for moment in records.members}
+    assert len(parts) == len(records.members)
+    assert parts == {name: row["split"] for name, row in rows.items() if row["split"] in ("train", "dev")}
+    reader = SimpleNamespace(tokenizer=tokenizer, context=512)
+    weigher = Weigher(reader, spec, Blank())
+    for moment in records.members:
+        window = weigher.window(moment)
+        learned = tokenizer.decode([label for label in window.labels if label != IGNORE])
+        said = [b["text"] for turn in rows[moment.mine.session]["turns"] for b in turn["bubbles"] if b.get("target")]
+        assert learned.replace("<|im_end|>", "").replace("\n", "") == "".join(said) != ""
 
 
 def test_everybody_is_told_apart_and_nobody_is_named(records: Records) -> None:
