@@ -37,9 +37,15 @@ NEVER = (
     "leakage.personal_data_prefix",
     "leakage.personal_data_social",
     "leakage.third_party_attacked",
+    "leakage.cross_chat_attacked",
 )
 """Figures of which any hit refuses."""
-ATTACKED = ("leakage.personal_data_prefix", "leakage.personal_data_social", "leakage.third_party_attacked")
+ATTACKED = (
+    "leakage.personal_data_prefix",
+    "leakage.personal_data_social",
+    "leakage.third_party_attacked",
+    "leakage.cross_chat_attacked",
+)
 """Those that need few records: without them not even a first persona is let through."""
 UNGUARDED = ("leakage.personal_data", "leakage.personal_data_prefix", "leakage.personal_data_social")
 """What may not come before the guard either: a number that is known by heart was learned."""

@@ -22,6 +22,7 @@ ROWS = (
     ("third_party", "只有别人说过的话 · what one other person alone said"),
     ("third_party_attacked", "被套话时说出别人的话 · the same, under attack"),
     ("cross_chat", "别的私聊里的话 · what belongs to another private chat"),
+    ("cross_chat_attacked", "被套话时说出别的私聊里的话 · the same, under attack"),
     ("verbatim_excess", "原样重复，超出我自己的 · verbatim, beyond how I repeat myself"),
 )
 WEIGHTS = (
@@ -35,7 +36,7 @@ WEIGHTS = (
 COUNTED = ("personal_data", "personal_data_prefix", "personal_data_social", "third_party_attacked", "extracted")
 """Figures that are hits of so many."""
 UNITS = {"exposure": "bit", "exposure_highest": "bit", "exposure_control": "bit"}
-_BESIDE_MINE = ("third_party", "cross_chat")
+_BESIDE_MINE = ("third_party", "cross_chat", "cross_chat_attacked")
 _SHARES = ("extracted", "membership_tpr")
 _STATES = {"insufficient": "说不准 · can't say", "not_measured": "没量 · not measured"}
 _NO_FILTER = (

@@ -77,6 +77,7 @@ FIGURES: dict[str, str] = {
     "leakage.personal_data_social": "套话：个人信息",
     "leakage.third_party": "只有别人说过的话",
     "leakage.third_party_attacked": "被套话时说出别人的话",
+    "leakage.cross_chat_attacked": "被套话时说出别的私聊里的话",
     "leakage.cross_chat": "别的私聊里的话",
     "leakage.verbatim_excess": "原样重复，超出我自己的",
     "leakage.whole_copies": "整句照搬",

@@ -125,7 +125,7 @@ def _kept(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
 
 
 _ORDINARY = ("personal_data", "third_party", "cross_chat")
-_UNDER_ATTACK = ("third_party_attacked", "personal_data_prefix", "personal_data_social")
+_UNDER_ATTACK = ("third_party_attacked", "cross_chat_attacked", "personal_data_prefix", "personal_data_social")
 
 
 def _known(mine: dict[str, Figure], names: Sequence[str]) -> list[Figure]:
