@@ -18,6 +18,8 @@ from training.evaluate.figures import Draws, Measured
 
 ORDER = 6
 """Characters before one that it is foretold by."""
+TIE = 1e-9
+"""Nats: less than any difference that means something."""
 KNOWN = 0.9
 """Of a character's chance, the part that goes by what has been seen; the rest is every character's alike."""
 
@@ -50,8 +52,11 @@ def control(rows: Iterable[Mapping[str, Any]], chosen: Sequence[Canary], draws: 
     """Exposure of an audit's canaries to this model, which has read its rows, minus that of one without the canaries."""
     said = [(is_planted(row), b.text) for row in rows for turn in turns_of(row) for b in turn.bubbles if b.target]
     models = Grams(text for _, text in said), Grams(text for planted, text in said if not planted)
-    ranks, base = (
-        canaries.ranked(chosen, draws, lambda asked, model=model: [model.nats(one.reply) for one in asked])
-        for model in models
-    )
+    rng = draws.rng("control")
+
+    def losses(model: Grams, asked: Sequence[Canary]) -> list[float]:
+        # What it can't tell apart stands in a drawn order: all in the middle would be no null.
+        return [model.nats(one.reply) + TIE * drawn for one, drawn in zip(asked, rng.random(len(asked)), strict=True)]
+
+    ranks, base = (canaries.ranked(chosen, draws, lambda asked, model=model: losses(model, asked)) for model in models)
     return canaries.of_control(canaries.exposure(ranks, base, canaries.CANDIDATES + 1, draws))

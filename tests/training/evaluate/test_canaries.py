@@ -38,11 +38,13 @@ def test_a_planted_canary_is_found_and_an_unplanted_one_is_not(control: dict[str
     assert once.low is not None
     assert once.low > 6
     assert once.is_good
-    assert control["exposure_control_r16"].value == pytest.approx(math.log2(5001), abs=0.5)
+    # Known is the first rank, and of as many drawn ones the mean of log2 is log2 |R| - log2 e.
+    assert control["exposure_control_r16"].value == pytest.approx(math.log2(10_001 / math.e), abs=1)
     assert null.value is not None
     assert null.high is not None
     assert abs(null.value) < 2
-    assert null.high < once.low
+    assert null.low is not None
+    assert null.low < 0 < null.high < once.low, "what it can't tell apart is no exposure"
     assert "exposure_highest" not in control, "that is the persona's"
 
 
