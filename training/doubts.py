@@ -63,8 +63,8 @@ _TAKEN_BACK = re.compile(
 _JOKING_FACES = frozenset({"doge", "狗头", "旺柴", "滑稽", "斜眼笑", "阴险", "坏笑"})
 
 
-def clauses(message: Message) -> Iterator[Clause]:
-    """The parts of a message of mine that may say something of me."""
+def clauses(message: Message, *, of_others: bool = False) -> Iterator[Clause]:
+    """The parts of a message of mine that may say something of me; `of_others`: and of whom I speak of, too."""
     text = message.text
     if len(text) > LONGEST or _UNREAL.search(text) or _joking(message):
         return
@@ -75,7 +75,8 @@ def clauses(message: Message) -> Iterator[Clause]:
         if not (_REPORTED.search(before.rstrip()) and not _OWN_WORDS.search(before.rstrip())):
             clause = _LEAD.sub("", part).rstrip("吖")
             whole = before + clause
-            if not (_ASKS.search(part) or _OTHERS.search(clause) or _DOUBTED.search(whole) or _tag(following)):
+            theirs = not of_others and _OTHERS.search(clause) is not None
+            if not (_ASKS.search(part) or theirs or _DOUBTED.search(whole) or _tag(following)):
                 moment = bound_to_a_moment(_SINCE.sub("", whole)) or _DAYS.search(whole) is not None
                 yield Clause(clause, moment, sure)
         before += part + " "

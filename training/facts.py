@@ -9,7 +9,8 @@ import datetime as dt
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from training.candidates import asked, stretches
 from training.dataset import read_messages
 from training.filter import Filter
 from training.importers.source import Zone
-from training.propose import Mention, Proposal, mentions, merged
+from training.propose import Mention, Over, Proposal, mentions, merged, over
 from training.report import show
 from training.statements import Statement, key_of, told
 from training.written import Written
@@ -35,10 +36,9 @@ from training.written import Written
 DECLINED = "me.declined"
 KEYS = "y 只对听过的人说（{heard}）/ a 谁都可以知道 / e 改写 / n 不要 / q 结束{advice}: "
 """What the owner may answer: yes to whom has heard it, anyone, edit, no, quit."""
+OVER_KEYS = "从 {day} 起不再是这样？ y 是 / n 还是这样 / q 结束: "
 NAMED = 4
 """Chats that heard it which are named."""
-
-Ask = Callable[[str], str]
 
 
 def main(knobs: Knobs) -> None:
@@ -56,6 +56,7 @@ def main(knobs: Knobs) -> None:
     if knobs.engine or knobs.url:
         more, read = asyncio.run(_read(knobs, stretches(_messages(knobs, wanted, counts), knobs.stretches), zone))
         said += more
+    over_by = _over(said, facts, declined, today)
     there = [(fact, told(fact.text)) for fact in facts.fact]
     found = [
         one
@@ -63,24 +64,20 @@ def main(knobs: Knobs) -> None:
         if not any(_says(fact, known, one) for fact, known in there) and _hash(key_of(one.text)) not in declined
     ]
     if knobs.as_list:
-        _listed(found, read, console, zone, knobs)
+        _listed(found, over_by, read, console, zone, knobs)
         return
-    if found and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if (found or over_by) and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            f"{len(found)} facts want to be confirmed, and there is no terminal", hint="mybot facts --list"
+            f"{len(found) + len(over_by)} facts want to be confirmed, and there is no terminal",
+            hint="mybot facts --list",
         )
-    kept = 0
-    for fact, one in _confirmed(found, facts, console, zone, console.input):
-        if fact is None or fact.text != one.text:
-            # What was put in other words isn't asked again either.
-            declined.add(_hash(key_of(one.text)))
-            write_atomically(knobs.data / DECLINED, "".join(f"{line}\n" for line in sorted(declined)))
-        if fact is not None:
-            # Each at once: whoever stops half-way has lost nothing.
-            facts = Facts(fact=[*(_ended(known, one) for known in facts.fact), fact])
-            facts.write(path)
-            kept += 1
-    numbers = {"proposed": len(found), "confirmed": kept, "in_me.toml": len(facts.fact)}
+    asks = _Asks(knobs.data, facts, declined, console, zone)
+    # Whoever stops half-way, or closes the terminal, has lost nothing.
+    with suppress(EOFError):
+        asks.propose(found)
+        asks.end(over_by)
+    facts = asks.facts
+    numbers = {"proposed": len(found), "confirmed": asks.kept, "ended": asks.ended, "in_me.toml": len(facts.fact)}
     show("facts", numbers | ({"engine": dict(read)} if read else {}), as_json=knobs.as_json)
 
 
@@ -102,13 +99,41 @@ async def _read(knobs: Knobs, found: list[list[Message]], zone: Zone) -> tuple[l
         await talker.close()
 
 
-def _listed(found: list[Proposal], read: Counter[str], console: Console, zone: Zone, knobs: Knobs) -> None:
+def _over(said: Sequence[Mention | Over], facts: Facts, declined: set[str], today: dt.date) -> list[tuple[Fact, Over]]:
+    """What me.toml says and my records have ended since, each with the line that does."""
+    going_on = [fact for fact in facts.fact if fact.kind != "never" and fact.until is None and fact.holds(today)]
+    found = [(fact, line) for fact in going_on if (line := over(said, fact.text, fact.date)) is not None]
+    return [(fact, line) for fact, line in found if _hash(_over_key(fact, line)) not in declined]
+
+
+def _over_key(fact: Fact, line: Over) -> str:
+    return f"{key_of(fact.text)} until {line.day}"
+
+
+def _show_over(fact: Fact, line: Over, console: Console, zone: Zone) -> None:
+    source = line.source
+    where = source.chat_name or source.chat.rpartition(":")[2]
+    console.print(f"[bold]{escape(fact.text)}[/bold]  [dim]in me.toml; seems to be over[/dim]")
+    console.print(f"    {zone.local(source.time):%Y-%m-%d} {where}: {source.text}", markup=False)
+
+
+def _listed(
+    found: list[Proposal],
+    over_by: list[tuple[Fact, Over]],
+    read: Counter[str],
+    console: Console,
+    zone: Zone,
+    knobs: Knobs,
+) -> None:
     if knobs.as_json:
         engine = {"engine": dict(read)} if read else {}
-        show("facts", {"facts": [_row(one) for one in found]} | engine, as_json=True)
+        ended = [{"text": fact.text, "until": line.day.isoformat()} for fact, line in over_by]
+        show("facts", {"facts": [_row(one) for one in found], "over": ended} | engine, as_json=True)
         return
     for one in found:
         _show(one, console, zone)
+    for fact, line in over_by:
+        _show_over(fact, line, console, zone)
     if read:
         console.print("engine: " + "  ".join(f"{name} {n}" for name, n in sorted(read.items())), markup=False)
     more = "" if knobs.least == 1 else "; --least 1 also shows what you said on one day only"
@@ -148,31 +173,57 @@ def _keys(one: Proposal) -> str:
     return KEYS.format(heard=heard, advice="；在好几处说过，建议 a" if one.open else "；建议 y")
 
 
-def _confirmed(
-    found: list[Proposal], facts: Facts, console: Console, zone: Zone, ask: Ask
-) -> Iterator[tuple[Fact | None, Proposal]]:
-    """What the owner says to each; None: declined. Ends where the owner does."""
-    for one in found:
-        _show(one, console, zone)
-        for known in facts.fact:
-            if _ended(known, one) != known:
-                console.print(f"    ends what me.toml says: {known.text}", markup=False)
-        text = one.text
-        while True:
-            try:
-                answer = ask(escape(_keys(one))).strip().lower()
-            except EOFError:
-                return
-            if answer == "e":
-                text = ask("怎么写: ").strip() or text
-            elif answer in ("y", "a"):
-                yield _fact(one, text, anyone=answer == "a"), one
-                break
-            elif answer == "n":
-                yield None, one
-                break
-            elif answer == "q":
-                return
+class _Asks:
+    """Asks the owner, and writes down each answer at once. EOFError where they have had enough."""
+
+    def __init__(self, data: Path, facts: Facts, declined: set[str], console: Console, zone: Zone) -> None:
+        self.facts = facts
+        self.kept = self.ended = 0
+        self._data, self._declined, self._console, self._zone = data, declined, console, zone
+
+    def propose(self, found: Iterable[Proposal]) -> None:
+        """What is to become a fact, in whatever words, and who may hear it."""
+        for one in found:
+            _show(one, self._console, self._zone)
+            for known in self.facts.fact:
+                if _ended(known, one) != known:
+                    self._console.print(f"    ends what me.toml says: {known.text}", markup=False)
+            text = one.text
+            while (answer := self._answer(_keys(one), "yane")) == "e":
+                text = self._console.input("怎么写: ").strip() or text
+            if answer == "n" or text != one.text:
+                # What was put in other words isn't asked again either.
+                self._decline(key_of(one.text))
+            if answer != "n":
+                fact = _fact(one, text, anyone=answer == "a")
+                self._write([*(_ended(known, one) for known in self.facts.fact), fact])
+                self.kept += 1
+
+    def end(self, found: Iterable[tuple[Fact, Over]]) -> None:
+        """What me.toml says and seems to be over."""
+        for fact, line in found:
+            _show_over(fact, line, self._console, self._zone)
+            if self._answer(OVER_KEYS.format(day=line.day), "yn") == "n":
+                self._decline(_over_key(fact, line))
+                continue
+            over = fact.model_copy(update={"until": line.day})
+            self._write([over if known == fact else known for known in self.facts.fact])
+            self.ended += 1
+
+    def _answer(self, question: str, keys: str) -> str:
+        """One of these keys."""
+        while (answer := self._console.input(escape(question)).strip().lower()) not in {*keys}:
+            if answer == "q":
+                raise EOFError
+        return answer
+
+    def _decline(self, key: str) -> None:
+        self._declined.add(_hash(key))
+        write_atomically(self._data / DECLINED, "".join(f"{line}\n" for line in sorted(self._declined)))
+
+    def _write(self, facts: list[Fact]) -> None:
+        self.facts = Facts(fact=facts)
+        self.facts.write(self._data / "me.toml")
 
 
 def _fact(one: Proposal, text: str, *, anyone: bool) -> Fact:

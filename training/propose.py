@@ -8,7 +8,7 @@ Knows words only, and nothing for certain. Who confirms is the owner (training/f
 import datetime as dt
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.persona import privacy
@@ -16,6 +16,7 @@ from bot.persona.facts import FactKind
 from bot.persona.message import Message
 from training.asked import answers
 from training.doubts import Clause, clauses, corrected, taken_back
+from training.endings import Ending, endings, ends
 from training.importers.source import Zone
 from training.plans import is_journey, plan_of
 from training.statements import Statement, told
@@ -106,13 +107,26 @@ class Mention:
     """Whether it is an engine that reads it so."""
 
 
-def merged(mentioned: Iterable[Mention], least: int, today: dt.date) -> list[Proposal]:
+@dataclass(slots=True)
+class Over:
+    """Something is over, and the line that says so."""
+
+    ending: Ending
+    source: Message
+    day: dt.date
+
+
+def merged(mentioned: Iterable[Mention | Over], least: int, today: dt.date) -> list[Proposal]:
     """Mentions as facts, the most often said first: alike ones as one, of a topic's values the newest.
 
     What may have been meant for its day only must have been said on `least` days; what is over is left out.
     """
     found: dict[tuple[str, str], Proposal] = {}
+    over: list[Over] = []
     for one in mentioned:
+        if isinstance(one, Over):
+            over.append(one)
+            continue
         said = one.statement
         key = (said.topic, said.value)
         proposal = found.setdefault(key, Proposal(said.kind, said.text, said.topic, said.value))
@@ -122,8 +136,34 @@ def merged(mentioned: Iterable[Mention], least: int, today: dt.date) -> list[Pro
     for one in sorted(enough, key=lambda one: one.last):
         known = newest.pop(one.topic, None)
         newest[one.topic] = _later(known, one) if known is not None else one
+    _end(newest, over)
     wanted = [one for one in newest.values() if one.until is None or one.until > today]
     return sorted(wanted, key=lambda one: (-len(one.days), -one.mentions, one.text))
+
+
+def _end(newest: Mapping[str, Proposal], over: Iterable[Over]) -> None:
+    """What was said to be over, after it was said last, is over since that day."""
+    for one in sorted(over, key=lambda one: one.source.time, reverse=True):
+        for proposal in newest.values():
+            if proposal.last < one.source.time and ends(one.ending, proposal.topic, proposal.text):
+                proposal.until = one.day
+                if proposal.topic.startswith("名字:"):
+                    # Who had a name was one of something.
+                    kept = newest.get(f"养:{proposal.topic.removeprefix('名字:')}")
+                    if kept is not None and kept.last < one.source.time:
+                        kept.until = one.day
+
+
+def over(said: Iterable[Mention | Over], text: str, since: dt.date | None) -> Over | None:
+    """What I said first to end a fact that is so since then, unless I have said it again later; None: it goes on."""
+    known, last, found = told(text), 0, list[Over]()
+    topic = known.topic if known is not None else ""
+    for one in said:
+        if isinstance(one, Over):
+            found += [one] if (since is None or one.day > since) and ends(one.ending, topic, text) else []
+        elif known is not None and (one.statement.topic, one.statement.value) == (known.topic, known.value):
+            last = max(last, one.source.time)
+    return min((one for one in found if one.source.time > last), key=lambda one: one.source.time, default=None)
 
 
 def _later(known: Proposal, one: Proposal) -> Proposal:
@@ -151,13 +191,13 @@ def _within(part: str, whole: str) -> bool:
     return re.search(rf"(?<!\d){re.escape(part)}(?!\d)", whole) is not None and not whole.startswith(("不", "没"))
 
 
-def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:
-    """What my lines tell, without personal data, one chat after the other.
+def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention | Over]:
+    """What my lines tell, and what they end, without personal data, one chat after the other.
 
     Each comes a moment later than it is said, as it may be taken back.
     """
     chat = ""
-    waiting: deque[tuple[int, Mention]] = deque()
+    waiting: deque[tuple[int, Mention | Over]] = deque()
     before: deque[Message] = deque(maxlen=LINES)
     for number, message in enumerate(messages):
         if message.chat != chat:
@@ -171,7 +211,11 @@ def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:
             text = message.text
             if taken_back(text) and waiting:
                 last = waiting.pop()[1]
-                if (right := corrected(text)) and (mended := _mended(last, message, right)) is not None:
+                if (
+                    isinstance(last, Mention)
+                    and (right := corrected(text))
+                    and (mended := _mended(last, message, right)) is not None
+                ):
                     waiting.append((number, mended))
             else:
                 waiting.extend((number, one) for one in _of(message, before, zone))
@@ -179,11 +223,13 @@ def mentions(messages: Iterable[Message], zone: Zone) -> Iterator[Mention]:
     yield from (one for _, one in waiting)
 
 
-def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[Mention]:
-    """What a line of mine tells, by itself or as an answer."""
+def _of(message: Message, before: deque[Message], zone: Zone) -> Iterator[Mention | Over]:
+    """What a line of mine tells, by itself or as an answer, and what it ends."""
     if privacy.find(message.text):
         return
     day = zone.local(message.time).date()
+    for clause in clauses(message, of_others=True):
+        yield from (Over(ending, message, day) for ending in endings(clause.text, passing=clause.passing))
     question = _question(message, before)
     if question is not None and "我" not in message.text and re.search("[他她它]", question.text):
         return

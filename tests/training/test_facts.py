@@ -20,13 +20,16 @@ from config.settings import Facts as Knobs
 from tests.bot.people import DAY, TALK, person
 from tests.training.told import LINES, NOTHING, PLANS, TALKS
 from tests.training.told_more import MORE, MORE_NOTHING
+from tests.training.told_over import ENDED, GOES_ON
 from training import facts
+from training.endings import endings
 from training.importers.source import Zone
 from training.plans import plan_of, until
 from training.propose import Proposal, mentions, merged
 
 START = 1_700_000_000
 TODAY = dt.date(2023, 1, 1)
+LATER = dt.date(2024, 12, 1)
 
 
 def said(text: str, day: int = 0, *, chat: str = "qq:private:20002", mine: bool = True, place: int = 0) -> Message:
@@ -67,6 +70,48 @@ def test_answers_corrections_and_what_is_taken_back(lines: list[str], told: list
         for place, line in enumerate(lines)
     ]
     assert [one.text for one in proposed(messages)] == told
+
+
+def after(fact: str, later: str) -> tuple[list[Proposal], list[str]]:
+    """What is proposed of a fact alone, and what of it is left as true after a later line."""
+    first = [said(fact), said(fact, 3)]
+    alone = proposed(first, 1, LATER)
+    known = {(one.topic, one.value) for one in alone}
+    left = proposed([*first, said(later, 100)], 1, LATER)
+    return alone, [one.text for one in left if (one.topic, one.value) in known]
+
+
+def test_what_is_over_is_not_proposed_any_more() -> None:
+    ended = [(alone, left) for alone, left in (after(*one) for one in ENDED)]
+    assert all(alone for alone, _ in ended), "there is something to end"
+    assert sum(not left for _, left in ended) >= 0.9 * len(ENDED) > 70
+    lost = [one for one in GOES_ON if not after(*one)[1]]
+    assert len(lost) <= 0.02 * len(GOES_ON), lost
+
+
+def test_what_was_said_again_since_is_so_again() -> None:
+    lines = [said("我养了只猫"), said("我不养猫了 送人了", 50), said("我养了只猫", 90)]
+    assert [one.text for one in proposed(lines, today=LATER)] == ["我养了只猫"]
+    assert proposed(lines[:2], today=LATER) == []
+    # In whatever order the chats are read; and what is taken back within moments was never over.
+    elsewhere = [said("我不养猫了 送人了", 50, chat="qq:private:30003"), said("我养了只猫")]
+    assert proposed(elsewhere, today=LATER) == []
+    joke = [said("我养了只猫"), said("我不养猫了 送人了", 50), said("骗你的", 50, place=9)]
+    assert [one.text for one in proposed(joke, today=LATER)] == ["我养了只猫"]
+
+
+@pytest.mark.parametrize(
+    "text", ["我" + "刚" * 22 + "了", "刚早就早就早真" * 3 + "了", "我的的狗的真早就真狗狗早就早就真狗真了"]
+)
+def test_words_that_may_be_cut_in_many_ways_are_read_at_once(text: str) -> None:
+    begun = time.process_time()
+    assert endings(text, passing=False) == []
+    assert time.process_time() - begun < 0.2
+
+
+def test_a_pet_that_is_gone_by_its_name_was_one_of_something() -> None:
+    lines = [said("我养了一只猫"), said("我家猫叫年糕"), said("我家狗叫豆豆"), said("年糕上周走了", 50)]
+    assert [one.text for one in proposed(lines, today=LATER)] == ["我家狗叫豆豆"]
 
 
 def test_who_says_no_i_must_have_said_it_twice() -> None:
@@ -300,6 +345,35 @@ def test_what_me_toml_says_in_other_words_is_known_and_what_is_new_ends_the_old(
     assert (job.until, new.text, new.date) == (None, "我住滨江", home.until)
     assert home.until is not None
     assert later.until is None, "it is newer than what was said"
+
+
+def test_what_me_toml_says_is_ended_by_a_later_line_if_the_owner_says_so(
+    tmp_path: Path, answers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [said("我在腾讯上班"), said("我已经不在腾讯了", 100), said("我不养猫了", 120)]
+    (tmp_path / "messages.jsonl").write_text("".join(line.to_json() + "\n" for line in lines))
+    began, left = dt.date(2023, 11, 15), dt.date(2024, 2, 23)
+    told = [
+        Fact(text="我在腾讯上班", kind="work", date=began),
+        Fact(text="我养了只猫", kind="people", date=dt.date(2029, 1, 1)),
+        Fact(text="我在腾讯", kind="never"),
+    ]
+    Facts(fact=told).write(tmp_path / "me.toml")
+    facts.main(Knobs(data=tmp_path, as_list=True))
+    assert "我已经不在腾讯了" in capsys.readouterr().out
+    answers("?", "n")
+    facts.main(Knobs(data=tmp_path, as_json=True))
+    assert Facts.load(tmp_path / "me.toml").fact == told
+    answers("y")
+    facts.main(Knobs(data=tmp_path, as_json=True))
+    assert Facts.load(tmp_path / "me.toml").fact == told, "it was declined, and isn't asked again"
+    (tmp_path / facts.DECLINED).unlink()
+    answers("y")
+    capsys.readouterr()
+    facts.main(Knobs(data=tmp_path, as_json=True))
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["ended"] == 1
+    job, *others = Facts.load(tmp_path / "me.toml").fact
+    assert (job.until, others) == (left, told[1:]), "what is newer than the line stays"
 
 
 def test_who_moves_back_lives_there_since_then(
