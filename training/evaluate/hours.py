@@ -100,7 +100,7 @@ def _by_day(times: Array, offset: int, days: Sequence[int]) -> Array:
 
 def _folded(counts: Array, period: int) -> Array:
     """(rows, 168) → (rows, period)."""
-    return counts.reshape(len(counts), -1, period).sum(axis=1)
+    return counts.reshape(len(counts), WEEK // period, period).sum(axis=1)
 
 
 def _counts(times: Array, offset: int) -> Array:

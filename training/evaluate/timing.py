@@ -12,6 +12,7 @@ import numpy as np
 from bot.persona.latency import LONGEST_PAUSE
 from bot.turn_state import Pace
 from training.evaluate import decisions, hours, pace
+from training.evaluate.bins import weights
 from training.evaluate.figures import LEAST_SESSIONS, Draws, Figure, Measured, Outcome, Picture, insufficient, measured
 from training.evaluate.pace import Array
 from training.evaluate.sample import Answers, Sample
@@ -21,6 +22,8 @@ from training.occasions import Occasion
 NEEDS = ("watched", "compute")
 LEAST = 100
 """Delays below which nothing is said."""
+MOST_BUBBLES = 20
+"""Of one reply; more count as these."""
 NEAR, SKILL, BURST = 0.05, 0.2, 0.05
 """What is good: KS beyond my own drift, CRPS better than my marginal, bursts."""
 
@@ -46,7 +49,7 @@ def measure(
     exact = [one for one in took if one.delay is not None]
     if exact:
         outcome.figures["beyond_cap"] = measured(1 - len(now) / len(exact), n=len(exact))
-    outcome.figures["burst_ks"] = _bursts(sample, answers)
+    outcome.figures["burst_ks"] = _bursts(sample, answers, draws)
     outcome.figures["pause_ks"] = _pauses(watched, draws)
     spoken = hours.spoken(watched, draws, decisions.RUNS_QUICK if quick else decisions.RUNS)
     outcome.figures["hour_of_week_js"] = hours.divergence(spoken, draws)
@@ -59,7 +62,7 @@ def measure(
     return outcome
 
 
-def _bursts(sample: Sample, answers: Answers) -> Measured:
+def _bursts(sample: Sample, answers: Answers, draws: Draws) -> Measured:
     """How many bubbles the persona's own replies have, against mine to the same moments."""
     pairs = [
         (len(moment.mine.bubbles), len(answer.bubbles)) for moment, answer in zip(sample.moments, answers, strict=True)
@@ -67,7 +70,19 @@ def _bursts(sample: Sample, answers: Answers) -> Measured:
     if len(pairs) < LEAST:
         return insufficient(f"{len(pairs)} replies; {LEAST} are needed", n=len(pairs))
     mine, bot = np.array(pairs).T
-    return measured(pace.ks(bot, mine), n=len(pairs), good=(None, BURST))
+    names, place = np.unique([moment.mine.session for moment in sample.moments], return_inverse=True)
+    drawn = weights(draws.chosen(len(names), "timing bursts"), len(names))
+    shares = [_upto(side, place, len(names), drawn) for side in (mine, bot)]
+    about: dict[str, Any] = {"n": len(pairs), "sessions": len(names), "good": (None, BURST)}
+    return measured(pace.ks(bot, mine), np.abs(shares[0] - shares[1]).max(axis=1), **about)
+
+
+def _upto(bubbles: Array, session: Array, sessions: int, drawn: Array) -> Array:
+    """(draws, sizes): the share of the replies with so many bubbles at most, under (draws, sessions) weights."""
+    counts = np.zeros((sessions, MOST_BUBBLES + 1))
+    np.add.at(counts, (session, np.minimum(bubbles, MOST_BUBBLES)), 1)
+    summed = np.cumsum(drawn @ counts, axis=1)
+    return summed / summed[:, -1:]
 
 
 def _delays(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched, draws: Draws) -> dict[str, Measured]:

@@ -140,10 +140,14 @@ def measure(
     figures |= {
         f"auc_{name}": measured(one.auc, one.aucs, floor=one.floor, judge=name, **about) for name, one in told.items()
     }
-    figures["auc_matched"] = _again(judges[worst], worst, *_matched(pairs), "lengths matched")
-    figures["auc_without_copies"] = _again(judges[worst], worst, *_uncopied(pairs, prepared.copies), "no whole copies")
-    fresh = [pair for place, pair in zip(places, pairs, strict=True) if place not in prepared.near]
-    figures["auc_without_near_copies"] = _fresh(judges[worst], worst, fresh, prepared)
+    judge, fresh = judges[worst], _fresh(places, pairs, prepared.near)
+    twins = {
+        "auc_matched": ("lengths matched", _matched(pairs)),
+        "auc_without_copies": ("no whole copies", _uncopied(pairs, prepared.copies)),
+        "auc_without_near_copies": ("no near-copies", fresh),
+    }
+    figures |= {name: _again(judge, worst, *both, note, prepared) for name, (note, both) in twins.items()}
+    figures["auc_without_near_copies"] = _beside(figures["auc_without_near_copies"], judge, fresh[0], prepared)
     return Outcome(figures)
 
 
@@ -201,26 +205,25 @@ def _figures(
     }
 
 
-def _again(judge: Judge, name: str, mine: Sequence[Reply], bots: Sequence[Reply], note: str) -> Measured:
+def _again(
+    judge: Judge, name: str, mine: Sequence[Reply], bots: Sequence[Reply], note: str, prepared: Prepared
+) -> Measured:
     """The worst judge's AUC on a part of the replies."""
-    sessions = len({reply.session for reply in mine})
-    about: dict[str, Any] = {"n": min(len(mine), len(bots)), "sessions": sessions, "judge": name}
-    if why := missing(about["n"], sessions, LEAST // 2):
-        return insufficient(f"{note}: {why}", **about)
-    return Measured(Figure(value=float(judged(judge, mine, bots).auc()[0]), note=note, **about))
-
-
-def _fresh(judge: Judge, name: str, pairs: Sequence[tuple[Reply, Reply]], prepared: Prepared) -> Measured:
-    """The worst judge's AUC at the moments whose true reply is no near-copy; its floor is of as many replies."""
-    mine, bots = [one for one, _ in pairs], [other for _, other in pairs]
-    about: dict[str, Any] = {"n": len(mine), "sessions": len({one.session for one in mine}), "judge": name}
+    about: dict[str, Any] = {"n": len(mine), "sessions": len({reply.session for reply in mine}), "judge": name}
     if why := missing(len(mine), about["sessions"], LEAST // 2):
-        return insufficient(f"no near-copies: {why}", **about)
+        return insufficient(f"{note}: {why}", **about)
     place = {session: number for number, session in enumerate(prepared.sessions)}
     scores = judged(judge, mine, bots)
-    drawn = scores.auc(prepared.drawn[:, [place[one.session] for one in [*mine, *mine]]])
+    drawn = scores.auc(prepared.drawn[:, [place[reply.session] for reply in [*mine, *bots]]])
+    return measured(float(scores.auc()[0]), drawn, note=note, **about)
+
+
+def _beside(one: Measured, judge: Judge, mine: Sequence[Reply], prepared: Prepared) -> Measured:
+    """With its floor: as many replies of me earlier against the same of mine."""
+    if one.figure.value is None:
+        return one
     floor = float(judged(judge, mine, prepared.earlier[-len(mine) :]).auc()[0])
-    return measured(float(scores.auc()[0]), drawn, floor=floor, note="no near-copies", **about)
+    return Measured(one.figure.model_copy(update={"floor": floor}), one.draws)
 
 
 def _matched(pairs: Sequence[tuple[Reply, Reply]]) -> tuple[list[Reply], list[Reply]]:
@@ -246,6 +249,14 @@ def _uncopied(pairs: Sequence[tuple[Reply, Reply]], copies: frozenset[str]) -> t
     mine, bots = ([pair[side] for pair in pairs if copies.isdisjoint(pair[side].bubbles)] for side in (0, 1))
     n = min(len(mine), len(bots))
     return mine[:n], bots[:n]
+
+
+def _fresh(
+    places: Sequence[int], pairs: Sequence[tuple[Reply, Reply]], near: frozenset[int]
+) -> tuple[list[Reply], list[Reply]]:
+    """Both sides of the moments whose true reply is no near-copy of the training part."""
+    kept = [pair for place, pair in zip(places, pairs, strict=True) if place not in near]
+    return [mine for mine, _ in kept], [bot for _, bot in kept]
 
 
 def _by_likelihood(likelihoods: Likelihoods) -> Judge:

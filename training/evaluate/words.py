@@ -54,8 +54,10 @@ PEOPLE = {
 }
 
 REFERENCE: tuple[tuple[str, float, float, str], ...] = (
+    ("参考：同几周里的我 · reference: me, same weeks", 0.50, 0.50, "∞"),
     ("参考：两个月后的我 · reference: me, two months on", 0.56, 0.58, "40–77"),
     ("参考：旧话重放 · reference: replay", 0.52, 0.60, "28–450"),
+    ("参考：胡话 · reference: character 5-grams", 0.58, 0.64, "12–44"),
     ("参考：十个月后的我 · reference: me, ten months on", 0.64, 0.71, "5–12"),
     ("参考：另一个人 · reference: another member", 0.75, 0.82, "2–3.5"),
     ("参考：只靠提示的角色 · reference: prompt only, Chinese roles", 0.82, 0.85, "1.5–1.9"),

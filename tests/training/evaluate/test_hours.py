@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from bot.persona.behaviour import DAY, Behaviour
+from tests.training.evaluate import people
+from tests.training.evaluate.conftest import World
 from tests.training.talkers import ZONE, Room, habits_of, log_of, watched_of
 from training.evaluate import decisions, hours, pace, timing
-from training.evaluate.figures import Draws
-from training.evaluate.sample import Sample
+from training.evaluate.figures import Draws, Figure
+from training.evaluate.sample import Reply, Sample
 from training.evaluate.watched import Watched
 
 DRAWS = Draws(7, 60)
@@ -106,3 +108,18 @@ def test_a_slow_model_is_seen_to_be_slow(seen: Watched) -> None:
     assert quick["end_to_end_p50"] < 40
     assert quick["end_to_end_ks"] is not None
     assert quick["end_to_end_ks"] < 0.25 < 0.5 < (slow["end_to_end_ks"] or 0)
+
+
+def test_bursts_have_an_interval_that_knows_one_bubble_from_mine(world: World) -> None:
+    def told(answers: list[Reply]) -> Figure:
+        outcome = timing.measure(world.sample, answers, DRAWS, quick=True, watched=Watched(Behaviour()))
+        return outcome.figures["burst_ks"].figure
+
+    mine = told(world.control("truth"))
+    assert (mine.value, mine.low, mine.high) == (0, 0, 0)
+    single = told(people.answers(world.sample, ["好"] * len(world.sample.moments)))
+    more = sum(len(moment.mine.bubbles) > 1 for moment in world.sample.moments) / len(world.sample.moments)
+    assert single.value == pytest.approx(more)
+    assert single.low is not None
+    assert single.high is not None
+    assert 0.2 < single.low < more < single.high
