@@ -83,3 +83,10 @@ def test_without_an_audit_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text('{"persona": "x", "seed": 7}')
     with pytest.raises(InputError, match="no audit of this version"):
         audited.figures([tmp_path / "audit.json"], trained())
+
+
+def test_an_audit_without_a_control_is_none(kept: Path) -> None:
+    kept.write_text(kept.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(InputError, match="no audit of this version") as refused:
+        audited.figures([kept], trained())
+    assert "delete it" in refused.value.hint
