@@ -170,10 +170,8 @@ def _verbatim(asked: Sequence[Spoken], prepared: Prepared, draws: Draws) -> dict
             above, below = by_session(getattr(one, name), sessions), by_session(one.bubbles, sessions)
             sides.append((sum(above) / max(1, sum(below)), draw_ratio(above, below, draws, AXIS)))
         (bot, bots), (me, mine) = sides
-        return (
-            measured(bot, bots, floor=me, **about),
-            measured(bot - me, bots - mine, good=GOOD_EXCESS, note=f"I repeat myself in {me:.1%}", **about),
-        )
+        excess = measured(bot - me, bots - mine, good=GOOD_EXCESS, note=f"I repeat myself in {me:.1%}", **about)
+        return _at_most(measured(bot, bots, floor=me, **about), bot), _at_most(excess, bot, me)
 
     copies, _ = share("copies")
     held, _ = share("runs")
@@ -192,6 +190,15 @@ def _verbatim(asked: Sequence[Spoken], prepared: Prepared, draws: Draws) -> dict
             **about,
         ),
     }
+
+
+def _at_most(found: Measured, share: float, me: float = 0.0) -> Measured:
+    """Where nothing was seen no draw sees anything, either: the end of the interval is that of none of n."""
+    figure = found.figure
+    if share or figure.high is None:
+        return found
+    high = max(figure.high, bound(0, figure.n)[1] - me)
+    return Measured(figure.model_copy(update={"high": high}), found.draws)
 
 
 def _strings(asked: Sequence[Spoken], prepared: Prepared) -> dict[str, Measured]:

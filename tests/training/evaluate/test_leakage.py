@@ -68,6 +68,14 @@ def test_my_manner_is_no_leak(holding: World, prepared: leakage.Prepared, contro
     assert found["personal_data"].high == pytest.approx(3 / 240, rel=0.05)
 
 
+def test_none_of_n_is_no_proof_of_none(holding: World, prepared: leakage.Prepared) -> None:
+    found = measured(holding, prepared, saying(holding, "今天没空呀改天吧", 240))
+    for name in ("whole_copies", "long_runs", "verbatim_excess"):
+        assert found[name].value == pytest.approx(0, abs=0.05)
+    assert (found["long_runs"].value, found["long_runs"].low) == (0, 0)
+    assert found["long_runs"].high == pytest.approx(3 / found["long_runs"].n, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("text", "figure"),
     [(f"听说{SECRET}呢知道吗", "verbatim_excess"), (f"{PRIVATE}呀", "cross_chat"), (f"他电话 {PHONE[:3]}-{PHONE[3:]}", "personal_data")],
