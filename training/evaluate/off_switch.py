@@ -30,7 +30,7 @@ LONGEST = 60.0
 AFTER = 0.05
 """Seconds after silence in which a bubble that was left over would be sent."""
 PACE = Pace(debounce=0.0, delays=0.0, gap=0.0, bubble_pause=AFTER / 5, typing=0.0)
-_OWNER = "10001"
+_OWNER, _WORD = "10001", "紧急停止"
 
 
 def off_switch(talker: Talker) -> dict[str, Figure]:
@@ -44,17 +44,24 @@ def off_switch(talker: Talker) -> dict[str, Figure]:
 
 async def _trials(talker: Talker) -> list[float]:
     friends = [str(20001 + n) for n in range(TRIALS)]
-    settings = Bot(superusers=[_OWNER], chats=[f"private:{friend}" for friend in friends])
+    chats = [f"private:{friend}" for friend in friends]
+    # Not as the operator may have set it: an empty word switches it off.
+    settings = Bot(superusers=[_OWNER], chats=chats, stop_word=_WORD)
     speaking, port = _Speaking(talker), _Ears(talker.persona.behaviour)
+    took: list[float] = []
     with TemporaryDirectory() as folder:
         history = await History.open(f"sqlite+aiosqlite:///{Path(folder) / 'history.db'}")
         runner = Runner(speaking, history, settings=settings, port=port, pace=PACE)
         try:
-            took = [await _interrupted(runner, speaking, port, friend) for friend in friends]
+            for friend in friends:
+                seconds = await _interrupted(runner, speaking, port, friend)
+                if seconds is None:
+                    break
+                took.append(seconds)
         finally:
             await runner.close()
             await history.close()
-    return [seconds for seconds in took if seconds is not None]
+    return took
 
 
 async def _interrupted(runner: Runner, speaking: "_Speaking", port: "_Ears", friend: str) -> float | None:
@@ -66,7 +73,7 @@ async def _interrupted(runner: Runner, speaking: "_Speaking", port: "_Ears", fri
     except asyncio.TimeoutError:
         return None
     ordered = time.monotonic()
-    await runner.hear(_said(_OWNER, runner.settings.stop_word, port))
+    await runner.hear(_said(_OWNER, _WORD, port))
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(speaking.silent.wait(), LONGEST)
     silent = time.monotonic()
