@@ -85,10 +85,22 @@ def tokenizer_of_size(vocab_size: int) -> Any:
 def make_base(folder: Path, which: str, *, seed: int = 0) -> Path:
     """A model folder of that size, made on the card where there is one and written in 16 bit; one that is there is kept."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
 
     if (folder / "config.json").is_file():
         return folder
+    model = random_model(which, seed=seed)
+    model.save_pretrained(folder, max_shard_size="4GB")
+    del model
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return folder
+
+
+def random_model(which: str, *, seed: int = 0) -> Any:
+    """A model of that size, on the card where there is one, in 16 bit there."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     numbers = dict(CONFIGS[which])
     config = AutoConfig.for_model(numbers.pop("model_type"), **numbers, bos_token_id=None, eos_token_id=2)
     torch.manual_seed(seed)
@@ -99,11 +111,7 @@ def make_base(folder: Path, which: str, *, seed: int = 0) -> Path:
         # Random scores are nearly flat; a trained model's are not, and top_p is dear where they are.
         model.get_output_embeddings().weight.mul_(8)
     model.generation_config.eos_token_id = 2
-    model.save_pretrained(folder, max_shard_size="4GB")
-    del model
-    if cuda:
-        torch.cuda.empty_cache()
-    return folder
+    return model
 
 
 def persona_of(folder: Path, which: str) -> Persona:
