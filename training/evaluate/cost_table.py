@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 from training import html
+from training.evaluate import cells
 from training.evaluate.figures import Figure
 from training.evaluate.reckoning import told
 from training.evaluate.report import Plan, Run
@@ -16,8 +17,6 @@ WAIT = "end_to_end_"
 TRAINING = "train_"
 """How figures of the training begin."""
 _MARKS = {True: " ✓", False: " ✗", None: ""}
-LARGE = 1000
-"""From here on a number is written without decimals."""
 _NAMES = {
     "first_token_p50": ("第一个字，中位（秒）", "first token, median, s"),
     "first_token_p95": ("第一个字，95%（秒）", "first token, p95, s"),
@@ -82,7 +81,7 @@ def _of(name: str, figure: Figure) -> str:
 def _shown(name: str, value: float) -> str:
     if name == "train_seconds":
         return told(value)
-    return f"{value:,.0f}" if value >= LARGE else f"{value:.3g}"
+    return cells.number(value)
 
 
 def _named(name: str) -> str:
@@ -101,7 +100,7 @@ def _plans(run: Run) -> str:
         for name in _SIZES
         if name in run.plans
     )
-    head = "".join(f"<th>{escape(one)}" for one in heads)
+    head = "".join(map(cells.head, heads))
     asking, rest = run.wall.get("asking"), run.wall.get("measuring")
     spent = (
         ""

@@ -7,6 +7,7 @@ is said. Knows a report's figures.
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from training.evaluate import cells
 from training.evaluate.figures import Figure
 from training.evaluate.report import UNFILTERED, Report
 
@@ -50,7 +51,7 @@ def tables(report: Report) -> Iterator[str]:
     columns = [{**report.systems.get(system, {})} for system, _ in _filters(report)]
     rows = [(name, said) for name, said in ROWS if any(f"leakage.{name}" in column for column in columns)]
     if rows:
-        heads = "".join(f"<th>{escape(said)}" for _, said in _filters(report))
+        heads = "".join(cells.head(said) for _, said in _filters(report))
         body = "".join(
             f"<tr><td>{escape(said)}" + "".join(_cell(column.get(f"leakage.{name}"), name) for column in columns)
             for name, said in rows
@@ -79,7 +80,7 @@ def _of_weights(rows: Sequence[tuple[str, str, Figure]]) -> str:
         f'<tr><td>{escape(said)}{_cell(figure, name)}<td class="n">{escape(_bound(figure, name))}<td class="why">{escape(figure.note)}'
         for name, said, figure in rows
     )
-    heads = "".join(f"<th>{head}" for head in ("", "量到 · measured", "好 · good", ""))
+    heads = "".join(map(cells.head, ("", "量到 · measured", "好 · good", "")))
     return f'<div class="scroll"><table class="wide leaks"><tr>{heads}{body}</table></div>'
 
 

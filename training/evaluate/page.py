@@ -19,8 +19,6 @@ USUAL = 0.8
 """Share from which on the usual case, that there is none of it, isn't drawn beside the others."""
 NEARLY_ALL = 0.99
 """Share of the usual case beyond which a picture has nothing to show."""
-NAMED = 3
-"""Figures that lack the same and are called by name."""
 RARE = 0.005
 """Share below which the end of a distribution isn't drawn."""
 
@@ -28,7 +26,8 @@ _STYLE = (
     plots.STYLE
     + """
 .big{font-size:1.25rem;line-height:1.5;margin:.5rem 0}.big small{display:block;color:var(--soft);font-size:.87rem}
-table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom}
+table.wide{width:100%;font-size:.87rem}table.wide th{text-align:right;font-weight:600;padding:.1rem .6rem;vertical-align:bottom;overflow-wrap:normal;word-break:keep-all}
+table.wide th small{font-weight:400;color:var(--soft)}
 table.wide th:first-child{text-align:left}table.wide td:first-child{min-width:11rem;overflow-wrap:normal}table.wide td{border-top:1px solid var(--line);padding:.15rem .6rem}
 .good{color:#1a7f4b}.bad{color:#b3401f}@media(prefers-color-scheme:dark){.good{color:#5fc58f}.bad{color:#f0906c}}
 table.leaks th:first-child,table.leaks td:first-child{white-space:normal;min-width:13rem}td.why{color:var(--soft);font-size:.8rem;min-width:12rem}
@@ -119,7 +118,7 @@ def _ruler(report: Report) -> Iterator[str]:
         f'<tr><td>{escape(name)}<td class="n">{f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"}<td class="n">{k90}'
         for name, low, high, k90 in words.REFERENCE
     )
-    heads = "<tr><th><th>AUC<th>要看几条才九成把握 · messages to be 90 % sure (k90)"
+    heads = "<tr>" + "".join(map(cells.head, ("", "AUC", "要看几条才九成把握 · messages to be 90 % sure (k90)")))
     yield f'<details><summary>参考表 · the reference table</summary><table class="wide">{heads}{body}</table></details>'
 
 
@@ -151,11 +150,12 @@ def _firsts(picture: Picture) -> dict[str, float]:
 
 def _small(picture: Picture, caption: str) -> str:
     series, labels = _shown(picture), [label or "–" for label in picture.labels] or [f"{x:g}" for x in picture.x]
-    first = _firsts(picture)
-    if _begins_with_none(picture) and len(labels) > 2 and first and min(first.values()) >= USUAL:
+    none = _firsts(picture) if _begins_with_none(picture) and len(labels) > 2 else {}
+    if none and min(none.values()) >= USUAL:
         # Whoever hardly ever does it is told in words: beside that bar the others would be invisible.
-        none = ", ".join(f"{words.PEOPLE[who].split(' · ')[0]} {share:.0%}" for who, share in first.items())
-        caption += f"（完全没有的不画 · none at all, not drawn: {none}）"
+        told = ", ".join(f"{words.PEOPLE[who].split(' · ')[0]} {share:.0%}" for who, share in none.items())
+        caption += f"（完全没有的不画 · none at all, not drawn: {told}）"
+    if none and (min(none.values()) >= USUAL or max(none.values()) == 0):
         labels, series = labels[1:], {who: values[1:] for who, values in series.items()}
     if not picture.labels:
         labels, series = _coarser(labels, series)
@@ -208,7 +208,7 @@ def _pace(report: Report) -> Iterator[str]:
     yield (_small(bubbles, words.PICTURES["style.bubbles"]) if bubbles else "") + "</div>"
     hours = report.pictures.get("timing.hours")
     if hours is not None:
-        yield plots.legend({who: words.PEOPLE[who] for who in _shown(hours)})
+        yield plots.legend({who: {**words.PEOPLE, "other": "别人们 · the others"}[who] for who in _shown(hours)})
         yield plots.bars(hours.labels, _shown(hours), words.PICTURES["timing.hours"], wide=True)
 
 
@@ -279,8 +279,8 @@ def _leaks(report: Report) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     yield "<h2>所有的数 · Every figure</h2>"
-    axes = dict.fromkeys(name.split(".")[0] for figures in report.systems.values() for name in figures)
-    for axis in axes:
+    there = {name.split(".")[0] for figures in report.systems.values() for name in figures}
+    for axis in (*(axis for axis in words.AXES if axis in there), *sorted(there - words.AXES.keys())):
         if axis == "leakage":
             continue
         rows, systems = _rows(report, axis), _systems(report, axis)
@@ -289,7 +289,17 @@ def _tables(report: Report) -> Iterator[str]:
             yield f"<details><summary>{escape(words.AXES[axis])}</summary>{''.join(when_table.tables(report))}</details>"
             continue
         yield f"<details{opened}><summary>{escape(words.AXES.get(axis, axis))}</summary>"
+        yield f'<p class="note">{escape(words.SENTENCES.get(axis, ""))}{_counted(report, axis)}</p>'
         yield cells.table([words.SYSTEMS.get(system, system) for system in systems], rows) + "</details>"
+
+
+def _counted(report: Report, axis: str) -> str:
+    """On how many replies, questions or attacks the persona's figures stand."""
+    mine = report.systems.get("persona", {})
+    n = [figure.n for name, figure in mine.items() if name.startswith(f"{axis}.") and figure.value is not None]
+    if not n:
+        return ""
+    return f" · n {min(n):,}" + (f"–{max(n):,}" if max(n) > min(n) else "")
 
 
 def _systems(report: Report, axis: str) -> list[str]:
@@ -301,11 +311,13 @@ def _systems(report: Report, axis: str) -> list[str]:
 
 
 def _rows(report: Report, axis: str) -> list[tuple[str, list[Figure | None]]]:
-    there = dict.fromkeys(
-        name for figures in report.systems.values() for name in figures if name.startswith(f"{axis}.")
-    )
+    there = {name for figures in report.systems.values() for name in figures if name.startswith(f"{axis}.")}
+    order = {name: place for place, name in enumerate(names.FIGURES)}
     systems = _systems(report, axis)
-    return [(_called(name), [report.systems[system].get(name) for system in systems]) for name in there]
+    return [
+        (_called(name), [report.systems[system].get(name) for system in systems])
+        for name in sorted(there, key=lambda name: (order.get(name, len(order)), name))
+    ]
 
 
 def _called(name: str) -> str:
@@ -315,9 +327,9 @@ def _called(name: str) -> str:
 
 def _all_called(of: Sequence[str]) -> str:
     """Some figures of one axis: the first of them by name."""
-    axis = words.AXES.get(of[0].split(".")[0], "")
-    more = f" …（共 {len(of)} 项 · {len(of)} in all）" if len(of) > NAMED else ""
-    return f"{axis.split(' · ')[0]}：" + "；".join(_called(name) for name in of[:NAMED]) + more
+    axis = words.AXES.get(of[0].split(".")[0], "").split(" · ")[0]
+    more = f" …（共 {len(of)} 项 · {len(of)} in all）" if len(of) > 1 else ""
+    return f"{axis}：{_called(of[0])}{more}"
 
 
 def _about(report: Report) -> Iterator[str]:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE = """
-svg.plot{width:100%;height:auto}svg.plot text{fill:var(--soft);font-size:10px}
+svg.plot{width:100%;height:auto}svg.plot.wide{min-width:40rem}svg.plot text{fill:var(--soft);font-size:10px}
 .me{--c:var(--ink)}.persona{--c:var(--bar)}.other{--c:var(--other)}.floor{--c:var(--soft)}.extra{--c:#9a6fb0}
 svg.plot polyline{fill:none;stroke:var(--c);stroke-width:2}svg.plot rect.b{fill:var(--c)}svg.plot circle{fill:var(--c)}
 svg.plot .persona{stroke-dasharray:7 3}svg.plot .other{stroke-dasharray:2 3}svg.plot .floor{stroke-dasharray:1 4}
 svg.plot rect.b.floor{opacity:.55}svg.plot rect.b.other{opacity:.85}
 .legend span{display:inline-block;width:1.3rem;border-top:3px solid var(--c);margin:0 .35rem .25rem .8rem}
+.legend i{font-style:normal;white-space:nowrap}svg.slim{display:none}
+@media(max-width:40rem){svg.plot.slim{display:block}svg.broad{display:none}}
 .legend .persona{border-top-style:dashed}.legend .other,.legend .floor{border-top-style:dotted}
 """
 
@@ -28,7 +30,7 @@ def legend(names: Mapping[str, str]) -> str:
     """Which line is whose: role → what it is called."""
     return (
         '<p class="legend who">'
-        + "".join(f'<span class="{_role(who)}"></span>{escape(name)}' for who, name in names.items())
+        + " ".join(f'<i><span class="{_role(who)}"></span>{escape(name)}</i>' for who, name in names.items())
         + "</p>"
     )
 
@@ -122,26 +124,32 @@ class Mark:
 
 
 def ruler(marks: Sequence[Mark], low: float, high: float, caption: str) -> str:
-    """Things on one line from `low` to `high`, each with its reach."""
+    """Things on one line from `low` to `high`, each with its reach; on a narrow page its name stands above it."""
     if not marks:
         return ""
-    wide, step, left = 760, 21, 320
-    axis, tall = Axis(low, high), 21 * len(marks) + 30
+    axis = Axis(low, high)
+    drawn = _ruled(marks, axis, "broad", wide=760, left=320, step=21) + _ruled(marks, axis, "slim", wide=400, step=36)
+    return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _ruled(marks: Sequence[Mark], axis: Axis, kind: str, *, wide: int, step: int, left: int = 0) -> str:
+    """A ruler with the names left of it, or, without room there, above each mark."""
+    tall, start = step * len(marks) + 30, left or 10
     parts = []
-    for tick in (low + (high - low) * n / 5 for n in range(6)):
-        x = left + axis.share(tick) * (wide - left - 20)
+    for tick in (axis.low + (axis.high - axis.low) * n / 5 for n in range(6)):
+        x = start + axis.share(tick) * (wide - start - 20)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{tall - 20}" stroke="var(--line)"/>')
         parts.append(f'<text x="{x:.1f}" y="{tall - 6}" text-anchor="middle">{tick:.3g}</text>')
     for place, mark in enumerate(marks):
-        y = 12 + place * step
-        one, other = (left + axis.share(value) * (wide - left - 20) for value in (mark.low, mark.high))
-        parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(mark.name)}</text>')
+        y = 12 + place * step + (0 if left else 14)
+        one, other = (start + axis.share(value) * (wide - start - 20) for value in (mark.low, mark.high))
+        where = f'x="{left - 10}" y="{y + 4}" text-anchor="end"' if left else f'x="{start}" y="{y - 9}"'
+        parts.append(f"<text {where}>{escape(mark.name)}</text>")
         parts.append(
             f'<rect class="b {_role(mark.who)}" x="{one - 3:.1f}" y="{y - 4}" width="{max(6.0, other - one + 6):.1f}" '
             f'height="8" rx="4"><title>{mark.low:.3g}–{mark.high:.3g}</title></rect>'
         )
-    svg = f'<svg class="plot" viewBox="0 0 {wide} {tall}" role="img">{"".join(parts)}</svg>'
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f'<svg class="plot {kind}" viewBox="0 0 {wide} {tall}" role="img">{"".join(parts)}</svg>'
 
 
 def nice(value: float) -> float:
@@ -187,5 +195,6 @@ def _frame(across: Axis, up: Axis, unit: str) -> str:
 
 
 def _figure(parts: Sequence[str], wide: int, caption: str) -> str:
-    svg = f'<svg class="plot" viewBox="0 0 {wide} {HIGH}" role="img">{"".join(parts)}</svg>'
+    kind = "plot wide" if wide > WIDE else "plot"
+    svg = f'<svg class="{kind}" viewBox="0 0 {wide} {HIGH}" role="img">{"".join(parts)}</svg>'
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluate.cells import number
 from training.evaluate.figures import Figure
 from training.evaluate.report import SYSTEMS, Report
 
@@ -62,6 +63,6 @@ def cell(figure: Figure | None) -> str:
         return ""
     if figure.value is None:
         return "–"
-    half = "" if figure.low is None or figure.high is None else f" ±{(figure.high - figure.low) / 2:.2g}"
+    half = "" if figure.low is None or figure.high is None else f" ±{number((figure.high - figure.low) / 2, 2)}"
     mark = {True: " ✓", False: " ✗", None: ""}[figure.is_good]
-    return f"{figure.value:.3g}{half}{mark}"
+    return f"{number(figure.value)}{half}{mark}"

@@ -146,8 +146,10 @@ def _rules(table: Table) -> dict[str, Measured]:
         told = {"volume": plain.volume, "missed_calls": plain.missed, "interruptions": plain.interruptions}
         for name, value in told.items():
             good = GOOD_VOLUME if name == "volume" else None
-            one = insufficient(why, n=len(table.mine)) if why else measured(value, good=good, **about)
-            found[named(name, rule=rule)] = one
+            if why:
+                found[named(name, rule=rule)] = insufficient(why, n=len(table.mine))
+            elif not math.isnan(value):  # who never speaks doesn't interrupt
+                found[named(name, rule=rule)] = measured(value, good=good, **about)
     return found
 
 

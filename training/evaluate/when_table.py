@@ -48,7 +48,7 @@ _NOTE = (
     "分身在真实的回合引擎里过了一遍测试的日子；规则只在记录下来的时刻上算。"
     " · The persona has lived through the test days in the real turn engine; rules are reckoned on the recorded moments."
 )
-_RULES_NOTE = "规则，AP / AUC · rules, AP / AUC"
+_RULES_NOTE = "照简单的规矩开口，AP / AUC · Speaking by a simple rule, AP / AUC"
 
 
 def tables(report: Report) -> Iterator[str]:
@@ -84,12 +84,13 @@ def _question(told: Mapping[str, Figure], question: str) -> Iterator[str]:
     )
     rules = [rule for rule in RULES if named("ap", "all", question, rule) in told]
     if rules:
-        head = "".join(f"<th>{escape(SLICES[name])}" for name in slices)
+        heads = "".join(cells.head(SLICES[name]) for name in slices)
         body = "".join(
             f"<tr><td>{escape(RULES[rule])}" + "".join(_order(told, name, question, rule) for name in slices)
             for rule in rules
         )
-        yield f'<div class="scroll"><table class="wide"><tr><th>{_RULES_NOTE}{head}{body}</table></div>'
+        yield f'<p class="note">{_RULES_NOTE}</p>'
+        yield f'<div class="scroll"><table class="wide"><tr>{cells.head("")}{heads}{body}</table></div>'
 
 
 def _order(told: Mapping[str, Figure], name: str, question: str, rule: str) -> str:

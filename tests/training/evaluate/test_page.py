@@ -84,7 +84,7 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     found.feed(shown)
     assert not found.away
     assert "script" not in found.tags
-    assert found.tags.count("svg") == 5
+    assert found.tags.count("svg") == 6, "the ruler is there for narrow pages, too"
     # The widest gap comes first.
     assert shown.index("语气词") < shown.index("一条多长")
 
@@ -105,7 +105,7 @@ def test_leaks_are_told_by_filter() -> None:
     note = "6 of 1000 replies, of mine 31 of 3000; by 16 characters 0 and 0"
     leaky.systems["persona"]["leakage.third_party"] = Figure(value=0, low=0, high=0.003, n=1000, good=(0, 0), note=note)
     head, first, second = leaks(page.render(leaky))
-    assert [one.split(" · ")[1] for one in head[1:]] == [
+    assert [one.split("  ")[1] for one in head[1:]] == [
         "no filter",
         "personal data out before training",
         "and the guard",
@@ -228,6 +228,29 @@ def test_what_lacks_the_same_is_said_once(report_of_when: Report) -> None:
     assert "说不准或没量的 6 项" in shown
     assert shown.count("9 replies") == 1
     assert "4 in all" in shown
+
+
+def test_an_axis_without_a_number_says_why_and_shows_no_empty_table() -> None:
+    shown = page.render(report()).split("像谁 · whose words</summary>")[1].split("</details>")[0]
+    assert "only two others have 300 messages" in shown
+    assert "<table" not in shown
+
+
+def test_numbers_can_be_read() -> None:
+    far = Figure(value=9999.0, low=1234.5, high=9999.0, n=200)
+    shown = page.render(
+        report(systems={"persona": {"two_sample.k90": far, "two_sample.auc": Figure(value=0.5, n=240)}})
+    )
+    assert re.search(r"k90<td[^>]*>9,999<br><span[^>]*>1,23[45] – 9,999<", shown)
+    assert "less how well they tell me from me earlier. · n 200–240<" in shown
+    assert "<th>分身<br><small>persona</small>" in shown
+
+
+def test_a_bar_that_nobody_has_is_not_drawn() -> None:
+    bubbles = Picture(x=(0.0, 1.0, 2.0), series={"me": (0.0, 0.7, 0.3), "persona": (0.0, 0.6, 0.4)})
+    shown = page.render(report(pictures={"style.bubbles": bubbles}))
+    assert "<title>0: " not in shown
+    assert "<title>1: 0.7" in shown
 
 
 def test_a_leak_is_said_first_thing_and_loudly() -> None:
