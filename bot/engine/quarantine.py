@@ -20,7 +20,7 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.since import Messages, lines_of, shared, since
@@ -52,8 +52,8 @@ class Record:
     """"" where there is none."""
     at: float
     """When it was in flight in a crash last."""
-    crashes: int = 0
-    """How many since it last ended well, or was convicted."""
+    crashes: set[Hashable] = field(default_factory=set)
+    """Which, since it last ended well or was convicted, and no other was convicted of."""
     alone: bool = False
     """Whether one of these had nobody else in flight."""
     lines: list[int] = field(default_factory=list)
@@ -68,17 +68,23 @@ class Record:
     def refused(self) -> bool:
         return self.verdicts >= (VERDICTS if self.chat else 1)
 
-    def crashed(self, lines: list[int], place: str, *, alone: bool) -> bool:
-        """Note a crash under a prompt of these lines; whether that convicts."""
+    def crashed(self, lines: list[int], crash: Hashable, place: str, *, alone: bool) -> set[Hashable]:
+        """Note a crash under a prompt of these lines; of which crashes that convicts it."""
         self.places = {*self.places, place} if self.crashes else {place}
         common = shared(self.lines, lines) if self.crashes else 0
         self.lines = lines[: common or len(lines)]
-        self.crashes, self.alone = self.crashes + 1, self.alone or alone
-        if self.crashes < CRASHES or not self.alone:
-            return False
+        self.crashes, self.alone = {*self.crashes, crash}, self.alone or alone
+        if len(self.crashes) < CRASHES or not self.alone:
+            return set()
+        convicted = self.crashes
         self.verdicts, self.left_out = self.verdicts + 1, self.lines
-        self.crashes, self.alone = 0, False
-        return True
+        self.acquit(self.crashes)
+        return convicted
+
+    def acquit(self, crashes: set[Hashable]) -> None:
+        """It was not these."""
+        self.crashes = self.crashes - crashes
+        self.alone = self.alone and bool(self.crashes)
 
 
 class Quarantine:
@@ -115,15 +121,16 @@ class Quarantine:
     def suspects(self, key: str) -> bool:
         """Whether this one is tried alone."""
         record = self._known(key)
-        return record is not None and record.crashes >= CRASHES
+        return record is not None and len(record.crashes) >= CRASHES
 
     def places(self, key: str) -> set[str]:
         """Where alone a suspect may be tried: what has ended already. Empty: it is none."""
         record = self._known(key)
         return record.places if record is not None and self.suspects(key) else set()
 
-    def crashed(self, messages: Messages, chat: str, place: str = "", *, alone: bool) -> None:
-        """The engine ended with this prompt in flight, of several the one at that place."""
+    def crashed(self, messages: Messages, chat: str, crash: Hashable, place: str = "", *, alone: bool) -> None:
+        """The engine ended with this prompt in flight, of several the one at that place; who was in flight in
+        the same `crash` names the same."""
         key = key_of(messages, chat)
         record = self._known(key) or Record(chat, 0.0)
         self._records.pop(key, None)
@@ -131,7 +138,10 @@ class Quarantine:
         self._records[key] = record
         if len(self._records) > KNOWN:
             self._records.popitem(last=False)
-        if record.crashed(lines_of(messages), place, alone=alone):
+        if convicted := record.crashed(lines_of(messages), crash, place, alone=alone):
+            # Who was there by chance is free again at once.
+            for other in self._records.values():
+                other.acquit(convicted)
             held = "not tried" if record.refused else "what was said there so far is left out"
             log.error("a prompt of %s ends the engine again and again: %s for an hour", chat or "a caller", held)
 
@@ -139,7 +149,7 @@ class Quarantine:
         """The engine outlived what was allowed of this prompt."""
         record = self._known(key := key_of(messages, chat))
         if record is not None and record.verdicts:
-            record.crashes, record.alone = 0, False
+            record.acquit(record.crashes)
         elif record is not None:
             del self._records[key]
 

@@ -46,6 +46,8 @@ class Server:
     away: bool = False
     why: str = ""
     """Why it was left out last."""
+    returns: int = 0
+    """How often it came back."""
     watched: bool = False
     """Whether a task looks when it is back."""
     chats: int = 0
@@ -241,9 +243,11 @@ class Remote:
             server.company = 0
             return
         self._lose(server, str(error))
-        self._quarantine.crashed(messages, chat, server.client.url, alone=server.company == 1)
+        url = server.client.url
+        self._quarantine.crashed(messages, chat, (url, server.returns), url, alone=server.company == 1)
 
     def _is_there(self, server: Server) -> None:
+        server.returns += server.away
         server.away, server.company = False, 0
 
     def _lose(self, server: Server, why: str) -> None:

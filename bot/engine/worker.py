@@ -132,7 +132,7 @@ class Worker:
                 except Lost as lost:
                     why, reached = str(lost), lost.reached
                 if await self.place.mourn(child) and reached:
-                    self._quarantine.crashed(messages, chat, alone=child.company == 1)
+                    self._quarantine.crashed(messages, chat, child.process.pid, alone=child.company == 1)
                 if spoken:
                     break
         yield self._last_word(why)

@@ -18,6 +18,8 @@ from bot.engine.worker import Worker
 from tests.bot.engine.test_supervision import SHORT, at_work, until, whole
 
 POISON = "please die"
+crashes = itertools.count()
+"""Numbers for crashes that nobody else was in flight in."""
 
 
 def said(*lines: str) -> Messages:
@@ -31,34 +33,33 @@ def crowds(poisons: int) -> Any:
 
 
 @given(st.integers(0, 3).flatmap(lambda poisons: st.tuples(st.just(poisons), crowds(poisons))))
-def test_a_poisoned_chat_costs_six_crashes_and_no_innocent_is_held(case: tuple[int, list[dict[int, bool]]]) -> None:
+def test_poisoned_chats_cost_six_crashes_each_and_no_innocent_is_held(case: tuple[int, list[dict[int, bool]]]) -> None:
     """Everybody asks together; who is a suspect is then asked alone, as the gate has it. Whoever `again` posts a poison
     anew, and who doesn't goes on talking with the old one in the chat's history."""
     poisons, rounds = case
-    held, cost = Quarantine(lambda: 0.0), dict.fromkeys(range(poisons), 0)
+    held, cost = Quarantine(lambda: 0.0), 0
     history: dict[int, list[str]] = {}
 
-    def run(together: list[int]) -> None:
+    def run(together: list[int]) -> int:
         asked = [one for one in together if held.allowed(said(*history[one]), str(one))]
         poisoned = [one for one in asked if "poison" in str(held.allowed(said(*history[one]), str(one)))]
         for one in asked:
             if poisoned:
-                held.crashed(said(*history[one]), str(one), alone=len(asked) == 1)
+                held.crashed(said(*history[one]), str(one), cost, alone=len(asked) == 1)
             else:
                 held.outlived(said(*history[one]), str(one))
-        for one in poisoned:
-            cost[one] += 1
+        return bool(poisoned)
 
     for number, crowd in enumerate(rounds):
         for one, again in crowd.items():
             posts = "poison" if one < poisons and (again or one not in history) else "line"
             history.setdefault(one, []).append(f"{posts} {number}")
         lone = [one for one in sorted(crowd) if held.suspects(str(one))]
-        run([one for one in sorted(crowd) if one not in lone])
+        cost += run([one for one in sorted(crowd) if one not in lone])
         for one in lone:
-            run([one])
+            cost += run([one])
         assert {*held.cut, *held.refused} <= set(map(str, range(poisons)))
-    assert all(crashes <= VERDICTS * (CRASHES + 1) for crashes in cost.values())
+    assert cost <= VERDICTS * (CRASHES + 1) * poisons
 
 
 def test_what_is_known_is_bounded_and_ends() -> None:
@@ -68,7 +69,7 @@ def test_what_is_known_is_bounded_and_ends() -> None:
     for number in range(KNOWN + 1):
         now[0] = float(next(clock))
         for _ in range(CRASHES):
-            held.crashed(said("x"), f"qq:group:{number}", alone=True)
+            held.crashed(said("x"), f"qq:group:{number}", next(crashes), alone=True)
     assert held.allowed(said("x"), "qq:group:0")
     assert held.allowed(said("x"), "qq:group:1") == []
     assert held.allowed(said("x", "y"), "qq:group:1") == said("y")
@@ -83,32 +84,45 @@ def test_what_is_known_is_bounded_and_ends() -> None:
 
 def test_what_stood_in_both_is_left_out_and_what_came_between_is_not() -> None:
     held = Quarantine(lambda: 0.0)
-    held.crashed(said("a", "b"), "c", alone=True)
+    held.crashed(said("a", "b"), "c", next(crashes), alone=True)
     assert held.allowed(said("a", "b", "d"), "c") == said("a", "b", "d")
-    held.crashed(said("a", "b", "d"), "c", alone=False)
+    held.crashed(said("a", "b", "d"), "c", next(crashes), alone=False)
     assert held.allowed(said("a", "b", "d"), "c") == said("d")
     held.outlived(said("a", "b", "d"), "c")
     assert held.allowed(said("a", "b", "d"), "c") == said("d"), "what was left out stays so"
     for _ in range(CRASHES):
-        held.crashed(said("a", "b", "d"), "c", alone=True)
+        held.crashed(said("a", "b", "d"), "c", next(crashes), alone=True)
     assert (held.cut, held.refused) == ([], ["c"])
     assert held.allowed(said("e"), "c") == []
 
 
 def test_a_suspect_may_be_tried_where_it_has_been_and_nowhere_else() -> None:
     held = Quarantine(lambda: 0.0)
-    held.crashed(said("a"), "c", "one", alone=False)
+    held.crashed(said("a"), "c", next(crashes), "one", alone=False)
     assert held.places("c") == set()
-    held.crashed(said("a"), "c", "two", alone=False)
+    held.crashed(said("a"), "c", next(crashes), "two", alone=False)
     assert held.places("c") == {"one", "two"}
     held.outlived(said("a"), "c")
     assert held.places("c") == set()
 
 
+def test_who_was_there_by_chance_is_free_once_another_is_convicted_of_it() -> None:
+    held = Quarantine(lambda: 0.0)
+    for crash in range(CRASHES):
+        for chat in ("bad", "c", "d"):
+            held.crashed(said("x"), chat, crash, alone=False)
+    held.crashed(said("x"), "d", "another one", alone=False)
+    assert [held.suspects(chat) for chat in ("bad", "c", "d")] == [True] * 3
+    held.crashed(said("x"), "bad", CRASHES, alone=True)
+    assert [held.suspects(chat) for chat in ("bad", "c", "d")] == [False] * 3
+    held.crashed(said("x"), "d", "and one more", alone=False)
+    assert held.suspects("d"), "of that nobody was convicted"
+
+
 def test_without_a_chat_the_whole_prompt_is_known() -> None:
     held = Quarantine(lambda: 0.0)
     for _ in range(CRASHES):
-        held.crashed(said("a"), "", alone=True)
+        held.crashed(said("a"), "", next(crashes), alone=True)
     assert held.allowed(said("a"), "") == []
     assert held.allowed(said("a", "b"), "") == said("a", "b")
     assert (held.cut, held.refused) == ([], [""])
@@ -117,7 +131,7 @@ def test_without_a_chat_the_whole_prompt_is_known() -> None:
 async def test_a_suspect_runs_alone_and_who_comes_waits() -> None:
     held = Quarantine(lambda: 0.0)
     for _ in range(CRASHES):
-        held.crashed(said("x"), "bad", alone=False)
+        held.crashed(said("x"), "bad", next(crashes), alone=False)
     inside: list[str] = []
     most: list[list[str]] = []
 
@@ -136,7 +150,7 @@ async def test_a_suspect_runs_alone_and_who_comes_waits() -> None:
     assert most[:2] == [["a"], ["a", "b"]]
     assert max(most[-1]) == "d"
     assert [one for one in most if "bad" in one] == [["bad"]]
-    held.crashed(said("x"), "bad", alone=True)
+    held.crashed(said("x"), "bad", next(crashes), alone=True)
     async with held.admitted("a"), held.admitted("bad"):
         assert not held.allowed(said("x"), "bad"), "nobody waits for what is not tried"
 
@@ -242,7 +256,7 @@ async def test_a_prompt_that_found_no_room_is_not_acquitted(home: Path) -> None:
 
         held, bad = worker._quarantine, [{"role": "user", "content": "bad"}]
         for _ in range(CRASHES - 1):
-            held.crashed(bad, "c", alone=True)
+            held.crashed(bad, "c", next(crashes), alone=True)
         child, crowd = worker.place.child, []
         assert child is not None
         for place in ("running", "waiting"):
@@ -250,14 +264,14 @@ async def test_a_prompt_that_found_no_room_is_not_acquitted(home: Path) -> None:
             while not ((health := await child.client.health()) and health[place]):
                 pass
         assert await ask("bad") == "busy"
-        held.crashed(bad, "c", alone=True)
+        held.crashed(bad, "c", next(crashes), alone=True)
         assert not held.allowed(bad, "c")
         for task in crowd:
             task.cancel()
         await asyncio.gather(*crowd, return_exceptions=True)
 
         held.clear()
-        held.crashed(bad, "c", alone=True)
+        held.crashed(bad, "c", next(crashes), alone=True)
         assert await ask("bad") == "length"
-        held.crashed(bad, "c", alone=True)
+        held.crashed(bad, "c", next(crashes), alone=True)
         assert held.allowed(bad, "c")
