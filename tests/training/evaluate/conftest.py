@@ -6,8 +6,10 @@ from functools import cache
 import pytest
 
 from tests.training.evaluate import people
+from tests.training.talkers import Room, habits_of, log_of, watched_of
 from training.evaluate.figures import Draws
 from training.evaluate.sample import Reply, Sample
+from training.evaluate.watched import Watched
 
 
 class World:
@@ -48,3 +50,12 @@ def _world() -> World:
 @pytest.fixture(scope="session")
 def world() -> World:
     return _world()
+
+
+@pytest.fixture(scope="session")
+def seen() -> Watched:
+    """A person's days after those that were learned from."""
+    log = log_of(room=Room(days=110, at_me=0.06))
+    dev, border = (log.messages[len(log.messages) * tenths // 10].time for tenths in (2, 6))
+    habits = habits_of(log, dev=0.5, test=0.6)
+    return watched_of(habits.in_open_loop(), log, begin=border, dev=dev)

@@ -8,7 +8,7 @@ import pytest
 from bot.persona.behaviour import DAY, Behaviour
 from tests.training.evaluate import people
 from tests.training.evaluate.conftest import World
-from tests.training.talkers import ZONE, Room, habits_of, log_of, watched_of
+from tests.training.talkers import ZONE, Room, log_of, watched_of
 from training.evaluate import decisions, hours, pace, timing
 from training.evaluate.figures import Draws, Figure
 from training.evaluate.sample import Reply, Sample
@@ -16,13 +16,6 @@ from training.evaluate.watched import Watched
 
 DRAWS = Draws(7, 60)
 NOBODY = Sample([], [], {})
-
-
-@pytest.fixture(scope="module")
-def seen() -> Watched:
-    log = log_of(room=Room(days=72, at_me=0.06))
-    border = log.messages[len(log.messages) * 5 // 10].time
-    return watched_of(habits_of(log, dev=0.4, test=0.5).in_open_loop(), log, begin=border)
 
 
 def lived(seen: Watched, hours_later: float) -> hours.Spoken:
@@ -102,7 +95,6 @@ def test_a_slow_model_is_seen_to_be_slow(seen: Watched) -> None:
         return {name: figure.value for name, figure in outcome.run.items()}
 
     quick, slow = run([0.01]), run([90.0, 110.0])
-    assert run([0.01]) == quick
     assert slow["end_to_end_p50"] == pytest.approx(100, abs=20)
     assert quick["end_to_end_p50"] is not None
     assert quick["end_to_end_p50"] < 40

@@ -94,8 +94,9 @@ def test_a_likelihood_that_tells_is_the_worst_judge(world: World, prepared: twos
     assert worst.value > 0.4
 
 
-def test_where_i_said_what_i_had_said_before_is_told_apart_from_the_rest() -> None:
+def test_where_i_said_what_i_had_said_before_is_told_apart_from_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """There the bot hits it, as it has learned it; elsewhere it talks like a friend."""
+    monkeypatch.setattr(twosample, "JUDGES", {"characters": by_characters})
     world, few = World(sessions=200), Draws(7, 40)
     old = [reply for reply in world.sample.of("train") if len(copies.folded(reply.text)) >= 24]
     moments, answers = list(world.sample.moments), world.control("other_member")

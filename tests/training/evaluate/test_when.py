@@ -10,7 +10,7 @@ import pytest
 
 from bot.persona.behaviour import Behaviour
 from bot.persona.latency import Latency
-from tests.training.talkers import Room, Talker, habits_of, log_of, watched_of
+from tests.training.talkers import Room, Talker, log_of, watched_of
 from training.evaluate import chances, decisions, pace, timing, when
 from training.evaluate.figures import Draws, Outcome
 from training.evaluate.sample import Sample
@@ -18,15 +18,6 @@ from training.evaluate.watched import Watched, watched
 
 NOBODY = Sample([], [], {})
 DRAWS = Draws(7, 50)
-
-
-@pytest.fixture(scope="module")
-def seen() -> Watched:
-    """A person's days after those that were learned from."""
-    log = log_of(room=Room(days=110, at_me=0.06))
-    dev, border = (log.messages[len(log.messages) * tenths // 10].time for tenths in (2, 6))
-    habits = habits_of(log, dev=0.5, test=0.6)
-    return watched_of(habits.in_open_loop(), log, begin=border, dev=dev)
 
 
 @pytest.fixture(scope="module")
