@@ -22,6 +22,8 @@ from training.occasions import Occasion
 NEEDS = ("watched", "compute")
 LEAST = 100
 """Delays below which nothing is said."""
+EACH = 9
+"""Pauses that are drawn for one of mine."""
 MOST_BUBBLES = 20
 """Of one reply; more count as these."""
 NEAR, SKILL, BURST = 0.05, 0.2, 0.05
@@ -72,17 +74,17 @@ def _bursts(sample: Sample, answers: Answers, draws: Draws) -> Measured:
     mine, bot = np.array(pairs).T
     names, place = np.unique([moment.mine.session for moment in sample.moments], return_inverse=True)
     drawn = weights(draws.chosen(len(names), "timing bursts"), len(names))
-    shares = [_upto(side, place, len(names), drawn) for side in (mine, bot)]
+    one, other = (_upto(np.minimum(side, MOST_BUBBLES), MOST_BUBBLES + 1, place, drawn) for side in (mine, bot))
     about: dict[str, Any] = {"n": len(pairs), "sessions": len(names), "good": (None, BURST)}
-    return measured(pace.ks(bot, mine), np.abs(shares[0] - shares[1]).max(axis=1), **about)
+    return measured(pace.ks(bot, mine), np.abs(one - other).max(axis=1), **about)
 
 
-def _upto(bubbles: Array, session: Array, sessions: int, drawn: Array) -> Array:
-    """(draws, sizes): the share of the replies with so many bubbles at most, under (draws, sessions) weights."""
-    counts = np.zeros((sessions, MOST_BUBBLES + 1))
-    np.add.at(counts, (session, np.minimum(bubbles, MOST_BUBBLES)), 1)
+def _upto(values: Array, bins: int, session: Array, drawn: Array) -> Array:
+    """(draws, bins): the share of the values in each bin or before it, under (draws, sessions) weights."""
+    counts = np.zeros((drawn.shape[1], bins))
+    np.add.at(counts, (session, values), 1)
     summed = np.cumsum(drawn @ counts, axis=1)
-    return summed / summed[:, -1:]
+    return summed / np.maximum(summed[:, -1:], 1e-12)
 
 
 def _delays(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched, draws: Draws) -> dict[str, Measured]:
@@ -148,18 +150,29 @@ def _end_to_end(
 
 
 def _pauses(watched: Watched, draws: Draws) -> Measured:
-    """Between my bubbles, at their real lengths."""
-    pairs = [pair for burst in watched.bursts for pair in zip(burst.gaps, burst.chars, strict=True)]
-    before = np.array([gap for burst in watched.bursts_earlier for gap in burst.gaps], dtype=float)
+    """Between my bubbles, at their real lengths; days are drawn."""
     most = LONGEST_PAUSE
-    pairs = [(gap, chars) for gap, chars in pairs if gap <= most]
-    if len(pairs) < LEAST or len(before) < LEAST:
-        return insufficient(f"{len(pairs)} exact pauses; {LEAST} are needed, before too", n=len(pairs))
-    mine = pace.spread(np.array([gap for gap, _ in pairs]), draws.seed)
-    drawn: Array = draws.rng("timing pauses").uniform(size=(len(pairs), 9))
-    bot = [watched.behaviour.pause(float(u), chars) for (_, chars), row in zip(pairs, drawn, strict=True) for u in row]
+    pauses = [
+        (int(burst.first.time // 86400), gap, chars)
+        for burst in watched.bursts
+        for gap, chars in zip(burst.gaps, burst.chars, strict=True)
+        if gap <= most
+    ]
+    before = np.array([gap for burst in watched.bursts_earlier for gap in burst.gaps], dtype=float)
+    if len(pauses) < LEAST or len(before) < LEAST:
+        return insufficient(f"{len(pauses)} exact pauses; {LEAST} are needed, before too", n=len(pauses))
+    mine = pace.spread(np.array([gap for _, gap, _ in pauses]), draws.seed)
+    places: Array = draws.rng("timing pauses").uniform(size=(len(pauses), EACH))
+    behaviour = watched.behaviour
+    bot = np.array([behaviour.pause(float(u), one[2]) for one, row in zip(pauses, places, strict=True) for u in row])
+    names, day = np.unique([one[0] for one in pauses], return_inverse=True)
+    drawn = weights(draws.chosen(len(names), "timing pauses"), len(names))
+    edges = np.geomspace(0.1, most, 200)
+    sides = ((mine, day), (bot, np.repeat(day, EACH)))
+    one, other = (_upto(np.searchsorted(edges, side), len(edges) + 1, of, drawn) for side, of in sides)
     floor = pace.ks(pace.spread(before[before <= most][-len(mine) :], draws.seed), mine)
-    return measured(pace.ks(np.array(bot), mine), n=len(pairs), floor=floor, good=(None, floor + NEAR))
+    about: dict[str, Any] = {"n": len(pauses), "sessions": len(names), "floor": floor, "good": (None, floor + NEAR)}
+    return measured(pace.ks(bot, mine), np.abs(one - other).max(axis=1), **about)
 
 
 def _curves(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watched) -> Picture:

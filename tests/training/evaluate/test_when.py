@@ -70,6 +70,10 @@ def test_somebody_elses_gate_and_delays_are_told_apart(seen: Watched, told: Outc
     assert value(theirs, "delay_ks") > 0.5
     assert value(theirs, "crps_skill") < 0 < 0.06 + value(mine, "crps_skill")
     assert value(mine, "pause_ks") < 0.1
+    pauses = mine.figures["pause_ks"].figure
+    assert pauses.low is not None
+    assert pauses.high is not None
+    assert pauses.low - 0.005 < value(mine, "pause_ks") < pauses.high < 0.15
     silent = when.measure(NOBODY, [], DRAWS, quick=True, watched=other)
     assert value(silent, "volume") < value(told, "volume")
 
