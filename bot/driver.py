@@ -1,9 +1,10 @@
 """NoneBot on aiohttp, both WebSocket directions: we dial the QQ side, or it dials us.
 
-Knows sockets, tokens and what to say when the other side is away. Doesn't know what an event
-means. NoneBot's own drivers drop a quiet link after 30 s and a frame above 4 MiB, write a
-traceback every three seconds while the QQ side is down, and mount an HTTP route that asks no
-token; this one pings, takes frames of 64 MiB, names a cause once, and has no such route.
+Knows tokens, and what to say when the other side is away. Doesn't know what goes over a link
+(bot/links.py), nor what an event means. NoneBot's own drivers drop a quiet link after 30 s and a
+frame above 4 MiB, write a traceback every three seconds while the QQ side is down, and mount an
+HTTP route that asks no token; this one pings, takes frames of 64 MiB, names a cause once, and has
+no such route.
 
     bot.driver:Forward    dials out only, opens no port
     bot.driver            also listens, on loopback unless there is a token
@@ -12,122 +13,32 @@ token; this one pings, takes frames of 64 MiB, names a cause once, and has no su
 import asyncio
 import hmac
 import socket
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any, cast
 
 import aiohttp
-import anyio
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from anyio.abc import TaskGroup
 from nonebot.config import Config, Env
-from nonebot.drivers import ASGIMixin, HTTPServerSetup, Request, WebSocket, WebSocketServerSetup
+from nonebot.drivers import ASGIMixin, HTTPServerSetup, Request, WebSocketServerSetup
 from nonebot.drivers.aiohttp import Mixin as HTTPClient
 from nonebot.drivers.none import Driver as NoneDriver
-from nonebot.exception import WebSocketClosed
 from nonebot.internal.driver._lifespan import LIFESPAN_FUNC
 from nonebot.log import logger
 from nonebot.utils import is_coroutine_callable
 from typing_extensions import override
 from yarl import URL
 
-from bot.frames import TOKEN, Sieve, handshake, refuses
+from bot.frames import handshake
+from bot.links import Link, Refused, Visitor, connect
 from config.errors import EngineError, MyBotError, SettingsError
 
-MAX_FRAME = 64 << 20
-"""Bytes of one frame; NapCat's own limit is 50 MiB."""
-PING = 20.0
-"""Seconds between pings: the only way to tell a quiet link from a dead one."""
-FIRST_FRAME = 15.0
-"""Seconds the QQ side has to say something after we dialled: its greeting, or a refusal."""
 BACKOFF = (3.0, 6.0, 15.0, 30.0, 60.0)
 """Seconds before the next attempts to dial."""
 
-_GONE = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _TOKENS = ("onebot_v11_access_token", "onebot_access_token")
-
-
-class Refused(Exception):
-    """The other side won't talk with us; the text says why, for a person."""
-
-
-class Link(WebSocket):
-    """One WebSocket of either direction. A frame that is no event or answer costs only itself."""
-
-    def __init__(
-        self, request: Request, socket: "aiohttp.ClientWebSocketResponse[bool] | web.WebSocketResponse[bool]"
-    ) -> None:
-        super().__init__(request=request)
-        self.socket = socket
-        self.waiting: deque[str] = deque()
-        """Frames that were read ahead."""
-        self._sieve = Sieve()
-
-    @property
-    @override
-    def closed(self) -> bool:
-        return self.socket.closed
-
-    @override
-    async def accept(self) -> None:
-        """Dialled links are accepted already."""
-
-    @override
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self.socket.close(code=code, message=reason.encode()[:120])
-
-    @override
-    async def receive(self) -> str:
-        """The next frame that the adapter can read."""
-        if self.waiting:
-            return self.waiting.popleft()
-        while True:
-            frame = await self.socket.receive()
-            if frame.type in _GONE:
-                raise WebSocketClosed(self.socket.close_code or 1006)
-            why = self._sieve.unreadable(frame.data)
-            if not why:
-                return frame.data
-            logger.warning(f"dropped a frame of {len(frame.data)} bytes from the QQ side: {why}")
-
-    @override
-    async def receive_text(self) -> str:
-        return await self.receive()
-
-    @override
-    async def receive_bytes(self) -> bytes:
-        return (await self.receive()).encode()
-
-    @override
-    async def send_text(self, data: str) -> None:
-        await self.socket.send_str(data)
-
-    @override
-    async def send_bytes(self, data: bytes) -> None:
-        await self.socket.send_bytes(data)
-
-
-class Visitor(Link):
-    """A link that the QQ side dialled; it stands once the adapter accepts it."""
-
-    def __init__(self, request: Request, raw: web.Request) -> None:
-        self.response = web.WebSocketResponse(heartbeat=PING, max_msg_size=MAX_FRAME, compress=False, timeout=2)
-        super().__init__(request, self.response)
-        self.raw = raw
-        self.refusal = ""
-
-    @override
-    async def accept(self) -> None:
-        await self.response.prepare(self.raw)
-
-    @override
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.response.prepared:
-            await super().close(code, reason)
-        else:
-            self.refusal = reason or "refused"
 
 
 class Forward(HTTPClient, NoneDriver):
@@ -222,7 +133,7 @@ class Forward(HTTPClient, NoneDriver):
 
     async def _dial(self, session: aiohttp.ClientSession, setup: Request, place: str) -> Link | None:
         try:
-            return await _connect(session, setup)
+            return await connect(session, setup)
         except Refused as error:
             self.say(place, str(error), "ERROR")
         except aiohttp.WSServerHandshakeError as error:
@@ -343,33 +254,3 @@ class Driver(Forward, ASGIMixin):
         if not account:
             return "refused: it did not say which account it is (X-Self-ID)"
         return f"refused: account {account} is connected already" if account in self.bots else ""
-
-
-async def _connect(session: aiohttp.ClientSession, setup: Request) -> Link:
-    """Dial, and wait for the first frame: a QQ side that refuses the token greets us with that."""
-    raw = await session.ws_connect(
-        str(setup.url),
-        headers=setup.headers,
-        proxy=setup.proxy,
-        heartbeat=PING,
-        max_msg_size=MAX_FRAME,
-        timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=2),  # pyright: ignore[reportCallIssue]
-    )
-    link, first = Link(setup, raw), ""
-    try:
-        # Not asyncio.wait_for: before Python 3.12 it may swallow being cancelled.
-        with anyio.move_on_after(FIRST_FRAME):
-            first = await link.receive()
-    except WebSocketClosed:
-        raise Refused("it closed the connection at once; is the token right? trying again") from None
-    except BaseException:
-        await link.close()
-        raise
-    if not first:
-        # Some implementations greet late; a quiet link is one too.
-        return link
-    if refuses(first):
-        await link.close()
-        raise Refused(TOKEN)
-    link.waiting.append(first)
-    return link

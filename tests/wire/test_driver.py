@@ -15,8 +15,9 @@ from nonebot.exception import WebSocketClosed
 from nonebot.log import logger
 from yarl import URL
 
-from bot import driver as edge
+from bot import driver as edge, links
 from bot.frames import Sieve
+from bot.links import Link
 from config.errors import EngineError, SettingsError
 from tests.wire.peer import ACCOUNT, Peer
 
@@ -81,7 +82,7 @@ async def test_another_platforms_link_is_left_alone(log: list[str]) -> None:
         assert json.loads(await link.receive())["op"] == 10
         assert await link.receive() == "no JSON"
     async with driver.websocket(asking(ours)) as link:
-        assert isinstance(link, edge.Link)
+        assert isinstance(link, Link)
     await peer.close()
     await other.close()
     assert not [line for line in log if "dropped" in line]
@@ -98,7 +99,7 @@ async def test_a_frame_of_20_mib_passes() -> None:
 
 
 async def test_a_quiet_link_is_pinged_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "PING", 0.2)
+    monkeypatch.setattr(links, "PING", 0.2)
     peer = Peer()
     request = asking(await peer.serve())
     async with forward().websocket(request) as link:
@@ -111,7 +112,7 @@ async def test_a_quiet_link_is_pinged_and_stays(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_side_that_no_longer_answers_pings_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "PING", 0.2)
+    monkeypatch.setattr(links, "PING", 0.2)
     stopped = asyncio.Event()
 
     async def deaf(request: web.Request) -> web.StreamResponse:
