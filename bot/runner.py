@@ -15,6 +15,7 @@ from bot.drafts import Drafts
 from bot.events import Blocked, Cleared, Halted, Hushed, Propose, Retry, Ruled, Said, Stopped
 from bot.hearing import Hearing, Status
 from bot.history import OTHER, OWNER
+from bot.last_reply import LOOKED_BACK, last_reply
 from bot.owner import account
 from bot.persona.message import Message
 from bot.rules import Mode
@@ -24,12 +25,8 @@ from bot.why import told
 from bot.words import Language
 from config.errors import MyBotError
 
-LOOKED_BACK = 40
-"""Messages among which my last reply is looked for."""
 ORDERS = 1024
 """Lines that ordered something of which a copy is known."""
-ONE_REPLY = 180.0
-"""Seconds between two bubbles of one reply, at most."""
 
 
 __all__ = ["Runner", "Stats", "Status"]
@@ -243,7 +240,7 @@ class Runner(Hearing):
         No prompt shows it again; the owner's own words, as long as they stand there, are shown.
         """
         await self._halt_there(chat)
-        return await self._take_back(chat, await self._last_reply(chat, owners=True))
+        return await self._take_back(chat, await last_reply(self.history, chat, owners=True))
 
     async def _halt_there(self, chat: str) -> None:
         """Nothing more is said there, and what was on its way has arrived."""
@@ -261,7 +258,7 @@ class Runner(Hearing):
 
     async def teach(self, chat: str, words: str, quoted: str = "") -> bool:
         """Keep what the owner would have said instead of my last reply, or of the quoted one; False where there is none."""
-        reply = await self._last_reply(chat, quoted)
+        reply = await last_reply(self.history, chat, quoted)
         if not reply:
             return False
         bubbles = [message.text for message in reversed(reply)]
@@ -281,7 +278,7 @@ class Runner(Hearing):
         asked = [place for place, one in enumerate(recent) if (one.id in last.ids if last else not one.mine)]
         if not asked:
             return False
-        reply = await self._last_reply(chat)
+        reply = await last_reply(self.history, chat)
         # What was said before that call answered another one: after `undo` it is all that is left.
         if reply and recent.index(reply[-1]) > asked[-1]:
             await self._take_back(chat, reply)
@@ -322,33 +319,3 @@ class Runner(Hearing):
     def _under_way(self, chat: str) -> bool:
         known = self.state.chats.get(chat)
         return known is not None and bool(known.calls or known.turn or known.in_flight)
-
-    async def _last_reply(self, chat: str, quoted: str = "", *, owners: bool = False) -> list[Message]:
-        """The bubbles of my last reply, or of the one with the quoted bubble, the newest first.
-
-        `owners`: what I said in the owner's words counts; what they typed themselves has a sender, and doesn't.
-        """
-        found: list[Message] = []
-        wrote = ""
-        recent = await self.history.recent(chat, LOOKED_BACK)
-        if quoted:
-            place = next((n for n, message in enumerate(recent) if message.id == quoted and message.mine), -1)
-            while 0 <= place < len(recent) - 1 and recent[place + 1].mine:
-                if recent[place + 1].time - recent[place].time > ONE_REPLY:
-                    break
-                place += 1
-            recent = recent[: place + 1]
-        for message in reversed(recent):
-            if not found and not message.mine:
-                continue
-            apart = found and (not message.mine or found[-1].time - message.time > ONE_REPLY)
-            if apart or "system" in message.flags:
-                break
-            author = await self.history.author(chat, message.id)
-            if not (author.startswith("persona:") or (owners and author == OWNER and not message.sender)):
-                break
-            if found and OWNER in (author, wrote) and author != wrote:
-                break
-            wrote = author
-            found.append(message)
-        return found
