@@ -21,7 +21,7 @@ DEFAULT = ("default", "默认")
 
 async def reload(bridge: Bridge, line: Line) -> str:
     line.only(0)
-    worker = await bridge.worker_of(line.chat)
+    worker = await bridge.speakers.worker(line.chat)
     before = worker.persona.hash
     persona = await worker.reload(force=line.force)
     text = words.NO_NEW_VERSION if persona.hash == before else words.EXCHANGED
@@ -29,20 +29,20 @@ async def reload(bridge: Bridge, line: Line) -> str:
 
 
 async def load(bridge: Bridge, line: Line) -> str:
-    name = bridge.persona_of(line.chat) or bridge.personas.default
+    name = bridge.speakers.name(line.chat)
     loaded = await bridge.personas.load(name, _one(line), force=line.force)
     return line.say(words.EXCHANGED, called=_called(line, loaded))
 
 
 async def rollback(bridge: Bridge, line: Line) -> str:
     line.only(0)
-    worker = await bridge.worker_of(line.chat)
+    worker = await bridge.speakers.worker(line.chat)
     return line.say(words.ROLLED_BACK, called=_called(line, await worker.rollback()))
 
 
 async def use(bridge: Bridge, line: Line) -> str:
     name = _one(line)
-    persona = await bridge.use(line.chat, bridge.personas.default if name in DEFAULT else name)
+    persona = await bridge.speakers.use(line.chat, bridge.personas.default if name in DEFAULT else name)
     return line.say(words.USED, called=_called(line, persona))
 
 
@@ -57,7 +57,7 @@ async def show(bridge: Bridge, line: Line) -> str:
     """Every persona, and the versions of the one that speaks here."""
     line.only(0)
     personas = bridge.personas
-    here = bridge.persona_of(line.chat) or personas.default
+    here = bridge.speakers.name(line.chat)
     await personas.know(here)
     lines = [line.say(words.VERSIONS, name=here), *(_version(line, one) for one in personas.versions(here))]
     others = line.say(words.AND).join(name for name in personas.names() if name != here)
@@ -91,7 +91,7 @@ async def resume(bridge: Bridge, line: Line) -> str:
 async def last_training(bridge: Bridge, line: Line) -> str:
     """How the newest version of who speaks here came out: when, its score, and the gate's verdict."""
     line.only(0)
-    name = bridge.persona_of(line.chat) or bridge.personas.default
+    name = bridge.speakers.name(line.chat)
     await bridge.personas.know(name)
     newest = next(iter(bridge.personas.versions(name)), None)
     if newest is None:

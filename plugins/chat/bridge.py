@@ -17,12 +17,9 @@ from nonebot.adapters.onebot.v11 import Bot as Account, Event, NoticeEvent
 from bot.alerts import NOBODY, Alerts
 from bot.engine.child import SERVE
 from bot.engine.personas import Personas
-from bot.engine.wire import Talker
-from bot.engine.worker import Worker
 from bot.events import Recalled
 from bot.history import History
 from bot.owner import QQ, private_chats
-from bot.persona.manifest import Persona
 from bot.persona.message import Message
 from bot.remembering import Remembering
 from bot.runner import Runner
@@ -35,11 +32,10 @@ from plugins.chat.context import Context
 from plugins.chat.heard import Heard, Known
 from plugins.chat.ports import Ports
 from plugins.chat.presence import heed
+from plugins.chat.speakers import Speakers
 
 log = logging.getLogger("bot.chat")
 
-CHOSEN = "persona"
-"""The setting of a chat that names its persona."""
 _QQ_CHAT = re.compile(rf"{QQ}:(?:group|private):[0-9]+")
 ORDERS = 1024
 """Commands that are known when they come again."""
@@ -74,7 +70,6 @@ class Bridge:
         """
         self._settings, self._resumed = settings, False
         self._open.callback(self._stop_backfills)
-        self._chosen = settings.personas
         self._history = history = await History.open(settings.database, keep_days=settings.keep_days)
         self._context = Context(self.port.qq, history)
         self._open.push_async_callback(history.close)
@@ -87,7 +82,8 @@ class Bridge:
         )
         self._open.push_async_callback(alerts.close)
         await personas.open()
-        await self._meet_chosen()
+        self.speakers = Speakers(personas, history, settings.personas)
+        await self.speakers.meet()
         main = personas.talker()
         if not settings.nickname and len(me := main.persona.prompt.me) > 1:
             settings = self._settings = settings.model_copy(update={"nickname": [me]})
@@ -96,7 +92,7 @@ class Bridge:
             history,
             settings=settings,
             port=self.port,
-            of_chat=self._talker,
+            of_chat=self.speakers.talker,
             alerts=alerts,
             remembering=self.remembering,
         )
@@ -109,17 +105,6 @@ class Bridge:
         self._open.callback(looking.cancel)
         if settings.onebot_v11_ws_urls or settings.port:
             alerts.away(NOBODY)
-
-    async def _meet_chosen(self) -> None:
-        """Know every persona that a chat chose. One of the settings must be there; one chosen by command
-        may have been deleted since: its chats stay silent, and the log says so."""
-        for name in sorted(set(self._chosen.values())):
-            await self.personas.know(name)
-        for chat, name in self._history.chats_with(CHOSEN).items():
-            try:
-                await self.personas.know(name or self.personas.default)
-            except MyBotError as error:
-                log.error("%s stays silent: %s", chat, error)
 
     async def close(self) -> None:
         """Let go of everything, last opened first; after a start that broke off too."""
@@ -160,22 +145,6 @@ class Bridge:
             self._orders.popitem(last=False)
         return True
 
-    def persona_of(self, chat: str) -> str:
-        """The name of who speaks in a chat: chosen by command, else by the settings, else the default."""
-        known = self._history.setting(chat, CHOSEN)
-        return known or next((name for key, name in self._chosen.items() if f":{chat}".endswith(f":{key}")), "")
-
-    async def use(self, chat: str, name: str) -> Persona:
-        """Let a persona speak in a chat from now on, kept over restarts; it is started to see that it can."""
-        worker = await self.personas.know(name)
-        await worker.start()
-        await self._history.put(chat, CHOSEN, name)
-        return worker.persona
-
-    async def worker_of(self, chat: str) -> Worker:
-        """The worker that speaks in a chat. EngineError where a server elsewhere does."""
-        return await self.personas.know(self.persona_of(chat) or self.personas.default)
-
     async def pause(self) -> None:
         """End the engine's processes; what is said meanwhile is kept."""
         self.runner.hold()
@@ -188,9 +157,6 @@ class Bridge:
         finally:
             # If it does not come up now, whoever asks next wakes it.
             await self.runner.resume()
-
-    def _talker(self, chat: str) -> Talker:
-        return self.personas.talker(self.persona_of(chat))
 
     async def connected(self, account: object = None) -> None:
         """The QQ side is there: answer what a restart left unanswered, and see what was said meanwhile."""
@@ -301,7 +267,7 @@ class Bridge:
     def _me(self, chat: str) -> str:
         """What an @ of our account reads as in this chat."""
         try:
-            return self._talker(chat).persona.prompt.me
+            return self.speakers.talker(chat).persona.prompt.me
         except MyBotError:  # a persona that is gone
             return ""
 

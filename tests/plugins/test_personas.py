@@ -99,7 +99,7 @@ async def test_each_chat_has_its_persona_over_restarts_and_no_more_are_loaded_th
 
     async with up(home) as bridge:
         assert (await say(bridge, A, 1)).startswith("me/v1")
-        assert (await bridge.use(B, "other")).hash == other
+        assert (await bridge.speakers.use(B, "other")).hash == other
         assert loaded(bridge) == ["other"]
         answers = await asyncio.gather(*(say(bridge, chat, 2) for chat in (A, B)))
         assert [answer[:7] for answer in answers] == ["me/v1 m", "other/v"]
@@ -111,7 +111,7 @@ async def test_each_chat_has_its_persona_over_restarts_and_no_more_are_loaded_th
             last = authors[chat][-1]
             assert await bridge._history.author(chat, last.id) == f"persona:{hash_}"
         with pytest.raises(PersonaError, match="there is no persona 'nobody'"):
-            await bridge.use(A, "nobody")
+            await bridge.speakers.use(A, "nobody")
     async with up(home, engine={"max_personas": 2, "persona_idle": 0.5}) as bridge:
         assert loaded(bridge) == ["me"]
         assert (await say(bridge, B, 3)).startswith("other/v1")
@@ -124,7 +124,7 @@ async def test_the_settings_choose_and_a_persona_that_is_gone_is_silence(home: P
     async with up(home, personas={"group:7001": "other"}, engine={"max_personas": 2}) as bridge:
         assert (await say(bridge, B, 1)).startswith("other/v1")
         assert (await say(bridge, A, 2)).startswith("me/v1")
-        await bridge.use(A, "other")
+        await bridge.speakers.use(A, "other")
     (home / "other").rename(home.parent / "gone")
     with pytest.raises(PersonaError, match="no persona 'other'"):
         async with up(home, personas={"group:7001": "other"}):
