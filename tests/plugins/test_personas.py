@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bot import alerts
+from bot.engine import place
 from bot.persona.manifest import Persona
 from bot.persona.message import Message, Segment
 from config.errors import EngineError, MyBotError, PersonaError
@@ -212,3 +214,25 @@ async def test_an_engine_elsewhere_has_no_personas_to_choose(tmp_path: Path) -> 
     with pytest.raises(MyBotError, match="is not there"):
         personas.talker("other")
     await personas.close()
+
+
+async def test_a_group_in_which_something_ends_the_model_goes_on_and_its_owner_is_told_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_PAUSES", (0.1,))
+    monkeypatch.setattr(alerts, "LOOKS", 0.2)
+    async with up(home) as bridge:
+        told = bridge.personas.status
+        assert (await say(bridge, B, 1)).startswith("me/v1")
+        heard = Message("v", B, "group", int(time.time()), "20002", "客", [Segment("text", "venom")], False)
+        await bridge.runner.hear(heard, addressed=True, chat_name="群")
+        await until(lambda: told()["me"]["cut"] == [B])
+        for number in range(2, 5):
+            assert (await say(bridge, B, number)).startswith("me/v1")
+        assert (await say(bridge, A, 5)).startswith("me/v1")
+        assert told()["me"]["crashes"] == 2
+        await until(lambda: bridge.port.texts(OWNER))
+        await asyncio.sleep(0.5)
+        [line] = [text for text in bridge.port.texts(OWNER) if "一问模型 me 就崩" in text]
+        assert line.startswith("群 7001 里有句话")
+        assert "venom" not in str(bridge.port.sent)
