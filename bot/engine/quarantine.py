@@ -1,8 +1,9 @@
 """Prompts that end the engine: after two crashes what stood in them is not said to it again for a while.
 
 Knows of a chat only numbers for its lines, and of a crash who was in flight, and where. Doesn't know processes:
-the worker says when one has died under a request, and of servers elsewhere remote.py what it saw. Nobody is convicted for another's crash: who was
-never alone when the engine ended is a suspect at most, and a suspect runs while nobody else does.
+the worker says when one has died under a request, remote.py what it saw of a server elsewhere. Nobody is
+convicted for another's crash: who was never alone when the engine ended is a suspect at most, runs while nobody
+else does, and is free as soon as another is convicted of it.
 
     unknown ──a crash──▶ known ──a crash in company──▶ suspect: runs alone
        ▲                   │                             │

@@ -222,9 +222,10 @@ async def test_a_poison_in_a_history_is_left_out_and_one_posted_again_and_again_
 
 
 async def test_a_poisoned_prompt_ends_the_engine_twice_and_is_then_refused(
-    home: Path, caplog: pytest.LogCaptureFixture
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside it others ask all the time; a new version may try again."""
+    monkeypatch.setattr(place, "_PAUSES", (0.1,))
     async with at_work(home, max_batch=8) as worker:
 
         async def ask(words: str, chat: str = "qq:group:7") -> list[Piece]:
