@@ -2,7 +2,8 @@
 
     divergence = Jensen-Shannon (base 2, ½ added to each hour), bot against me on the test days
 
-Of the week it has 168 hours, of the day 24: where replies are few, only the latter can tell. A distance between counts grows where there are few: all sides are made of equally many replies. Knows times alone.
+Of the week it has 168 hours, of the day 24: where replies are few, only the latter can tell. A distance between
+counts grows where there are few: all sides are made of equally many replies. Knows times alone.
 """
 
 from collections.abc import Sequence

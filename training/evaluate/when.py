@@ -87,10 +87,12 @@ def _asked(table: Table, dev: Table, question: str, draws: Draws) -> dict[str, M
         for score, function in SAID.items():
             good = GOOD_ECE if score == "ece" else None
             translated = not question or enough
-            found[named(score, name, question)] = part.scored(said, function, good=good) if translated else part.undev()
+            found[named(score, name, question)] = (
+                part.scored(said, function, good=good) if translated else part.unfitted()
+            )
         mine, p = dev.mine[apart[name]], dev.p[apart[name]]
         found[named(BALANCED, name, question)] = (
-            part.undev() if _lacking(mine) else part.scored(table.p, chances.balanced_at(chances.threshold(mine, p)))
+            part.unfitted() if _lacking(mine) else part.scored(table.p, chances.balanced_at(chances.threshold(mine, p)))
         )
     return found
 
@@ -131,7 +133,7 @@ class _Part:
             there.value(score), there.drawn(score, self.weights) if drawn else None, good=good, **self.about
         )
 
-    def undev(self) -> Measured:
+    def unfitted(self) -> Measured:
         """There is too little to fit a threshold or a translation on."""
         return insufficient(self.why or f"dev has fewer than {LEAST} replies or silences there", **self.about)
 
