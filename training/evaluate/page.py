@@ -223,8 +223,9 @@ def _when(report: Report) -> Iterator[str]:
     )
     yield f'<div class="grid">{"".join(drawn)}</div>'
     if day is not None:
-        told = "测试里我在群里话最多的一天，按小时：我，和放在我位置上的分身 · my busiest test day in groups, replies by hour: me, and the bot in my place"
-        yield plots.bars(day.labels, _shown(day), told, wide=True)
+        told = "测试里我在群里话最多的一天，按小时：上面是我，下面是放在我位置上的分身 · my busiest test day in groups, replies by hour: me above, the bot in my place below"
+        sides = (day.series.get("me", ()), day.series.get("persona", ()))
+        yield plots.facing(day.labels, *sides, ("me", "persona"), told)
 
 
 _SLICES = {"all": "全部 · all", "entry": "沉默后开口 · after a silence"}

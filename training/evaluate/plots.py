@@ -113,6 +113,28 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]], caption: 
     return _figure(parts, across, caption)
 
 
+def facing(
+    labels: Sequence[str], up: Sequence[float], down: Sequence[float], roles: tuple[str, str], caption: str
+) -> str:
+    """Counts of two people over one axis: the first's stand on it, the second's hang from it."""
+    most = max([*up, *down], default=0.0)
+    if not labels or most <= 0:
+        return ""
+    across, middle = 2 * WIDE, HIGH / 2
+    width, room = (across - LEFT - 6) / len(labels), HIGH / 2 - ABOVE - 8
+    parts = []
+    for place, label in enumerate(labels):
+        x = LEFT + place * width
+        for who, value, top in ((roles[0], up[place], True), (roles[1], down[place], False)):
+            tall = room * value / most
+            y = middle - 8 - tall if top else middle + 8
+            where = f'x="{x + width / 4:.1f}" y="{y:.1f}" width="{width / 2:.1f}" height="{tall:.1f}"'
+            parts.append(f'<rect class="b {_role(who)}" {where}><title>{escape(label)}: {value:.3g}</title></rect>')
+        parts.append(f'<text x="{x + width / 2:.1f}" y="{middle + 4:.1f}" text-anchor="middle">{escape(label)}</text>')
+    parts += [f'<text x="{LEFT - 4}" y="{y}" text-anchor="end">{most:.3g}</text>' for y in (ABOVE + 8, HIGH - ABOVE)]
+    return _figure(parts, across, caption)
+
+
 @dataclass(slots=True, frozen=True)
 class Mark:
     """Something on a ruler: its name, where it lies, and how far it may."""

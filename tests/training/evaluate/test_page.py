@@ -253,6 +253,19 @@ def test_a_bar_that_nobody_has_is_not_drawn() -> None:
     assert "<title>1: 0.7" in shown
 
 
+def test_one_day_shows_me_above_the_bot() -> None:
+    day = Picture(labels=("8", "9"), series={"me": (2.0, 0.0), "persona": (1.0, 4.0)})
+    shown = page.render(report(pictures={"when.day": day}))
+    bars = re.findall(
+        r'class="b (\w+)" x="[\d.]+" y="([\d.]+)" width="[\d.]+" height="([\d.]+)"><title>(\d): (\d)', shown
+    )
+    told = {(who, hour): (float(y), float(tall), value) for who, y, tall, hour, value in bars}
+    (y, tall, value), (lower, other, _) = told["me", "8"], told["persona", "9"]
+    assert value == "2"
+    assert y + tall < lower
+    assert other == pytest.approx(2 * tall, abs=0.2)
+
+
 def test_a_leak_is_said_first_thing_and_loudly() -> None:
     leaky = report()
     leaky.systems["persona"]["leakage.third_party"] = Figure(value=0.004, n=500, good=(0, 0))
