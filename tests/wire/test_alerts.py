@@ -41,7 +41,7 @@ async def test_a_wrong_token_at_the_start_is_told(tmp_path: Path) -> None:
     async with hook() as (heard, url), running(settings, **TOKEN, **url) as bot:
         text = await asyncio.wait_for(heard.get(), 30)
         assert text.startswith("QQ 不在线")
-        assert "refused the token" in text
+        assert "不认 token" in text
         assert not any("geheim" in line or "nobody tells you" in line for line in bot.log)
     await peer.close()
 
@@ -52,7 +52,7 @@ async def test_nobody_there_is_told_and_the_log_says_when_there_is_no_way(tmp_pa
         await bot.said("nobody tells you when QQ is away")
         await bot.said("refused the connection")
     async with hook() as (heard, url), running(settings, **TOKEN, **url):
-        assert "refused the connection" in await asyncio.wait_for(heard.get(), 30)
+        assert "拒绝了连接" in await asyncio.wait_for(heard.get(), 30)
 
 
 async def test_a_kicked_account_and_a_lost_link_are_told_and_nothing_old_is_answered_after_the_return(
