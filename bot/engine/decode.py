@@ -108,7 +108,8 @@ def _reader(tokens: Tensor, broken: Tensor) -> Callable[[], Sequence[list[int]]]
         return lambda: (tokens.tolist(), broken.tolist())
     out = torch.stack([tokens, broken.long()]).to("cpu", non_blocking=True)
     copied = torch.cuda.Event()
-    copied.record()
+    # Of the card that holds them, which need not be this thread's own.
+    copied.record(torch.cuda.current_stream(tokens.device))
 
     def read() -> Sequence[list[int]]:
         copied.synchronize()

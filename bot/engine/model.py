@@ -109,8 +109,7 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
             f"{persona.name} does not fit on {device}", hint="free the card, or try --load-in-8bit or --load-in-4bit"
         ) from None
     except (OSError, ValueError, RuntimeError, ImportError, safetensor_error()) as error:
-        first = str(error).strip().splitlines()[0][:200]
-        raise EngineError(f"can't load {folder}: {first}", hint="copy the folder again, or merge once more") from error
+        raise EngineError(f"can't load {folder}: {_first_line(error)}", hint="copy the folder again, or merge once more") from error
     logger.info(
         "%s on %s: %.0f MiB, %d tokens a batch, attention by %s, steps %s",
         persona.name,
@@ -124,15 +123,14 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
 
 
 def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) -> Loaded:
-    """Make a model ready to answer: its own settings cleared, memory measured, steps tried out."""
-    import transformers
-
+    """Make a model ready to answer: its memory measured, its ways to step tried out. EngineError where it has none."""
     from bot.engine import budget, fused, prefix
 
     ends = _ids(tokenizer.eos_token_id) | _ids(model.generation_config.eos_token_id)
-    # generate() fills what a config leaves open from the model's own: a penalty would leak in.
-    model.generation_config = transformers.GenerationConfig()
     model.eval()
+    # A forward would make bitsandbytes repack its weights on a CPU, for good.
+    if device != "cpu" or getattr(model.config, "quantization_config", None) is None:
+        _check(model, device)
     if device.startswith("cuda") and model.dtype.itemsize == 2:
         fused.fuse(model)
     room = partial(budget.tokens, budget.measure(model, device), device, knobs.max_batch)
@@ -161,6 +159,27 @@ def ready(model: Any, tokenizer: Any, device: str, context: int, knobs: Engine) 
     return loaded
 
 
+def _check(model: Any, device: str) -> None:
+    """EngineError where a model can't be carried on from what it has read: some keep that in ways of their own."""
+    import torch
+
+    from bot.engine.decode import Growing
+
+    mask = torch.tensor([[0, 1], [1, 1]], device=device)
+    way = Growing(model, device)
+    try:
+        with torch.inference_mode():
+            way.begin(mask, mask)
+            if way.cache is None:
+                raise TypeError("it returns no past_key_values")
+            way.step(mask[:, 1])
+    except (AttributeError, TypeError, ValueError) as error:
+        raise EngineError(
+            f"{type(model).__name__} can't be spoken with word by word: {_first_line(error)}",
+            hint="let vLLM or llama.cpp serve it, [engine] url, or train on another base model",
+        ) from error
+
+
 def _shapes(loaded: Loaded, knobs: Engine) -> "Shapes | None":
     """Fixed shapes where they are wanted, work, and agree with the plain way."""
     cuda = loaded.device.startswith("cuda")
@@ -177,7 +196,7 @@ def _shapes(loaded: Loaded, knobs: Engine) -> "Shapes | None":
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as failure:
         if knobs.compile == "on":
             raise EngineError(f"no fixed shapes for this model: {failure}", hint="--compile auto or off") from failure
-        logger.warning("decoding step by step from Python: %s", str(failure).splitlines()[0][:200])
+        logger.warning("decoding step by step from Python: %s", _first_line(failure))
         return None
     # Not `>`: scores that are no numbers agree with nothing.
     if not error <= _TOLERANCE:
@@ -222,7 +241,7 @@ def _flash(model: Any, device: str) -> None:
         try:
             model.set_attn_implementation("flash_attention_2")
         except (ValueError, ImportError) as error:
-            logger.info("no flash attention: %s", str(error).splitlines()[0][:200])
+            logger.info("no flash attention: %s", _first_line(error))
 
 
 def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]) -> bool:
@@ -303,6 +322,10 @@ def _out_of_memory(error: Exception) -> bool:
     said = str(error)
     # The CPU's allocator and CUDA's libraries have no class of their own for it.
     return "can't allocate memory" in said or "CUBLAS_STATUS_ALLOC_FAILED" in said or "CUDA out of memory" in said
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _ids(value: int | list[int] | None) -> frozenset[int]:

@@ -43,8 +43,12 @@ def choose_device(persona: Persona, asked: str) -> str:
 
 def open_weights(folder: Path, persona: Persona, knobs: Engine, device: str) -> Any:
     """The model of a version folder, adapter and base put together."""
+    import torch
     import transformers
 
+    if device.startswith("cuda"):
+        # Some libraries launch their kernels on the thread's own card, wherever the tensors are.
+        torch.cuda.set_device(device)
     dtype = _dtype(persona, knobs, device)
     options: dict[str, Any] = {"dtype": dtype}
     if device != "cpu":

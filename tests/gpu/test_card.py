@@ -68,6 +68,14 @@ def test_replayed_graphs_say_what_generate_says(persona: Path) -> None:
     assert said(graphs, everybody) == alone
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two cards")
+@pytest.mark.parametrize("steps", ["off", "on"])
+def test_another_card_than_the_first_says_the_same(persona: Path, steps: str) -> None:
+    everybody = list(range(len(SAMPLING)))
+    wanted = said(loaded_from(persona, compile=steps), everybody)
+    assert said(loaded_from(persona, compile=steps, device="cuda:1"), everybody) == wanted
+
+
 def test_released_weights_leave_the_card(persona: Path) -> None:
     gc.collect()
     before = torch.cuda.memory_allocated()

@@ -150,3 +150,21 @@ def test_shapes_that_disagree_are_not_used(tokenizer: Any, monkeypatch: pytest.M
     with pytest.raises(EngineError, match="something else"):
         make("llama", tokenizer, compile="on")
     assert make("llama", tokenizer, compile="auto").shapes is None
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "xlm"])
+def test_a_model_that_keeps_nothing_we_know_of_is_refused_when_loaded(
+    architecture: str, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MORE, architecture, {})
+    with pytest.raises(EngineError, match="past_key_values") as refused:
+        make(architecture, tokenizer)
+    assert refused.value.hint
+
+
+def test_a_prompt_of_one_token_fits_a_shape(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bot.engine.test_decode.LENGTHS", (1,))
+    greedy = [Sampling(temperature=0, max_tokens=NEW)]
+    plain, fixed = (make("llama", tokenizer, compile=wanted) for wanted in ("off", "on"))
+    assert say(fixed, greedy) == say(plain, greedy)
+    assert say(fixed, greedy)[0][0] == alone(plain, 0)
