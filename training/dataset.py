@@ -14,7 +14,7 @@ import hashlib
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -143,7 +143,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def turns_of(row: dict[str, Any]) -> list[Turn]:
+def turns_of(row: Mapping[str, Any]) -> list[Turn]:
     """The turns of a row."""
     return [Turn.from_row(turn) for turn in row["turns"]]
 

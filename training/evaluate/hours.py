@@ -93,10 +93,9 @@ def _days(found: Spoken) -> list[int]:
 def _by_day(times: Array, offset: int, days: Sequence[int]) -> Array:
     """(days, 168)."""
     place = {day: number for number, day in enumerate(days)}
-    counts = np.zeros((len(days), WEEK))
-    at = [place[decisions.day_of(time, offset)] for time in times.tolist()]
-    np.add.at(counts, (at, pace.hour_of_week(times.tolist(), offset)), 1)
-    return counts
+    at = np.array([place[decisions.day_of(time, offset)] for time in times.tolist()], dtype=np.int64)
+    cells = at * WEEK + pace.hour_of_week(times.tolist(), offset)
+    return np.bincount(cells, minlength=len(days) * WEEK).reshape(len(days), WEEK).astype(float)
 
 
 def _folded(counts: Array, period: int) -> Array:
