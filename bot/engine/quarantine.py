@@ -112,12 +112,12 @@ class Quarantine:
         self._forget()
         return sorted({one.chat for one in self._records.values() if one.refused})
 
-    def allowed(self, messages: Messages, chat: str) -> Messages:
-        """What of a prompt may be tried now; empty where it may not."""
+    def allowed(self, messages: Messages, chat: str) -> Messages | None:
+        """What of a prompt may be tried now; None where nothing may."""
         record = self._known(key_of(messages, chat))
         if record is None or not record.verdicts:
             return messages
-        return [] if record.refused else since(messages, record.left_out)
+        return None if record.refused else since(messages, record.left_out) or None
 
     def suspects(self, key: str) -> bool:
         """Whether this one is tried alone."""

@@ -20,6 +20,7 @@ from typing import Any
 from bot.counting import Count, token_counter
 from bot.engine.client import Client, Lost
 from bot.engine.quarantine import WHY, Quarantine, key_of
+from bot.engine.since import Messages
 from bot.engine.wire import Ask, Piece, Sampling
 from bot.persona.manifest import Persona, open_persona
 from config.errors import EngineError
@@ -114,12 +115,14 @@ class Remote:
         end, chat = Piece(finish="error", why="no server answers"), ask.chat if ask else ""
         key = key_of(messages, chat)
         async with self._quarantine.admitted(key):
-            for server in self._choices(chat, self._quarantine.places(key)):
-                if not self._quarantine.allowed(messages, chat):
+            for attempt, server in enumerate(self._choices(chat, self._quarantine.places(key))):
+                prompt = self._quarantine.allowed(messages, chat)
+                if prompt is None:
                     end = Piece(finish="error", why=WHY)
+                if prompt is None or (attempt and self._quarantine.suspects(key)):
                     break
                 spoken = False
-                async with aclosing(self._ask(server, messages, chat, sampling)) as pieces:
+                async with aclosing(self._ask(server, messages, chat, prompt, sampling)) as pieces:
                     async for piece in pieces:
                         if piece.finish:
                             end = piece
@@ -208,12 +211,12 @@ class Remote:
             self._last.popitem(last=False)[1].chats -= 1
 
     async def _ask(
-        self, server: Server, messages: list[dict[str, str]], chat: str, sampling: Sampling
+        self, server: Server, messages: Messages, chat: str, prompt: Messages, sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
-        """One server's reply; what that says of the server and of the prompt is kept."""
+        """One server's reply to what is allowed of a chat's messages; what that says of both is kept."""
         server.running += 1
         try:
-            async with aclosing(server.client.pieces(self._quarantine.allowed(messages, chat), sampling)) as pieces:
+            async with aclosing(server.client.pieces(prompt, sampling)) as pieces:
                 async for piece in pieces:
                     if piece.finish == "timeout":
                         self._lose(server, piece.why)
@@ -235,7 +238,7 @@ class Remote:
         finally:
             server.running -= 1
 
-    async def _look_after(self, server: Server, messages: list[dict[str, str]], chat: str, pause: float = 0.0) -> None:
+    async def _look_after(self, server: Server, messages: Messages, chat: str, pause: float = 0.0) -> None:
         """See whether a server has ended under a prompt that it broke off or failed."""
         await asyncio.sleep(pause)
         error = await self._look_at(server)

@@ -109,10 +109,11 @@ class Worker:
         children is not sent to them (quarantine.py)."""
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, self._knobs.max_new_tokens))
         why, chat = "", ask.chat if ask else ""
-        async with self.place.inside(), self._quarantine.admitted(key_of(messages, chat)):
-            for _ in range(2):
+        key = key_of(messages, chat)
+        async with self.place.inside(), self._quarantine.admitted(key):
+            for attempt in range(2):
                 prompt = self._quarantine.allowed(messages, chat)
-                if not prompt:
+                if prompt is None or (attempt and self._quarantine.suspects(key)):
                     why = why or WHY
                     break
                 child = await self.place.serving()

@@ -6,6 +6,7 @@ Parts, the most wanted first; one for which no time is left is named and left ou
 README's table has them (1, 8, 32 and 64 chats; empty: not measured here).
 """
 
+import math
 import subprocess
 import sys
 import time
@@ -73,7 +74,7 @@ def room(old: Loaded, new: Loaded, which: str) -> str:
     """Tokens that a batch of a new persona may hold beside the old one, and after a batch once that is gone."""
     alone, beside = old.most, new.most
     old.release()
-    row = Row(serving.prompt(which, 0), Sampling(max_tokens=4), serving.math.inf, lambda _: None, new.text_stream)
+    row = Row(serving.prompt(which, 0), Sampling(max_tokens=4), math.inf, lambda _: None, new.text_stream)
     generate(new, [row], lambda _: None)
     after = new.most
     new.release()

@@ -141,6 +141,18 @@ async def test_in_company_it_waits_for_one_that_died_already_and_nobody_else_is_
         assert (await ask(talker, said("venom", "b"))).finish == "stop"
 
 
+async def test_who_becomes_a_suspect_under_way_goes_no_further(home: Path) -> None:
+    async with house(home, "kill", "kill") as (talker, servers):
+        talker._quarantine.crashed(said("venom"), GROUP, "earlier", "elsewhere", alone=False)
+        poisoned = asyncio.create_task(ask(talker, said("venom")))
+        await asyncio.sleep(0.05)
+        crowd = [asyncio.create_task(ask(talker, said("hi"), f"c{number}")) for number in range(4)]
+        assert (await poisoned).finish == "error"
+        assert {(await one).finish for one in crowd} == {"stop"}
+        await until(lambda: alive(servers) == 1)
+        assert talker._quarantine.suspects(GROUP)
+
+
 async def test_one_that_says_500_before_it_ends_and_one_that_only_breaks_off(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,17 +6,19 @@ from hypothesis import given, strategies as st
 
 from bot.engine.since import lines_of, since
 from bot.persona.memory import MARK, Recalled
-from bot.persona.message import Message, Segment
+from bot.persona.message import Kind, Message, Segment
 from bot.persona.prompt import ANSWERS, SILENCE, PromptSpec, to_prompt
 
 SPEC = PromptSpec(me="小鹿", memory=200)
 NAMES = {"a": "阿泽", "b": "小北", "m": "小鹿"}
 TEXTS = st.sampled_from(["哈哈", "嗯", "周四来吗", "一\n二", "\\~ 不是记号", "※"])
 LINE = st.tuples(st.sampled_from(sorted(NAMES)), TEXTS, st.sampled_from([5, 5, 5, 4000]))
-KINDS = st.sampled_from(["group", "private"])
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(["group", "private"])
 
 
-def prompt(said: list[tuple[str, str, int]], kind: str, *, answering: str = "", begin: int = 0) -> list[dict[str, str]]:
+def prompt(
+    said: list[tuple[str, str, int]], kind: Kind, *, answering: str = "", begin: int = 0
+) -> list[dict[str, str]]:
     """What the bot would send after these lines, reminded of the first of them."""
     now, made = 1_700_000_000, []
     for number, (who, text, gap) in enumerate(said):
@@ -31,7 +33,7 @@ def prompt(said: list[tuple[str, str, int]], kind: str, *, answering: str = "", 
 
 @given(st.lists(LINE, min_size=1, max_size=12), st.lists(LINE, max_size=6), KINDS)
 def test_what_was_said_after_an_earlier_prompt_is_left_and_nothing_else(
-    before: list[tuple[str, str, int]], after: list[tuple[str, str, int]], kind: str
+    before: list[tuple[str, str, int]], after: list[tuple[str, str, int]], kind: Kind
 ) -> None:
     known = lines_of(prompt(before, kind, answering="0"))
     whole = prompt([*before, *after], kind, answering="0")
