@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,8 @@ from config.settings import Chat, Engine, Web, load
 
 console = Console(highlight=False)
 
+QUIT, CLEAR = ("/quit", "/exit", f"/{words.QUIT('zh')}"), ("/clear", f"/{words.CLEAR('zh')}")
+_COMMAND = re.compile(r"/[^\s/]+")
 HELP = f"/clear {words.CLEAR.both()}  /quit {words.QUIT.both()}"
 
 
@@ -113,10 +116,14 @@ async def converse(talker: Talker, knobs: Chat) -> None:
     talk = Conversation(talker, knobs, known(knobs))
     console.print(f"[dim]{escape(words.YOU_TALK_TO.both(me=me))} {HELP}[/dim]")
     async for line in _lines(f"{knobs.name}: "):
-        if line in ("/quit", "/exit"):
+        if line in QUIT:
             return
-        if line == "/clear":
+        if line in CLEAR:
             talk.clear()
+            console.print(f"[dim]{escape(words.CLEARED.both(me=me))}[/dim]")
+        elif _COMMAND.fullmatch(line):
+            # A slip of the keys is nothing to say to anybody.
+            console.print(f"[dim]{escape(HELP)}[/dim]")
         elif line:
             await _answer(talk, me, line)
 
@@ -143,10 +150,12 @@ async def _lines(question: str) -> AsyncIterator[str]:
 async def _answer(talk: Conversation, me: str, line: str) -> None:
     silent = True
     try:
-        async for bubble in talk.say(line):
-            silent = False
-            console.print(f"[green]{escape(me)}:[/green] ", end="")
-            console.print(bubble, markup=False)
+        with console.status(f"[dim]{escape(words.THINKS.both(me=me))}[/dim]") as waiting:
+            async for bubble in talk.say(line):
+                silent = False
+                waiting.stop()
+                console.print(f"[green]{escape(me)}:[/green] ", end="")
+                console.print(bubble, markup=False)
     except EngineError as error:
         console.print(told("zh", error), markup=False)
         console.print(error.lines(), markup=False)

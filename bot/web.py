@@ -93,17 +93,20 @@ def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
     with gr.Blocks(title=f"{me} · mybot", analytics_enabled=False) as page:
         gr.Markdown(f"### {me}\n{words.YOU_TALK_TO.both(me=me)}")
         # No share button: it posts the conversation to a hub. The page has its own button to clear.
-        chat = gr.Chatbot(label=me, height=480, buttons=[])
+        # What is said is shown as it stands: stars and brackets are no markup, and bubbles stay apart.
+        chat = gr.Chatbot(label=me, height=480, buttons=[], render_markdown=False, group_consecutive_messages=False)
         talk = gr.State(None)
         with gr.Row():
             field = gr.Textbox(
                 placeholder=f"{knobs.name}: {words.SAY_SOMETHING.both()} …", show_label=False, scale=8, autofocus=True
             )
-            send = gr.Button(words.SEND.both(), variant="primary", scale=1)
-            clear = gr.Button(words.CLEAR.both(), scale=1)
+            send = gr.Button(words.SEND.both(), variant="primary", scale=1, min_width=100)
+            clear = gr.Button(words.CLEAR.both(), scale=1, min_width=100)
         for trigger in (field.submit, send.click):
             trigger(answer, [field, chat, talk], [field, chat, talk])
         clear.click(lambda: ([], None), None, [chat, talk])
+        # The chat has a bin of its own, which would leave the persona all that it heard.
+        chat.clear(lambda: None, None, talk)
     return page
 
 

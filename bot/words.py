@@ -77,6 +77,8 @@ SAY_SOMETHING = Text("说点什么", "Say something")
 SEND = Text("发送", "Send")
 CLEAR = Text("清空", "Clear")
 QUIT = Text("退出", "Quit")
+CLEARED = Text("前面说的，{me} 都忘了", "{me} has forgotten what was said so far")
+THINKS = Text("{me} 在想", "{me} is thinking")
 
 NEWS = {
     "capped": Text("{where}有人叫我，到了上限，没回", "{where}: somebody called me; a limit was reached, no answer"),

@@ -37,6 +37,10 @@ def test_a_chat_in_the_terminal_until_the_input_ends(tmp_path: Path) -> None:
     assert done.stdout.count("回声: ") == 2
     assert "[red]第二句[/red]" in done.stdout
     assert chat(tmp_path, "/quit\n没人听\n").stdout.count("回声: ") == 0
+    slips = chat(tmp_path, "/help\n/quti\n/清空\n1/2 的\n/退出\n没人听\n")
+    assert slips.stdout.count("回声: ") == 1, "only what is no command is said"
+    assert slips.stdout.count("/clear 清空") == 3
+    assert "都忘了" in slips.stdout
 
 
 async def test_facts_for_anyone_are_told_here_too_and_what_must_not_be_said_is_not(tmp_path: Path) -> None:
