@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from html import escape
 from importlib.util import find_spec
 from typing import Any
 
@@ -74,7 +75,7 @@ def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
         if not text.strip():
             yield "", shown, talk
             return
-        shown = [*shown, {"role": "user", "content": text}]
+        shown = [*shown, _shown("user", text)]
         yield "", shown, talk
         bubbles = talk.say(text)
         silent = True
@@ -85,10 +86,10 @@ def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
             if bubble is None:
                 break
             silent = False
-            shown = [*shown, {"role": "assistant", "content": bubble}]
+            shown = [*shown, _shown("assistant", bubble)]
             yield "", shown, talk
         if silent:
-            yield "", [*shown, {"role": "assistant", "content": words.SAID_NOTHING.both(me=me)}], talk
+            yield "", [*shown, _shown("assistant", words.SAID_NOTHING.both(me=me))], talk
 
     with gr.Blocks(title=f"{me} · mybot", analytics_enabled=False) as page:
         gr.Markdown(f"### {me}\n{words.YOU_TALK_TO.both(me=me)}")
@@ -100,14 +101,19 @@ def build(talker: Talker, knobs: Web, facts: Facts) -> Any:
             field = gr.Textbox(
                 placeholder=f"{knobs.name}: {words.SAY_SOMETHING.both()} …", show_label=False, scale=8, autofocus=True
             )
-            send = gr.Button(words.SEND.both(), variant="primary", scale=1, min_width=100)
-            clear = gr.Button(words.CLEAR.both(), scale=1, min_width=100)
+            send = gr.Button(words.SEND.both(), variant="primary", scale=1, min_width=130)
+            clear = gr.Button(words.CLEAR.both(), scale=1, min_width=130)
         for trigger in (field.submit, send.click):
             trigger(answer, [field, chat, talk], [field, chat, talk])
         clear.click(lambda: ([], None), None, [chat, talk])
         # The chat has a bin of its own, which would leave the persona all that it heard.
         chat.clear(lambda: None, None, talk)
     return page
+
+
+def _shown(role: str, text: str) -> dict[str, str]:
+    """A bubble of the page, which takes for HTML what looks like it: nothing that anybody says may be a picture from elsewhere."""
+    return {"role": role, "content": escape(text, quote=False)}
 
 
 async def _next(bubbles: AsyncIterator[str]) -> str | None:

@@ -92,4 +92,5 @@ def shown(client, text, before):
 assert shown(one, "在吗", []) == [("user", "在吗"), ("assistant", "在吗")], shown(one, "在吗", [])
 assert shown(two, "另一个", []) == [("user", "另一个"), ("assistant", "另一个")]
 assert shown(two, "  ", []) == []
+assert shown(two, "<b>*y*</b>", [])[0] == ("user", "&lt;b&gt;*y*&lt;/b&gt;"), "the page reads HTML"
 """
