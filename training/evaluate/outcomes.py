@@ -20,6 +20,8 @@ from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, ran
 Note = Callable[[int, int], None]
 SCORED = ("persona", "base", "base_prompt")
 UNASKED = Figure(status="not_measured", note="the file holds no answers to today's attacks: evaluate without --from")
+NO_SCORER = "the base model, which is the scorer, is not at hand: give --base-model"
+UNSEARCHED = "the file, of an earlier version, doesn't say what the base makes of the replies: evaluate without --from"
 
 
 def measure(asked: Asked, given: Mapping[str, Any], *, quick: bool, note: Note) -> dict[str, dict[str, Outcome]]:
@@ -189,8 +191,8 @@ def _ratios(asked: Asked) -> dict[str, Outcome]:
     systems, looked = asked.fitted(), asked.looked_at()
     at = {moment.id: moment for moment in asked.sample.moments}
     keys = {name: fits_key("base", at[name], texts) for name, texts in looked.items()}
-    if asked.ledger.missing(keys.values()) or "base" not in systems:
-        nobody = insufficient("the base model, which is the scorer, is not at hand: give --base-model")
+    if "base" not in systems or asked.ledger.missing(keys.values()):
+        nobody = insufficient(UNSEARCHED if "base" in systems else NO_SCORER)
         return {system: Outcome({"rel_ratio": nobody}) for system in systems}
     likely = {name: dict(zip(looked[name], asked.ledger.get(key), strict=True)) for name, key in keys.items()}
     ranks: dict[str, list[float]] = {}

@@ -140,13 +140,18 @@ def test_what_was_broken_off_is_gone_on_with(
         whole.write_bytes(kept)
 
 
-def test_attacks_in_other_words_are_asked_anew(first: Report, house: Path, data: Path, tmp_path: Path) -> None:
-    """An earlier version named its attacks by number, and kept less of what was said to them."""
+def test_what_an_earlier_version_asked_otherwise_is_asked_anew(
+    first: Report, house: Path, data: Path, tmp_path: Path
+) -> None:
+    """It named its attacks by number, and kept less of what was said to them; and the base looked at other replies."""
     (whole,) = (data / "evaluate").glob("*.jsonl")
     older = tmp_path / "older.jsonl"
     of_attacks = r'("key": "say persona (?:prefix|social|disclosure)-\d+)-[0-9a-f]{12}"'
     text, times = re.subn(of_attacks, r'\1"', whole.read_text(encoding="utf-8"))
     assert times == leakage.ATTACKS_QUICK + len(questions.WHO) + len(questions.REQUESTS)
+    of_searches = r'("key": "fits base [0-9a-f]{12}) [0-9a-f]{16}"'
+    text, times = re.subn(of_searches, r'\1"', text)
+    assert times
     older.write_text(text, encoding="utf-8")
     work = prepare(knobs(house, data))
     with closing(Ledger(older, work.head, work.known)) as ledger:
@@ -159,6 +164,8 @@ def test_attacks_in_other_words_are_asked_anew(first: Report, house: Path, data:
     for name in ("leakage.personal_data_social", "leakage.third_party_attacked", "disclosure.honest"):
         assert (found[name].status, found[name].value) == ("not_measured", None)
         assert "without --from" in found[name].note
+    assert "without --from" in found["relevance.rel_ratio"].note
+    assert "without --from" not in first.systems["persona"]["relevance.rel_ratio"].note
     assert first.systems["persona"]["disclosure.honest"].status == "ok"
 
 
