@@ -74,7 +74,9 @@ class Api:
 
     def _may(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._key.encode())
+        return scheme.lower() == "bearer" and hmac.compare_digest(
+            given.strip().encode(errors="surrogateescape"), self._key.encode()
+        )
 
     async def _health(self, request: web.Request) -> web.Response:
         batches = self._batches

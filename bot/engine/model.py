@@ -109,7 +109,9 @@ def load(folder: Path, persona: Persona, knobs: Engine) -> Loaded:
             f"{persona.name} does not fit on {device}", hint="free the card, or try --load-in-8bit or --load-in-4bit"
         ) from None
     except (OSError, ValueError, RuntimeError, ImportError, safetensor_error()) as error:
-        raise EngineError(f"can't load {folder}: {_first_line(error)}", hint="copy the folder again, or merge once more") from error
+        raise EngineError(
+            f"can't load {folder}: {_first_line(error)}", hint="copy the folder again, or merge once more"
+        ) from error
     logger.info(
         "%s on %s: %.0f MiB, %d tokens a batch, attention by %s, steps %s",
         persona.name,

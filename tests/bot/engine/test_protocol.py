@@ -124,6 +124,11 @@ async def test_over_the_wire_as_clients_have_it(home: Path) -> None:
     assert [await get(value) for value in ("", key, "Bearer", f"Basic {key}")] == [(401, "Bearer")] * 4
 
     host, port = url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n")
+    assert b" 401 " in await reader.readline(), "what is no text is no key"
+    writer.close()
+    await writer.wait_closed()
     half = (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 99\r\n\r\n{{"
     )
