@@ -274,7 +274,7 @@ FAULTS = (
     Text("torch 看不到 {device}", "torch sees no {device}"),
     Text("8 bit 和 4 bit 只能选一个", "8 bit and 4 bit at once"),
     Text("端口 {port} 被占用了", "port {port} is in use"),
-    Text("端口 {place} 用不了：{why}", "can't listen on {place}: {why}"),
+    Text("{host} 的端口 {port} 用不了：{why}", "can't listen on {host}:{port}: {why}"),
     Text("{model} 不能一个词一个词地说：{why}", "{model} can't be spoken with word by word: {why}"),
     Text("跑模型的线程坏了", "the model's thread broke down"),
     Text("说的不是 OpenAI 协议：{why}", "not the OpenAI protocol: {why}"),

@@ -18,7 +18,7 @@ LONGEST = 24
 """Characters of such a part; a longer one tells a story."""
 _W = r"[^\s，,。.!！?？~～…、;；:：“”()（）\[\]@#/\\]"
 _PARTNER = r"(?:女朋友|男朋友|对象|老公|老婆|前任|前女友|前男友|女友|男友|他|她)"
-_ADVERB = r"(?:现在|目前|早就|早|已经|都|真的?|就|也|终于|最近|刚刚?|又|其实|反正|可能|居然|竟然|(?:去年|前年|今年)(?:[春夏秋冬]天?|\d{1,2}月份?)?|昨天|前天|今天|上个?月|上周|上星期|年初|年底|前阵子|前段时间|前不久|几年前){0,3}"
+_ADVERB = r"(?:现在|目前|早就|早|已经|都|真的?|就|也|终于|最近|刚刚?|又|其实|反正|居然|竟然|(?:去年|前年|今年)(?:[春夏秋冬]天?|\d{1,2}月份?)?|昨天|前天|今天|上个?月|上周|上星期|年初|年底|前阵子|前段时间|前不久|几年前){0,3}"
 _FOR_GOOD = re.compile(r"已经|早就?|好久|很久|好几[年月]|再也|现在|以后|后来|彻底|从此")
 _STATE = re.compile(
     r"^(?:养|在(?!家)|住|学|是|做|干|搞|教|当|用|信|喜欢|爱|怕|讨厌|单身|社恐|社牛|恐|近视|失眠|过敏|对.+过敏|吃素|姓|读|租|带娃|备考|待业)"
@@ -26,7 +26,8 @@ _STATE = re.compile(
 """What goes on by itself, so that it isn't said of one evening."""
 _GONE = r"(?:去世|过世|离世|死|没|不在|走|丢|跑丢|跑|飞|飞走|送人|送走|送养|寄养|去[喵汪]星|回[喵汪]星)"
 _SOLD = r"(?:卖|卖掉|送人|送|丢|扔|报废|转手|转让|没|当|出掉|退)"
-_ANY = r".*"
+_ANY, _FEWEST = r".*", 2
+"""What is said of no topic ends what has the same words: so many characters of them at least."""
 _BREEDS = {"狗": "狗柯金", "猫": "猫布"}
 """What else a fact may call it, by a character."""
 
@@ -73,7 +74,7 @@ _RULES: list[tuple[str, Ending]] = [
     (rf"(?P<v>{_W}{{1,6}}?)(?:我)?{_ADVERB}放弃了|我{_ADVERB}放弃(?:学)?(?P<w>{_W}{{1,6}}?)了", Ending(r"在学:.*|习惯:.*", "{v}")),
     (rf"我?手机{_ADVERB}换(?:成|了)(?P<v>{_W}{{2,6}}?)(?:手机)?了", Ending(r"用:.*|手机", "!{v}")),
     (rf"我{_ADVERB}换车了", Ending(r"车|有:.*", "车")),
-    (rf"我{_ADVERB}(?:把)?(?P<v>{_W}{{1,6}}?){_ADVERB}(?:给)?戒(?:掉)?了", Ending(_ANY, "{v}")),
+    (rf"我{_ADVERB}(?:把)?(?P<v>{_W}{{1,6}}?){_ADVERB}(?:给)?戒(?:掉)?了", Ending(r"口味:.*|习惯:.*|最爱:.*", "{v}")),
     (rf"我{_ADVERB}戒(?:掉|了)?(?P<v>{_W}{{1,6}}?)了?|(?P<w>{_W}{{1,6}}?)我{_ADVERB}戒(?:掉)?了", Ending(r"口味:.*|习惯:.*|最爱:.*", "{v}")),
     (rf"我(?:的)?(?P<v>{_W}{{2,4}}?){_ADVERB}(?:好|治好|痊愈|康复|根治)了", Ending(r"身体:.*|过敏:.*", "{v}")),
     (rf"我?(?P<r>{RELATIVE}){_ADVERB}(?:去世|过世|离世|不在|没|(?:去年|前年|今年|几年前)\S{{0,3}}走)了", Ending(r"{r}:(?!近况).*|有:{r}")),
@@ -129,6 +130,8 @@ def ends(ending: Ending, topic: str, text: str) -> bool:
         return False
     if ending.words.startswith("!"):
         return ending.words[1:] not in text
+    if ending.topics == _ANY and len(_BARE.sub("", ending.words)) < _FEWEST:
+        return False
     return _in_order(ending.words, _BARE.sub("", text))
 
 

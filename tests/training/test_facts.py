@@ -100,6 +100,12 @@ def test_what_was_said_again_since_is_so_again() -> None:
     assert [one.text for one in proposed(joke, today=LATER)] == ["我养了只猫"]
 
 
+@pytest.mark.parametrize("later", ["我现在不是一个了", "我买了", "我已经不在了", "我再也不了", "我都戒了"])
+def test_what_names_nothing_ends_nothing(later: str) -> None:
+    for fact in ("我养了只猫", "我没有车", "我在腾讯上班", "我不喝酒", "我吃素"):
+        assert after(fact, later)[1], (fact, later)
+
+
 @pytest.mark.parametrize(
     "text", ["我" + "刚" * 22 + "了", "刚早就早就早真" * 3 + "了", "我的的狗的真早就真狗狗早就早就真狗真了"]
 )
