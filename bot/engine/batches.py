@@ -225,22 +225,24 @@ class Batches(threading.Thread):
         self.state = state
 
     def _answer(self, loaded: Loaded, rows: list[Row]) -> None:
-        if not self._generate(loaded, rows, self._step):
-            self._after_out_of_memory([row for row in rows if row.finish is None], alone=len(rows) == 1)
-        self._note(rows)
+        again = [] if self._generate(loaded, rows, self._step) else self._after_out_of_memory(rows)
+        # Those wait already, and whoever looks after who waits counts them.
+        self._note([row for row in rows if row not in again])
         self._running = []
         self._worked = time.monotonic()
 
-    def _after_out_of_memory(self, rows: list[Row], *, alone: bool) -> None:
-        """Once more, in smaller batches, for those who have not said anything yet and were not alone."""
-        again = [] if alone else [row for row in rows if not row.spoke]
+    def _after_out_of_memory(self, rows: list[Row]) -> list[Row]:
+        """Once more, in smaller batches, for those who have not said anything yet and were not alone; who these are."""
+        again = [row for row in rows if row.finish is None and not row.spoke and len(rows) > 1]
         for row in again:
             row.begin()
         with self._changed:
             paused = self._paused
-            if not paused:
-                self._waiting[:0] = again
-        self._end([row for row in rows if paused or row not in again], PAUSED if paused else "out of memory")
+            if paused:
+                again = []
+            self._waiting[:0] = again
+        self._end([row for row in rows if row not in again], PAUSED if paused else "out of memory")
+        return again
 
     def _step(self, now: float) -> None:
         self._moved = now

@@ -127,6 +127,28 @@ def test_out_of_memory_gives_the_silent_a_second_try_and_ends_the_others() -> No
     assert "memory" in made[0][1][-1].why
 
 
+def test_who_leaves_while_it_waits_for_its_second_try_is_counted_once() -> None:
+    def generate(loaded: Any, rows: Sequence[Row], sweep: Sweep) -> bool:
+        rows[0].take(ord("a"), frozenset(), frozenset(), time.monotonic())
+        return False
+
+    (spoken, _), (silent, said) = row(), row()
+    with Running(generate) as batches:
+
+        def leave(piece: Piece) -> None:
+            if piece.finish:
+                silent.cancelled = True
+                batches.sweep()
+
+        spoken.deliver = leave
+        with batches._changed:
+            batches.submit(spoken)
+            batches.submit(silent)
+        wait_for(lambda: batches.ended.total() >= 2 and not batches._running)
+        assert finishes(said) == ["cancelled"]
+        assert batches.ended == {"error": 1, "cancelled": 1}
+
+
 def test_out_of_memory_for_a_single_row_ends_only_that_row() -> None:
     def generate(loaded: Any, rows: Sequence[Row], sweep: Sweep) -> bool:
         return len(rows[0].ids) < 100 and finish_all(loaded, rows, sweep)

@@ -1,4 +1,4 @@
-"""Fixed shapes say what `generate()` says: for every kind of layer, in ragged batches, with others leaving."""
+"""Fixed shapes and a growing cache say what `generate()` says: every kind of layer, ragged batches, others leaving."""
 
 import math
 from collections.abc import Sequence
