@@ -137,7 +137,9 @@ class Weigher:
         begin = next((place for place, label in enumerate(labels) if label != IGNORE), len(ids))
         if prompt and len(prompt) <= begin and ids[: len(prompt)] == prompt:
             begin = len(prompt)
-        replies = [ids[begin:]] if window.trained else []  # all of it may be hidden
+        # An answer longer than the context has nothing before its first token that is left; all of one may be hidden.
+        begin = max(1, begin)
+        replies = [ids[begin:]] if window.trained and begin < len(ids) else []
 
         def told(losses: list[list[float]]) -> list[float]:
             nats = [n for row in losses for n, label in zip(row, labels[begin:], strict=True) if label != IGNORE]

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bot.persona.prompt import PromptSpec
+from bot.persona.prompt import Bubble, PromptSpec, Turn
 from bot.persona.pseudonyms import Pseudonyms
 from config.settings import Dataset, load
 from tests.personas import byte_tokenizer
@@ -135,6 +136,21 @@ def test_a_prompt_is_read_once_and_no_last_token(moments: list[Moment], ledger: 
     assert not fed, "what the ledger knows is not asked again"
     weigher.read("me", [Wanted(moment, (), TEXTS[:2])], lambda done, of: None)
     assert fed[0] == len(weigher.prompt(moment)), "other texts are another question"
+
+
+def test_an_answer_longer_than_the_context_is_scored_from_its_second_token(
+    moments: list[Moment], ledger: Ledger
+) -> None:
+    loaded = make("llama", 12)
+    weigher = Weigher(loaded, PromptSpec(me="阿树"), ledger)
+    moment = replace(moments[0], answer=Turn("assistant", [Bubble("今天也没有什么事", target=True)]))
+    ids = weigher.window(moment).input_ids
+    weigher.read("me", [Wanted(moment)], lambda done, of: None)
+    nats, number = ledger.get(nats_key("me", moment))
+    labels = weigher.window(moment).labels
+    assert IGNORE not in labels[:2]
+    assert number == len([label for label in labels[1:] if label != IGNORE])
+    assert nats == pytest.approx(alone(loaded, ids, [IGNORE, *labels[1:]]), abs=1e-4)
 
 
 def test_hidden_people_are_hidden_in_candidates(moments: list[Moment], ledger: Ledger) -> None:
