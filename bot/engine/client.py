@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, get_args
 
 import aiohttp
@@ -198,17 +198,19 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, Non
                 raise Lost(str(said.get("message")))
             yield Piece(finish=_ENDS.get(str(said.get("code")), "error"), why=str(said.get("message")))
             return
-        for choice in event.get("choices") or ():
-            for piece in _choice(choice, str(event.get("persona") or "")):
-                yield piece
+        try:
+            pieces = [piece for choice in event.get("choices") or () for piece in _choice(choice)]
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"an event of another shape: {error}") from None
+        for piece in pieces:
+            yield replace(piece, persona=str(event.get("persona") or ""))
 
 
-def _choice(choice: dict[str, Any], persona: str) -> list[Piece]:
-    text = (choice.get("delta") or {}).get("content")
-    finish = choice.get("finish_reason")
-    pieces = [Piece(text, persona=persona)] if text else []
-    if finish:
-        pieces.append(
-            Piece(finish=_ENDS.get(finish, "error"), persona=persona, why="" if finish in _ENDS else str(finish))
-        )
+def _choice(choice: dict[str, Any]) -> list[Piece]:
+    text = (choice.get("delta") or {}).get("content") or ""
+    if not isinstance(text, str):
+        raise TypeError("content is not text")
+    pieces = [Piece(text)] if text else []
+    if finish := str(choice.get("finish_reason") or ""):
+        pieces.append(Piece(finish=_ENDS.get(finish, "error"), why="" if finish in _ENDS else finish))
     return pieces
