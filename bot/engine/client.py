@@ -33,6 +33,8 @@ _DIALECTS: dict[str, Dialect] = {name: name for name in get_args(Dialect)}
 _STOPPED = "stopped"
 """What our own server says when its model's thread ends under a reply: it is about to end itself."""
 _HEALTH_TIMEOUT = 5.0
+_CONNECT = 10.0
+"""Seconds in which a server must take a connection; a machine that is switched off doesn't refuse it either."""
 
 
 class Lost(EngineError):
@@ -79,7 +81,7 @@ class Client:
                 f"{self.url}/chat/completions",
                 json=_body(messages, sampling, self.model, self._dialect),
                 # A little later than the server's own deadline, whose answer says more.
-                timeout=aiohttp.ClientTimeout(total=self._timeout + 5, sock_connect=10),
+                timeout=aiohttp.ClientTimeout(total=self._timeout + 5, sock_connect=_CONNECT),
             ) as response:
                 if response.status != 200:
                     last = await _refusal(response)
@@ -90,6 +92,8 @@ class Client:
                                 last = piece
                                 break
                             yield piece
+        except aiohttp.ConnectionTimeoutError:
+            raise Lost(f"{self.url}: takes no connection", reached=False) from None
         except asyncio.TimeoutError:
             last = Piece(finish="timeout", why=f"no end within {self._timeout:.0f} s")
         except (aiohttp.ClientError, OSError) as error:

@@ -253,15 +253,14 @@ def generate(loaded: Loaded, rows: Sequence[Row], sweep: Callable[[float], None]
     """
     import torch
 
-    ids, mask = _padded(rows, loaded.device)
     limit = max(row.sampling.max_tokens for row in rows)
-    room = len(rows) * (ids.shape[1] + limit)
+    room = len(rows) * (max(len(row.ids) for row in rows) + limit)
     draw, steps = Draw(rows), Steps(rows, loaded.ends, loaded.hidden, sweep)
     if loaded.prefixes is not None:
         loaded.prefixes.make_room(room, loaded.budget)
     try:
         with torch.inference_mode():
-            _decode(loaded, ids, mask, draw, steps, limit)
+            _decode(loaded, *_padded(rows, loaded.device), draw, steps, limit)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise

@@ -73,6 +73,8 @@ def plain(loaded: Loaded, which: str, chats: int) -> float:
     import transformers
 
     ids = torch.tensor([prompt(which, number) for number in range(chats)], device=loaded.device)
+    # What a config leaves open is filled from the model's own: nothing shall look for an end here.
+    loaded.model.generation_config = transformers.GenerationConfig()
     config = transformers.GenerationConfig(do_sample=False, max_new_tokens=NEW, min_new_tokens=NEW, pad_token_id=0)
     begun = time.perf_counter()
     with torch.inference_mode():

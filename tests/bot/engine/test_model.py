@@ -231,6 +231,20 @@ def test_out_of_memory_halves_the_batch_and_success_lets_it_grow_again(
     assert loaded.budget == loaded.most
 
 
+def test_memory_that_runs_out_before_the_first_step_halves_the_batch_too(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    row = Row([60], Sampling(max_tokens=3), time.monotonic() + 60, print, loaded.text_stream)
+    monkeypatch.setattr(model, "_padded", full)
+    monkeypatch.setattr(loaded, "budget", loaded.budget)
+    assert not generate(loaded, [row, row], lambda _: None)
+
+
 def test_room_that_came_free_after_the_load_is_used(toy: Path, prompts: list[list[int]]) -> None:
     """A new persona is loaded beside the old one, which leaves a while later."""
     loaded = open_model(toy)

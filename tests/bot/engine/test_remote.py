@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -161,6 +162,20 @@ def test_nobody_can_type_a_control_token_into_a_server_elsewhere() -> None:
     for dialect in ("openai", "llamacpp", "vllm", "sglang"):
         assert _body(said, Sampling(), "", dialect)["messages"] == [{"role": "user", "content": held}]
     assert _body(said, Sampling(), "", "mybot")["messages"] == said, "ours cuts them by its own tokenizer"
+
+
+async def test_a_machine_that_takes_no_connections_is_covered_for(
+    endless: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Switched off, it doesn't even refuse: here by a queue of connections that is full."""
+    monkeypatch.setattr("bot.engine.client._CONNECT", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as off, socket.create_connection(off.getsockname()):
+        silent = Client(f"http://127.0.0.1:{off.getsockname()[1]}/v1")
+        talker = Remote([silent, Client(here)], open_persona(endless)[1])
+        assert (await collect(talker, 0, chat="one"))[1].finish == "length"
+        assert [server.away for server in talker._servers] == [True, False]
+        await talker.close()
+        await silent.close()
 
 
 class Book:
