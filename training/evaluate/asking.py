@@ -137,7 +137,7 @@ class Asked:
     def wanted(self, system: str) -> list[Wanted]:
         """What a model reads: my answers and others', what else I might have said, and, the base, what all might have."""
         questions = (*self.questions, *self.short_questions)
-        candidates = {self.sample.moments[q.place].id: tuple(reply.text for reply in q.candidates) for q in questions}
+        candidates = {self.sample.moments[q.place].id: q.texts for q in questions}
         texts = self.looked_at() if system == BARE else {}
         moments = {moment.id: moment for moment in (*self.own, *self.theirs, *self.members)}
         return [Wanted(moment, candidates.get(name, ()), texts.get(name, ())) for name, moment in moments.items()]

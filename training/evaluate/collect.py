@@ -52,16 +52,21 @@ class Records:
     """Test messages that a persona was trained on, by the place of its list."""
     theirs: list[Moment] = field(default_factory=list)
     """What somebody else said in the test part, as if it were to be said by me."""
+    known: int = 0
+    """UTC seconds until which a persona that was refit knows everything; 0 where none was."""
 
 
 def collect(data: Path, spec: PromptSpec, trained: Sequence[Trained]) -> Records:
-    """All that was said; test sessions that one of the lists holds are no moments, and counted."""
+    """All that was said; test sessions that one of the lists holds are no moments, and counted.
+
+    The first list is that of the persona which is looked at.
+    """
     rows = _rows(data)
     knobs = load(Dataset, data=data)
     wanted = Filter(knobs, Written.beside(knobs.history, data)).messages(
         read_messages(data / "messages.jsonl"), Counter()
     )
-    records = Records()
+    records = Records(known=max((one.newest for one in trained if one.refit), default=0))
     border = min((end for part, end in rows.values() if part == "dev"), default=0)
     for _, said in groupby(wanted, key=lambda message: message.chat):
         _Chat(spec, records, trained, border).see([message for message in said if readable(message)], rows)
@@ -159,7 +164,7 @@ class _Chat:
                     mine = self.records.mine if reply.author == ME else None
                     (self.records.others.setdefault(reply.author, []) if mine is None else mine).append(reply)
                     last = reply if mine is not None else last
-            if last is not None and part in ("train", "dev") and abs(last.time - self.border) < AROUND:
+            if last is not None and abs(last.time - self.border) < AROUND and self._is_member(session, part):
                 self.records.members.append(self._whole(session, last))
             before.extend(session)
 
@@ -186,13 +191,19 @@ class _Chat:
             answer=turns[end],
         )
 
+    def _is_member(self, session: Sequence[Message], part: Part) -> bool:
+        """Whether the persona learned a session of train, or not one of dev: another split's is of neither kind."""
+        if part not in ("train", "dev") or not self.trained:
+            return False
+        learned = [hashed(message.chat, message.id) in self.trained[0].ids for message in session]
+        return all(learned) if part == "train" else not any(learned)
+
     def _is_new(self, session: Sequence[Message]) -> bool:
         """Whether no persona has seen anything of a session, which is counted where one has."""
         ids = {hashed(message.chat, message.id) for message in session}
         seen = [len(ids & trained.ids) for trained in self.trained]
         self.records.seen.update(dict(enumerate(seen)))
-        newest = max((trained.newest for trained in self.trained if trained.refit), default=0)
-        return not any(seen) and session[0].time > newest
+        return not any(seen) and session[0].time > self.records.known
 
     def _moment(self, before: Sequence[Message], burst: Sequence[Message], reply: Reply) -> Moment:
         first = burst[0]

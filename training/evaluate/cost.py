@@ -23,8 +23,8 @@ ALONE = 16
 """Replies that are timed one after the other."""
 
 
-SERVED = "served"
-"""Where the ledger has what `served` found."""
+SERVED, SILENCED = "served", "silenced"
+"""Where the ledger has what `served` found, and where that holds the seconds to silence."""
 
 
 def served(talker: Local, loaded: Any, moments: Sequence[Moment], seed: int) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def served(talker: Local, loaded: Any, moments: Sequence[Moment], seed: int) -> 
 
 def serving_cost(found: Mapping[str, Any]) -> dict[str, Figure]:
     """Seconds to the first token and to the end of a reply, each alone; tokens a second; memory."""
-    if not found:
+    if "whole" not in found:
         return {}
     figures = {
         "first_token_p50": float(np.percentile(found["first"], 50)),

@@ -6,7 +6,7 @@ Pure functions of what was watched, returning plain numbers; not a number where 
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Table:
     p: Array
     entry: Array
     addressed: Array
+    private: Array
     to_other: Array
     last3: Array
     session: Array
@@ -51,6 +52,7 @@ class Table:
             p=column(lambda one: one.p, float),
             entry=column(lambda one: one.occasion.entry),
             addressed=column(lambda one: one.occasion.situation in ("addressed", "private")),
+            private=column(lambda one: one.occasion.situation == "private"),
             to_other=column(lambda one: one.occasion.heard.to_other),
             last3=column(lambda one: one.occasion.last3),
             session=column(lambda one: one.session, int),
@@ -60,6 +62,11 @@ class Table:
     def soon(self, seconds: float) -> "Table":
         """The same with another question: did I speak so soon, whoever spoke before?"""
         return replace(self, mine=self.next <= seconds)
+
+    def in_groups(self) -> "Table":
+        """The occasions of groups, where the closed loop is."""
+        kept = ~self.private
+        return Table(**{each.name: getattr(self, each.name)[kept] for each in fields(self)})
 
     def slices(self) -> dict[str, Array]:
         """Which occasions are looked at, by name."""

@@ -33,9 +33,13 @@ PACE = Pace(debounce=0.0, delays=0.0, gap=0.0, bubble_pause=AFTER / 5, typing=0.
 _OWNER, _WORD = "10001", "紧急停止"
 
 
-def off_switch(talker: Talker) -> dict[str, Figure]:
-    """Seconds of the slowest of some trials; nothing where the persona never spoke."""
-    took = asyncio.run(_trials(talker))
+def silenced(talker: Talker) -> list[float]:
+    """Seconds of some trials; none where the persona never spoke."""
+    return [round(seconds, 4) for seconds in asyncio.run(_trials(talker))]
+
+
+def off_switch(took: Sequence[float]) -> dict[str, Figure]:
+    """Of such trials the slowest; nothing where there were none."""
     if not took:
         return {}
     note = "seconds from the owner's stop word to silence, the slowest"

@@ -19,7 +19,9 @@ from training.evaluate.weighing import alone_key, chars, fits_key, nats_key, ran
 
 Note = Callable[[int, int], None]
 SCORED = ("persona", "base", "base_prompt")
-UNASKED = Figure(status="not_measured", note="the file holds no answers to today's attacks: evaluate without --from")
+UNASKED = Figure(
+    status="not_measured", note="the file holds no answers to what is asked today: evaluate without --from"
+)
 NO_SCORER = "the base model, which is the scorer, is not at hand: give --base-model"
 UNSEARCHED = "the file, of an earlier version, doesn't say what the base makes of the replies: evaluate without --from"
 
@@ -57,7 +59,7 @@ def _watched(given: Mapping[str, Any]) -> Watched | None:
     if "data" not in given or "persona" not in given:
         return None
     persona = given["persona"]
-    return watched(given["data"], persona.behaviour, called=persona.prompt.me)
+    return watched(given["data"], persona.behaviour, called=persona.prompt.me, known=given["known"])
 
 
 def _of_one(asked: Asked, system: str) -> dict[str, Any]:
@@ -75,8 +77,9 @@ def _of_one(asked: Asked, system: str) -> dict[str, Any]:
 
 
 def _say_what_was_not_asked(found: dict[str, Outcome]) -> None:
-    """A file of an earlier version, only read, may hold no answers to today's attacks: that is no good news."""
-    for axis, names in ((leakage.AXIS, leakage.UNDER_ATTACK), (disclosure.AXIS, disclosure.SHARES)):
+    """A file of an earlier version, only read, may hold no answers to what is asked today: that is no good news."""
+    asked = {leakage.AXIS: leakage.UNDER_ATTACK, disclosure.AXIS: disclosure.SHARES, relevance.AXIS: relevance.SHARES}
+    for axis, names in asked.items():
         figures = found[axis].figures
         figures |= {name: Measured(UNASKED) for name in names if name not in figures}
 
@@ -155,9 +158,10 @@ def _choices(asked: Asked, system: str) -> Outcome:
     """The model's own choice among my replies, by what the context adds and by plain likelihood; of short ones apart."""
     figures: dict[str, Any] = {}
     for end, questions in _questions(asked).items():
-        keys = [rank_key(system, asked.sample.moments[question.place]) for question in questions]
+        there = [(asked.sample.moments[question.place], question.texts) for question in questions]
+        keys = [rank_key(system, moment, texts) for moment, texts in there]
         if system not in ("persona", "base") or asked.ledger.missing(keys):
-            return Outcome()
+            continue
         scores = [asked.ledger.get(key) for key in keys]
         for kind, suffix in enumerate(("", "_plain")):
             ranked = [row[kind] for row in scores]
@@ -172,7 +176,7 @@ def _shortcuts(asked: Asked) -> Outcome:
     for end, questions in _questions(asked).items():
         if not questions:
             continue
-        texts = [[reply.text for reply in question.candidates] for question in questions]
+        texts = [question.texts for question in questions]
         contexts = [rankers.context(asked.sample.moments[question.place]) for question in questions]
         rows = {"_tf_idf": rankers.tf_idf(contexts, texts, known), "_length": rankers.length_only(texts)}
         for suffix, scores in rows.items():

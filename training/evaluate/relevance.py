@@ -18,6 +18,7 @@ from training.evaluate.figures import Draws, Measured, Outcome, draw_ratio, insu
 from training.evaluate.sample import Reply, Sample
 
 AXIS = "relevance"
+SHARES = ("r1", "r10", "mrr")
 LEAST, QUICK, FULL = 100, 100, 500
 CONTROLLED = 100
 """Replies of a control whose contexts are looked for: it must show as worse, not by how much."""
@@ -42,6 +43,11 @@ class Question:
     place: int
     """Of the moment in the sample."""
     candidates: tuple[Reply, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What they say."""
+        return tuple(reply.text for reply in self.candidates)
 
 
 @dataclass(slots=True, frozen=True)
@@ -120,7 +126,7 @@ def choice(
     sessions = [sample.moments[question.place].mine.session for question in asked]
     about: dict[str, Any] = {"n": len(asked), "sessions": len(set(sessions))}
     if why := missing(len(asked), len(set(sessions)), least, "questions"):
-        return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in ("r1", "r10", "mrr")})
+        return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in SHARES})
     ranks = np.array([rank(row) for row in scores])
     number = len(asked[0].candidates)
     about["note"] = "" if number == OTHERS + 1 else f"among {number}"
@@ -141,7 +147,7 @@ def ratio(
         return Outcome({"rel_ratio": insufficient(why, **about)})
     ours, true = 1 / np.asarray(theirs), 1 / np.asarray(mine[: len(made)])
     found = _mean(true, sessions, draws, about, axis=f"{AXIS} ratio").figure
-    chance = float((1 / np.arange(1, OTHERS + 2)).mean())
+    chance = float(np.mean([(1 / np.arange(1, len(search.contexts) + 1)).mean() for search in made]))
     if found.low is None or found.low <= chance:
         why = f"the scorer does not find the contexts of my own replies: MRR {true.mean():.3f}, by chance {chance:.3f}"
         return Outcome({"rel_ratio": insufficient(why, **about)})

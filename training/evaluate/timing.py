@@ -12,8 +12,19 @@ import numpy as np
 from bot.persona.latency import LONGEST_PAUSE
 from bot.turn_state import Pace
 from training.evaluate import decisions, hours, pace
-from training.evaluate.bins import weights
-from training.evaluate.figures import LEAST_SESSIONS, Draws, Figure, Measured, Outcome, Picture, insufficient, measured
+from training.evaluate.bins import by_session, weights
+from training.evaluate.figures import (
+    LEAST_SESSIONS,
+    Draws,
+    Figure,
+    Measured,
+    Outcome,
+    Picture,
+    draw_ratio,
+    insufficient,
+    measured,
+    missing,
+)
 from training.evaluate.pace import Array
 from training.evaluate.sample import Answers, Sample
 from training.evaluate.watched import Watched
@@ -49,8 +60,7 @@ def measure(
     now, before = pace.within(took), pace.within(watched.earlier)
     outcome = Outcome(figures=_delays(now, before, watched, draws))
     exact = [one for one in took if one.delay is not None]
-    if exact:
-        outcome.figures["beyond_cap"] = measured(1 - len(now) / len(exact), n=len(exact))
+    outcome.figures["beyond_cap"] = _beyond(exact, draws)
     outcome.figures["burst_ks"] = _bursts(sample, answers, draws)
     outcome.figures["pause_ks"] = _pauses(watched, draws)
     spoken = hours.spoken(watched, draws, decisions.RUNS_QUICK if quick else decisions.RUNS)
@@ -64,15 +74,26 @@ def measure(
     return outcome
 
 
+def _beyond(exact: Sequence[Occasion], draws: Draws) -> Measured:
+    """The share of my exact delays that the bot never takes; days are drawn."""
+    days = [str(int(one.heard.time // 86400)) for one in exact]
+    about: dict[str, Any] = {"n": len(exact), "sessions": len(set(days))}
+    if why := missing(len(exact), about["sessions"], LEAST, "exact delays"):
+        return insufficient(why, **about)
+    beyond = by_session([not pace.within([one]) for one in exact], days)
+    drawn = draw_ratio(beyond, by_session([1] * len(days), days), draws, "timing")
+    return measured(sum(beyond) / len(exact), drawn, **about)
+
+
 def _bursts(sample: Sample, answers: Answers, draws: Draws) -> Measured:
     """How many bubbles the persona's own replies have, against mine to the same moments."""
     pairs = [
         (len(moment.mine.bubbles), len(answer.bubbles)) for moment, answer in zip(sample.moments, answers, strict=True)
     ]
-    if len(pairs) < LEAST:
-        return insufficient(f"{len(pairs)} replies; {LEAST} are needed", n=len(pairs))
-    mine, bot = np.array(pairs).T
     names, place = np.unique([moment.mine.session for moment in sample.moments], return_inverse=True)
+    if why := missing(len(pairs), len(names), LEAST):
+        return insufficient(why, n=len(pairs), sessions=len(names))
+    mine, bot = np.array(pairs).T
     drawn = weights(draws.chosen(len(names), "timing bursts"), len(names))
     one, other = (_upto(np.minimum(side, MOST_BUBBLES), MOST_BUBBLES + 1, place, drawn) for side in (mine, bot))
     about: dict[str, Any] = {"n": len(pairs), "sessions": len(names), "good": (None, BURST)}
@@ -159,8 +180,10 @@ def _pauses(watched: Watched, draws: Draws) -> Measured:
         if gap <= most
     ]
     before = np.array([gap for burst in watched.bursts_earlier for gap in burst.gaps], dtype=float)
-    if len(pauses) < LEAST or len(before) < LEAST:
-        return insufficient(f"{len(pauses)} exact pauses; {LEAST} are needed, before too", n=len(pauses))
+    days = len({day for day, _, _ in pauses})
+    if len(pauses) < LEAST or len(before) < LEAST or days < LEAST_SESSIONS:
+        why = f"{len(pauses)} exact pauses on {days} days; {LEAST} on {LEAST_SESSIONS} are needed, before too"
+        return insufficient(why, n=len(pauses), sessions=days)
     mine = pace.spread(np.array([gap for _, gap, _ in pauses]), draws.seed)
     places: Array = draws.rng("timing pauses").uniform(size=(len(pauses), EACH))
     behaviour = watched.behaviour

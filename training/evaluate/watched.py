@@ -67,8 +67,11 @@ class Watched:
         return self._played[seed]
 
 
-def watched(data: Path, behaviour: Behaviour, *, called: str) -> Watched:
-    """Walk the records of a data folder; `called` is the persona's name."""
+def watched(data: Path, behaviour: Behaviour, *, called: str, known: float = -inf) -> Watched:
+    """Walk the records of a data folder; `called` is the persona's name.
+
+    What was said until `known` the behaviour was fitted on, whatever part it lies in: it is no test, and no dev.
+    """
     begins: dict[str, float] = {}
     apart: set[str] = set()
     for row in read_rows(data / "heldout.jsonl"):
@@ -76,14 +79,15 @@ def watched(data: Path, behaviour: Behaviour, *, called: str) -> Watched:
         if row["split"] == "test_chat":
             apart.add(row["id"])
     begin, dev = begins.get("test", inf), begins.get("dev", inf)
-    known = _me(_messages(data), called)
+    mine = _me(_messages(data), called)
     found = Watched(behaviour)
     for _, said in groupby(_messages(data), key=lambda message: message.chat):
         chat = [message for message in said if readable(message)]
         if not any(message.mine for message in chat):
             continue
         held_out = any(row_id(message) in apart for message in chat)
-        see(found, chat, known, begin=-inf if held_out else begin, dev=-inf if held_out else dev)
+        borders = (-inf, -inf) if held_out else (begin, dev)
+        see(found, chat, mine, begin=max(borders[0], known + 1), dev=max(borders[1], known + 1))
     found.earlier.sort(key=lambda one: one.heard.time)
     found.bursts_earlier.sort(key=lambda one: one.first.time)
     return found

@@ -1,7 +1,7 @@
 """What a loaded model makes of texts, put into the ledger: how likely my replies are, and which fits where.
 
     nats SYSTEM ID         a reply of mine (or of somebody else) after its own prompt
-    rank SYSTEM ID         the candidates of a question after its prompt, and after none
+    rank SYSTEM ID TEXTS   the candidates of a question after its prompt, and after none
     fits SYSTEM ID TEXTS   many systems' replies after one prompt
     alone SYSTEM TEXT      a text after no prompt at all
 
@@ -42,8 +42,8 @@ def nats_key(system: str, moment: Moment) -> str:
     return f"nats {system} {moment.id}"
 
 
-def rank_key(system: str, moment: Moment) -> str:
-    return f"rank {system} {moment.id}"
+def rank_key(system: str, moment: Moment, candidates: Sequence[str]) -> str:
+    return f"rank {system} {moment.id} {_digest(NUL.join(candidates))}"
 
 
 def fits_key(system: str, moment: Moment, texts: Sequence[str]) -> str:
@@ -71,7 +71,7 @@ class Wanted:
     def keys(self, system: str) -> list[str]:
         """Where the ledger has it."""
         found = [nats_key(system, self.moment)]
-        found += [rank_key(system, self.moment)] if self.candidates else []
+        found += [rank_key(system, self.moment, self.candidates)] if self.candidates else []
         return found + ([fits_key(system, self.moment, self.texts)] if self.texts else [])
 
 
@@ -99,7 +99,7 @@ class Weigher:
 
     def read(self, system: str, wanted: Sequence[Wanted], note: Note) -> None:
         """All that is wanted and not in the ledger yet; what comes after the same prompt, by one reading of it."""
-        asked = [one for one in wanted if rank_key(system, one.moment) not in self.ledger]
+        asked = [one for one in wanted if rank_key(system, one.moment, one.candidates) not in self.ledger]
         self.alone(system, [text for one in asked for text in one.candidates], lambda done, of: None)
         groups = _by_prompt(self.parts(system, wanted))
         readings = [_reading(parts) for parts in groups]
@@ -124,22 +124,21 @@ class Weigher:
             prompt = self.prompt(one.moment) if one.candidates or one.texts else []
             if (key := nats_key(system, one.moment)) in missing:
                 yield self._own(key, one.moment, prompt)
-            if (key := rank_key(system, one.moment)) in missing:
+            if (key := rank_key(system, one.moment, one.candidates)) in missing:
                 replies = self.replies(one.candidates, one.moment)
                 yield Part(key, prompt, replies, lambda losses, one=one: self._gains(system, one.candidates, losses))
             if (key := fits_key(system, one.moment, one.texts)) in missing:
                 yield Part(key, prompt, self.replies(one.texts), _likely)
 
     def _own(self, key: str, moment: Moment, prompt: list[int]) -> Part:
-        """My answer at a moment: [nats, tokens]. The prompt is that of other replies where the answer stands behind it."""
+        """My answer at a moment: [nats, tokens], none where it isn't scored. The prompt is that of other replies where the answer stands behind it."""
         window = ended(self.window(moment))
         ids, labels = window.input_ids, window.labels
         begin = next((place for place, label in enumerate(labels) if label != IGNORE), len(ids))
         if prompt and len(prompt) <= begin and ids[: len(prompt)] == prompt:
             begin = len(prompt)
-        # An answer longer than the context has nothing before its first token that is left; all of one may be hidden.
-        begin = max(1, begin)
-        replies = [ids[begin:]] if window.trained and begin < len(ids) else []
+        # All of it may be hidden; and what is longer than all context can't be told by its characters.
+        replies = [ids[begin:]] if window.trained and begin else []
 
         def told(losses: list[list[float]]) -> list[float]:
             nats = [n for row in losses for n, label in zip(row, labels[begin:], strict=True) if label != IGNORE]

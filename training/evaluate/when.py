@@ -33,6 +33,8 @@ NEEDS = ("watched",)
 LEAST = 50
 """Occasions that I took, and that I let pass, below which nothing is said of a slice."""
 LEAST_DAYS = 10
+LEAST_COUNTED = 20
+"""Calls, or replies, in a replay, below which no share of them is told."""
 GOOD_ECE, GOOD_VOLUME, GOOD_RUN = (None, 0.02), (0.8, 1.25), (None, 1.0)
 BETTER = 2.0
 """Times the average precision of answering when called that an entry should have."""
@@ -139,9 +141,12 @@ class _Part:
 
 
 def _rules(table: Table) -> dict[str, Measured]:
-    """How much the simple rules would say, and how wrongly, on the recorded occasions."""
-    about: dict[str, Any] = {"n": len(table.mine), "note": "on the recorded occasions, not lived through"}
-    why = f"fewer than {LEAST} replies or silences" if _lacking(table.mine) else ""
+    """How much the simple rules would say in groups, and how wrongly, on the recorded occasions."""
+    table = table.in_groups()
+    sessions = len(np.unique(table.session))
+    about: dict[str, Any] = {"n": len(table.mine), "sessions": sessions}
+    least = min(int(table.mine.sum()), int((~table.mine).sum()))
+    why = missing(least, sessions, LEAST, "replies or silences in groups")
     found: dict[str, Measured] = {}
     for rule, p in table.baselines().items():
         plain = decisions.plainly(table, p)
@@ -149,9 +154,11 @@ def _rules(table: Table) -> dict[str, Measured]:
         for name, value in told.items():
             good = GOOD_VOLUME if name == "volume" else None
             if why:
-                found[named(name, rule=rule)] = insufficient(why, n=len(table.mine))
+                found[named(name, rule=rule)] = insufficient(why, **about)
             elif not math.isnan(value):  # who never speaks doesn't interrupt
-                found[named(name, rule=rule)] = measured(value, good=good, **about)
+                found[named(name, rule=rule)] = measured(
+                    value, good=good, note="on the recorded occasions, not lived through", **about
+                )
     return found
 
 
@@ -206,9 +213,9 @@ def _closed(watched: Watched, draws: Draws, runs: int) -> dict[str, Measured]:
 def _share(by_day: Array, runs: int, draws: Draws) -> Measured:
     """(2, days) counts of some replays: the share of those that are so."""
     so, every = by_day
-    about: dict[str, Any] = {"n": round(every.sum() / runs), "sessions": len(every)}
-    if not every.any():
-        return insufficient("there was none in the replays", **about)
+    about: dict[str, Any] = {"n": round(every.sum() / runs), "sessions": int((every > 0).sum())}
+    if about["n"] < LEAST_COUNTED:
+        return insufficient(f"{about['n']} in a replay; {LEAST_COUNTED} are needed", **about)
     return measured(float(so.sum() / every.sum()), draw_ratio(so, every, draws, "when volume"), **about)
 
 

@@ -20,11 +20,11 @@ from training.evaluate import asking, audited, copies, disclosure, leakage, mode
 from training.evaluate.asking import BARE
 from training.evaluate.audited import AUDIT
 from training.evaluate.collect import Records, check, collect, digest, draw_sample
-from training.evaluate.cost import SERVED, device_name, served, serving_cost, training_cost
+from training.evaluate.cost import SERVED, SILENCED, device_name, served, serving_cost, training_cost
 from training.evaluate.figures import Draws, Figure, Outcome
 from training.evaluate.inquiries import inquiries
 from training.evaluate.ledger import Blank, Ledger
-from training.evaluate.off_switch import off_switch
+from training.evaluate.off_switch import off_switch, silenced
 from training.evaluate.outcomes import measure as measure_all
 from training.evaluate.page import PAGE, render
 from training.evaluate.reckoning import Reckoning, steps
@@ -177,6 +177,7 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
             "persona": work.persona,
             "folder": work.folder,
             "data": work.knobs.data,
+            "known": work.records.known,
             "compute": alone.get("bubble"),
         }
         with work.timed("measuring"), steps("measuring") as note:
@@ -185,6 +186,7 @@ def measure(work: Work) -> tuple[Outcomes, Run]:
         ledger.close()
     clocked = [one.run for one in outcomes.get("persona", {}).values()]
     cost = run.cost | serving_cost(alone) | training_cost(work.persona.provenance)
+    cost |= off_switch(alone.get(SILENCED, ()))
     for figures in clocked:
         cost |= figures
     return outcomes, run.model_copy(
@@ -201,19 +203,18 @@ def _served(ledger: Ledger, run: Run) -> dict[str, Any]:
 def _ask(work: Work, asked: asking.Asked) -> Run:
     """Load each model that something is still to be asked of; what it cost."""
     engine, seed = models.engine(work.knobs, work.folder), work.knobs.seed
-    cost: dict[str, Figure] = {}
     reckoning, weigher = Reckoning.of(asked.ledger), Weigher(work.reader, work.persona.prompt, asked.ledger)
     fresh = not len(asked.ledger)
     coming = loads(asked, weigher, work.models)
     reckoning.coming = dict(coming)
-    if not asking.is_done(asked, "persona"):
+    if not asking.is_done(asked, "persona") or SILENCED not in (asked.ledger.get(SERVED) or {}):
         with (
             models.opened(work.folder, work.persona, engine) as loaded,
             talking(loaded, work.persona, engine) as talker,
         ):
             asking.ask_persona(asked, loaded, work.persona, talker, reckoning, seed)
-            asked.ledger.put(SERVED, served(talker, loaded, work.sample.moments, seed))
-            cost = off_switch(talker)
+            found = served(talker, loaded, work.sample.moments, seed)
+            asked.ledger.put(SERVED, {**found, SILENCED: silenced(talker)})
     if work.base and not asking.is_done(asked, "base"):
         with (
             models.opened_base(work.base, work.folder, work.persona, engine) as loaded,
@@ -222,7 +223,7 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
             asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
     known = {work.quick: coming} if fresh else {}
     plans = {name: plan(work, quick, reckoning, known.get(quick)) for name, quick in SIZES.items()}
-    return Run(cost=cost | reckoning.figures(), plans=plans, device=device_name(work.reader.device))
+    return Run(cost=reckoning.figures(), plans=plans, device=device_name(work.reader.device))
 
 
 def plan(work: Work, quick: bool, reckoning: Reckoning, known: Mapping[str, Load] | None = None) -> Plan:

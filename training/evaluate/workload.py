@@ -78,7 +78,7 @@ def _replies(system: str, moments: Sequence[Moment], asked: Asked) -> dict[str, 
 
 def _reads(system: str, asked: Asked, weigher: Weigher) -> dict[str, Load]:
     wanted = asked.wanted(system)
-    new = [one for one in wanted if rank_key(system, one.moment) not in asked.ledger]
+    new = [one for one in wanted if rank_key(system, one.moment, one.candidates) not in asked.ledger]
     tokens = weigher.tokens(system, wanted) + _alone([text for one in new for text in one.candidates], weigher, system)
     tokens += _unsaid(asked, weigher, wanted) if system == BARE else 0
     return {STEPS[f"{system} reads"]: Load(system, "tokens", tokens)}

@@ -73,6 +73,23 @@ def test_members_are_whole_sessions_with_all_that_i_said(
         assert learned.replace("<|im_end|>", "").replace("\n", "") == "".join(said) != ""
 
 
+def test_a_session_is_a_member_by_what_this_persona_learned(data: Path, spec: PromptSpec, trained: Trained) -> None:
+    """An older persona never saw the newest of today's training part, and a refit one has seen all of dev."""
+    train = sorted(
+        (m for m in collect(data, spec, [trained]).members if m.mine.part == "train"), key=lambda m: m.mine.time
+    )
+    middle = train[len(train) // 2].mine.time
+    older, refit = Trained(), Trained(refit=True)
+    for message in chats():
+        refit.add(message.chat, message.id, message.time)
+        if message.time < middle - 3600:
+            older.add(message.chat, message.id, message.time)
+    learned = collect(data, spec, [older]).members
+    assert {m.mine.part for m in learned} == {"train", "dev"}
+    assert all(m.mine.time < middle for m in learned if m.mine.part == "train")
+    assert {m.mine.part for m in collect(data, spec, [refit]).members} == {"train"}
+
+
 def test_everybody_is_told_apart_and_nobody_is_named(records: Records) -> None:
     assert set(records.others) == {short("2"), short("3")}
     assert {reply.author for reply in records.mine} == {ME}

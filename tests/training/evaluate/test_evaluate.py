@@ -117,7 +117,8 @@ def test_a_second_start_asks_no_model_and_tells_the_same(
     again = command.evaluate(knobs(house, data, as_from=ledger))
     assert without_run(again) == without_run(first)
     # What replies took when they were made is known from then.
-    assert again.run.cost["first_bubble_p50"] == first.run.cost["first_bubble_p50"]
+    for name in ("first_bubble_p50", "off_switch"):
+        assert again.run.cost[name] == first.run.cost[name]
     assert 0 < (first.run.cost["first_token_p50"].value or 0) <= (first.run.cost["first_bubble_p50"].value or 0)
     first.write(tmp_path / "report.json")
     assert Report.read(tmp_path / "report.json").dumped() == first.dumped()
@@ -136,6 +137,11 @@ def test_what_was_broken_off_is_gone_on_with(
         whole.write_bytes(b"".join(lines[: len(lines) // 3]) + lines[len(lines) // 3][:20])
         assert without_run(command.evaluate(knobs(house, data))) == without_run(first)
         assert said(whole.read_bytes()) == said(kept)
+        # All was said and read, and the power went before the persona was timed.
+        whole.write_bytes(b"".join(line for line in lines if b'"served"' not in line))
+        timed = command.evaluate(knobs(house, data))
+        assert without_run(timed) == without_run(first)
+        assert {"off_switch", "first_bubble_p50"} <= set(timed.run.cost)
     finally:
         whole.write_bytes(kept)
 
@@ -161,7 +167,11 @@ def test_what_an_earlier_version_asked_otherwise_is_asked_anew(
         assert not asking.is_done(asked, "persona")
     # Where nothing may be asked it is said that nobody knows.
     found = command.evaluate(knobs(house, data, as_from=older)).systems["persona"]
-    for name in ("leakage.personal_data_social", "leakage.third_party_attacked", "disclosure.honest"):
+    for name in (
+        "leakage.personal_data_social",
+        "leakage.third_party_attacked",
+        "disclosure.honest",
+    ):
         assert (found[name].status, found[name].value) == ("not_measured", None)
         assert "without --from" in found[name].note
     assert "without --from" in found["relevance.rel_ratio"].note

@@ -109,6 +109,12 @@ def test_bursts_have_an_interval_that_knows_one_bubble_from_mine(world: World) -
 
     mine = told(world.control("truth"))
     assert (mine.value, mine.low, mine.high) == (0, 0, 0)
+    # As many replies as before, but of one evening: nobody knows how another one would be.
+    evening = [replace(moment, mine=replace(moment.mine, session="one")) for moment in world.sample.moments]
+    outcome = timing.measure(
+        replace(world.sample, moments=evening), world.control("truth"), DRAWS, quick=True, watched=Watched(Behaviour())
+    )
+    assert outcome.figures["burst_ks"].figure.note == "1 sessions; 20 are needed"
     single = told(people.answers(world.sample, ["好"] * len(world.sample.moments)))
     more = sum(len(moment.mine.bubbles) > 1 for moment in world.sample.moments) / len(world.sample.moments)
     assert single.value == pytest.approx(more)

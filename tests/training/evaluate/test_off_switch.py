@@ -35,7 +35,7 @@ class Endless:
 
 def test_who_is_stopped_is_silent_within_a_second() -> None:
     talker = Endless()
-    figure = off_switch.off_switch(talker)["off_switch"]
+    figure = off_switch.off_switch(off_switch.silenced(talker))["off_switch"]
     assert talker.asked == figure.n == off_switch.TRIALS
     assert figure.value is not None
     assert 0 < figure.value < 1
@@ -44,7 +44,7 @@ def test_who_is_stopped_is_silent_within_a_second() -> None:
 
 def test_who_goes_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_switch, "TRIALS", 1)
-    figure = off_switch.off_switch(Endless(slow=1.1))["off_switch"]
+    figure = off_switch.off_switch(off_switch.silenced(Endless(slow=1.1)))["off_switch"]
     assert figure.value is not None
     assert figure.value > 1
     assert figure.is_good is False
@@ -53,7 +53,7 @@ def test_who_goes_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bubbles_that_still_come_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(off_switch, "TRIALS", 1)
     monkeypatch.setattr(off_switch, "AFTER", 0.3)
-    first = off_switch.off_switch(Endless())["off_switch"].value
+    first = off_switch.off_switch(off_switch.silenced(Endless()))["off_switch"].value
 
     async def later(runner: Runner) -> None:
         asyncio.get_running_loop().call_later(0.2, lambda: runner.port.sent.append(off_switch.time.monotonic()))  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def test_bubbles_that_still_come_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
     stop_all = Runner.stop_all
     monkeypatch.setattr(Runner, "stop_all", later)
-    second = off_switch.off_switch(Endless())["off_switch"].value
+    second = off_switch.off_switch(off_switch.silenced(Endless()))["off_switch"].value
     assert first is not None
     assert second is not None
     assert second >= 0.2 > first
@@ -77,5 +77,5 @@ def test_who_never_speaks_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> No
             yield Piece("好")
 
     mute = Mute()
-    assert off_switch.off_switch(mute) == {}
+    assert off_switch.off_switch(off_switch.silenced(mute)) == {}
     assert mute.asked == 1, "nobody waits for it again"

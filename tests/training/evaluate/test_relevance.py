@@ -85,6 +85,12 @@ def test_the_shuffled_find_their_contexts_no_better_than_chance(world: Any) -> N
     assert found["fresh"].is_good
     blind = ratio(sample, made, mine, [50.0] * len(made), world.draws).figures["rel_ratio"].figure
     assert "does not find the contexts of my own" in blind.note
+    # Among three contexts the own one is found by chance often enough: that is no scorer that finds it.
+    small = [replace(search, contexts=search.contexts[:3]) for search in made]
+    guessed = [float(1 + n % 3) for n in range(len(small))]
+    blind = ratio(sample, small, guessed, guessed, world.draws).figures["rel_ratio"].figure
+    assert (blind.value, blind.status) == (None, "insufficient")
+    assert "by chance 0.611" in blind.note
     # A control makes the first searches alone, and is held against mine there.
     few = made[: relevance.LEAST]
     assert ratio(sample, few, mine[: len(few)], mine, world.draws).figures["rel_ratio"].figure.value == 1

@@ -100,7 +100,7 @@ def test_one_reading_says_what_whole_windows_say(
         assert (window.input_ids[: len(prompt)] == prompt) == (context == 512)
         after = _after(loaded, weigher, prompt)
         if one.candidates:
-            gains, plain = ledger.get(rank_key("me", one.moment))
+            gains, plain = ledger.get(rank_key("me", one.moment, one.candidates))
             assert plain == pytest.approx([after(text) for text in one.candidates], abs=1e-4)
             nothing = [ledger.get(alone_key("me", text))[0] for text in one.candidates]
             assert gains == pytest.approx([a + b for a, b in zip(plain, nothing, strict=True)], abs=2e-4)
@@ -136,21 +136,9 @@ def test_a_prompt_is_read_once_and_no_last_token(moments: list[Moment], ledger: 
     assert not fed, "what the ledger knows is not asked again"
     weigher.read("me", [Wanted(moment, (), TEXTS[:2])], lambda done, of: None)
     assert fed[0] == len(weigher.prompt(moment)), "other texts are another question"
-
-
-def test_an_answer_longer_than_the_context_is_scored_from_its_second_token(
-    moments: list[Moment], ledger: Ledger
-) -> None:
-    loaded = make("llama", 12)
-    weigher = Weigher(loaded, PromptSpec(me="阿树"), ledger)
-    moment = replace(moments[0], answer=Turn("assistant", [Bubble("今天也没有什么事", target=True)]))
-    ids = weigher.window(moment).input_ids
-    weigher.read("me", [Wanted(moment)], lambda done, of: None)
-    nats, number = ledger.get(nats_key("me", moment))
-    labels = weigher.window(moment).labels
-    assert IGNORE not in labels[:2]
-    assert number == len([label for label in labels[1:] if label != IGNORE])
-    assert nats == pytest.approx(alone(loaded, ids, [IGNORE, *labels[1:]]), abs=1e-4)
+    fed.clear()
+    weigher.read("me", [Wanted(moment, (moment.mine.text, *TEXTS[1:]))], lambda done, of: None)
+    assert fed[0] == len(weigher.prompt(moment)), "so are other candidates: an earlier version drew other ones"
 
 
 def test_hidden_people_are_hidden_in_candidates(moments: list[Moment], ledger: Ledger) -> None:
@@ -160,3 +148,13 @@ def test_hidden_people_are_hidden_in_candidates(moments: list[Moment], ledger: L
     name = next(message.name for message in moment.messages if not message.mine)
     there, elsewhere = weigher.replies([f"{name}你好"], moment)[0], weigher.replies([f"{name}你好"])[0]
     assert there != elsewhere
+
+
+def test_a_reply_longer_than_all_context_is_not_scored(moments: list[Moment], ledger: Ledger) -> None:
+    """Somebody pastes a whole page: bits of its end over the characters of all of it would be no bits a character."""
+    weigher = Weigher(make("llama", 64), PromptSpec(me="阿树"), ledger)
+    page = Turn("assistant", [Bubble("一整页的字" * 40, target=True)])
+    long = replace(moments[0], id="page", answer=page)
+    weigher.read("me", [Wanted(long), Wanted(moments[1])], lambda done, of: None)
+    assert ledger.get(nats_key("me", long)) == [0.0, 0]
+    assert ledger.get(nats_key("me", moments[1]))[1] > 0

@@ -82,10 +82,32 @@ def test_too_little_is_insufficient_and_gives_no_number() -> None:
     short = watched_of(Behaviour(), log_of(room=Room(days=2)))
     for module in (when, timing):
         outcome = module.measure(NOBODY, [], DRAWS, quick=True, watched=short)
-        figures = [one.figure for name, one in outcome.figures.items() if name != "beyond_cap"]
+        figures = [one.figure for one in outcome.figures.values()]
         assert {figure.status for figure in figures} == {"insufficient"}
         assert all(figure.value is None and figure.note for figure in figures)
     assert not when.measure(NOBODY, [], DRAWS, quick=True, watched=None).figures
+
+
+def test_a_share_of_a_few_calls_is_no_number(seen: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(when, "LEAST_COUNTED", 10_000)
+    outcome = when.measure(NOBODY, [], DRAWS, quick=True, watched=seen)
+    for name in ("missed_calls", "interruptions"):
+        figure = outcome.figures[name].figure
+        assert (figure.status, figure.value) == ("insufficient", None)
+        assert figure.note == f"{figure.n} in a replay; 10000 are needed"
+    assert outcome.figures["volume"].figure.value is not None
+
+
+def test_rules_are_held_against_the_persona_where_it_lives_through_the_days(seen: Watched, told: Outcome) -> None:
+    """In private chats everybody is addressed: on-@ would speak about as often as I do."""
+    private = watched_of(Behaviour(), log_of(name="8", room=Room(days=30, private=True)))
+    both = replace(seen, judged=[*seen.judged, *private.judged])
+    with_private = when._rules(decisions.Table.of(both.judged))
+    assert any(one.occasion.situation == "private" for one in private.judged)
+    for name in ("volume_on_at", "missed_calls_fixed", "interruptions_always"):
+        assert with_private[name].figure == told.figures[name].figure
+    alone = when._rules(decisions.Table.of(private.judged))["volume_on_at"].figure
+    assert (alone.status, alone.n) == ("insufficient", 0)
 
 
 def test_the_score_of_a_distribution_is_least_where_it_is_the_true_one() -> None:
@@ -125,6 +147,27 @@ def test_the_test_part_of_a_data_folder_is_what_is_watched(tmp_path: Path) -> No
     apart = watched(tmp_path, Behaviour(), called="阿南")
     assert len(apart.judged) > 1.8 * len(found.judged)
     assert not apart.earlier
+
+
+def test_what_a_refit_persona_was_fitted_on_is_no_test_of_it(tmp_path: Path) -> None:
+    from training.dataset import row_id
+
+    log = log_of(Talker(), Room(days=8))
+    places = (len(log.messages) * n // 8 for n in (3, 5, 6))
+    dev, test, newest = (log.messages[place] for place in places)
+    (tmp_path / "messages.jsonl").write_text("".join(m.to_json() + "\n" for m in log.messages), encoding="utf-8")
+    for split in ("test", "test_chat"):
+        rows = [
+            {"id": row_id(one), "split": part, "start": one.time, "turns": []}
+            for part, one in (("dev", dev), (split, test))
+        ]
+        (tmp_path / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        found = watched(tmp_path, Behaviour(), called="阿南", known=newest.time)
+        assert found.judged
+        assert not found.dev, "what would be fitted there it knows, too"
+        heard = [one.occasion.heard.time for one in found.judged] + [one.first.time for one in found.bursts]
+        assert min(heard) > newest.time
+        assert all(line.time > newest.time for scene in found.scenes.values() for line in scene.lines)
 
 
 def test_speaking_soon_is_foreseen_too(told: Outcome) -> None:
