@@ -210,7 +210,7 @@ def _flags(folder: Path, knobs: Engine) -> list[str]:
     # A supervised one that is idle is ended as a whole: only that surely frees a card.
     flags = ["--persona", str(folder), "--host", "127.0.0.1", "--port", "0", "--idle-unload", "0"]
     same = ("device", "dtype", "threads", "max_batch", "max_queue", "max_new_tokens", "timeout")
-    for name in (*same, "idle_unload", "compile", "attn_implementation"):
+    for name in (*same, "compile", "attn_implementation"):
         flags += [f"--{name.replace('_', '-')}", str(getattr(knobs, name))]
     for name in ("load_in_8bit", "load_in_4bit", "prefix_reuse"):
         flag = name.replace("_", "-")

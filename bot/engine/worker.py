@@ -38,7 +38,7 @@ async def open_talker(knobs: Engine) -> Talker:
         return Echo()
     if knobs.urls:
         return await Remote.open(knobs)
-    worker = Worker(knobs)
+    worker = Worker(knobs, idle=knobs.idle_unload)
     await worker.start()
     return worker
 

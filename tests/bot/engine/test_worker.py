@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from bot.engine.child import _flags
 from bot.engine.echo import Echo
 from bot.engine.remote import Remote
 from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker, open_talker
 from bot.persona.manifest import Persona
 from config.errors import EngineError, PersonaError
-from config.settings import Engine
+from config.settings import Engine, parse
 
 HI = [{"role": "user", "content": "the cat sat"}]
 GREEDY = Sampling(temperature=0, max_tokens=12)
@@ -44,6 +45,22 @@ async def collect(worker: Worker, sampling: Sampling = GREEDY) -> list[Piece]:
 
 def text(pieces: list[Piece]) -> str:
     return "".join(piece.text for piece in pieces)
+
+
+def test_a_supervised_server_leaves_going_idle_to_its_worker(personas: Path) -> None:
+    table = knobs(personas, idle_unload=60.0, max_batch=3, load_in_4bit=True)
+    told = parse(Engine, _flags(personas / "v1", table))
+    assert (told.persona, told.idle_unload, told.max_batch) == (personas / "v1", 0.0, 3)
+    assert (told.load_in_4bit, told.load_in_8bit) == (True, False)
+
+
+async def test_the_talker_of_one_persona_goes_idle_as_its_table_says(
+    personas: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Worker, "start", Worker.prepare)
+    talker = await open_talker(knobs(personas, idle_unload=60.0))
+    assert isinstance(talker, Worker)
+    assert talker.place._idle == 60.0
 
 
 async def test_exchange_and_roll_back_under_streams_lose_nothing(worker: Worker, personas: Path) -> None:
