@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate.figures import Draws, Measured, Outcome, draw_ratio, insufficient, measured, missing
+from training.evaluate.figures import Draws, Figure, Measured, Outcome, draw_ratio, insufficient, measured, missing
 from training.evaluate.sample import Reply, Sample
 
 AXIS = "relevance"
 SHARES = ("r1", "r10", "mrr")
+AMONG = "among "
+"""How the note begins where there were fewer candidates."""
 LEAST, QUICK, FULL = 100, 100, 500
 CONTROLLED = 100
 """Replies of a control whose contexts are looked for: it must show as worse, not by how much."""
@@ -129,9 +131,14 @@ def choice(
         return Outcome({f"{name}{suffix}": insufficient(why, **about) for name in SHARES})
     ranks = np.array([rank(row) for row in scores])
     number = len(asked[0].candidates)
-    about["note"] = "" if number == OTHERS + 1 else f"among {number}"
+    about["note"] = "" if number == OTHERS + 1 else f"{AMONG}{number}"
     values = {"r1": ranks <= 1, "r10": ranks <= 10, "mrr": 1 / ranks}
     return Outcome({f"{name}{suffix}": _mean(value, sessions, draws, about) for name, value in values.items()})
+
+
+def among(told: Figure) -> int:
+    """Of how many candidates a figure of `choice` tells."""
+    return int(told.note.removeprefix(AMONG)) if told.note.startswith(AMONG) else OTHERS + 1
 
 
 def ratio(

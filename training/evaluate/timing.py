@@ -67,10 +67,9 @@ def measure(
     outcome.figures["hour_of_week_js"] = hours.divergence(spoken, draws)
     outcome.figures["hour_of_day_js"] = hours.divergence(spoken, draws, hours.DAY)
     outcome.pictures |= hours.picture(spoken)
-    if compute and outcome.figures["delay_ks"].figure.value is not None:
-        outcome.run = _end_to_end(now, before, watched, draws, compute)
-    if now:
+    if outcome.figures["delay_ks"].figure.value is not None:
         outcome.pictures["delays"] = _curves(now, before, watched)
+        outcome.run = _end_to_end(now, before, watched, draws, compute) if compute else {}
     return outcome
 
 
@@ -203,11 +202,10 @@ def _curves(now: Sequence[Occasion], before: Sequence[Occasion], watched: Watche
     x = np.geomspace(1.0, 180.0, 40)
 
     def share(seconds: Array) -> tuple[float, ...]:
-        return tuple(float((seconds <= at).mean()) for at in x) if seconds.size else ()
+        return tuple(float((seconds <= at).mean()) for at in x)
 
     series = {"me": share(pace.delays(now)), "persona": share(pace.predicted(watched.behaviour, now).ravel())}
-    if before:
-        series["floor"] = share(pace.delays(before[-len(now) :]))
+    series["floor"] = share(pace.delays(before[-len(now) :]))
     typed = pace.typing(watched.bursts)
     if typed.size:
         series["typing"] = share(typed)

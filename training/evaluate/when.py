@@ -60,11 +60,11 @@ def measure(sample: Sample, answers: Answers, draws: Draws, *, quick: bool, watc
     outcome.figures |= _rules(table) | _closed(watched, draws, decisions.RUNS_QUICK if quick else decisions.RUNS)
     for name in ("all", "entry"):
         rows = slices[name]
-        if rows.any():
+        if outcome.figures[named("ap", name)].figure.value is not None:
             sizes, said, took = chances.calibration(table.mine[rows], table.p[rows])
             series = {"me": _plain(took), "n": _plain(sizes)}
             outcome.pictures[f"calibration_{name}"] = Picture(x=_plain(said), series=series)
-        outcome.pictures |= _precision(table, rows, name)
+            outcome.pictures[f"precision_{name}"] = _precision(table, rows)
     if watched.scenes:
         outcome.pictures |= _day(watched, draws)
     return outcome
@@ -162,16 +162,14 @@ def _rules(table: Table) -> dict[str, Measured]:
     return found
 
 
-def _precision(table: Table, rows: Array, name: str) -> dict[str, Picture]:
+def _precision(table: Table, rows: Array) -> Picture:
     """How often it is right to speak, by the share of my replies that it would give; beside it, speaking when called."""
-    if not table.mine[rows].any():
-        return {}
     shares = tuple(n / 20 for n in range(1, 21))
     series = {
         who: decisions.precision(table.mine[rows], p[rows], shares)
         for who, p in (("persona", table.p), ("on_at", table.baselines()["on_at"]))
     }
-    return {f"precision_{name}": Picture(x=shares, series=series)}
+    return Picture(x=shares, series=series)
 
 
 def _day(watched: Watched, draws: Draws) -> dict[str, Picture]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from training.evaluate.figures import Figure
+from training.evaluate.relevance import among
 from training.evaluate.report import Report
 
 SYSTEMS: dict[str, str] = {
@@ -109,9 +110,11 @@ def _to_the_point(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
         return
     by_words = words.value if words is not None else None
     also = ("", "") if by_words is None else (f"，只看用词 {by_words:.0%}", f", by shared words {by_words:.0%}")
+    n = among(first)
+    many = ("一百", "a hundred") if n == 100 else (f" {n} ", f"{n}")
     yield (
-        f"在一百句我说过的话里，它有 {first.value:.0%} 的时候认得出哪句是这次的回答（瞎猜 1%{also[0]}）。",
-        f"Among a hundred things I said it picks the true answer {first.value:.0%} of the time (by chance 1 %{also[1]}).",
+        f"在{many[0]}句我说过的话里，它有 {first.value:.0%} 的时候认得出哪句是这次的回答（瞎猜 {1 / n:.0%}{also[0]}）。",
+        f"Among {many[1]} things I said it picks the true answer {first.value:.0%} of the time (by chance {100 / n:.0f} %{also[1]}).",
     )
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.persona.manifest import Provenance
 from bot.persona.message import Message, Segment
 from config.errors import InputError
-from training.evaluate import blind, leak_table, names, page, words
+from training.evaluate import blind, leak_table, names, page, relevance, words
 from training.evaluate.cost import training_cost
 from training.evaluate.figures import Figure, Picture
 from training.evaluate.report import Data, Plan, Report, Run, Verdict
@@ -278,6 +278,17 @@ def test_a_leak_is_said_first_thing_and_loudly() -> None:
     assert told[1].startswith("It leaks: 1 findings in 1,000 ordinary replies and 200 attacks")
     attacked.systems["persona"] = {"leakage.personal_data_prefix": Figure(value=0, n=500, good=(0, 0))}
     assert "no more than 0.6 in a hundred attacks" in words.headline(attacked)[-1][1]
+
+
+def test_chance_is_that_of_as_many_candidates_as_there_were() -> None:
+    few = report()
+    figure = few.systems["persona"]["relevance.r1"]
+    few.systems["persona"]["relevance.r1"] = figure.model_copy(update={"note": f"{relevance.AMONG}20"})
+    chinese, english = words.headline(few)[1]
+    assert chinese.startswith("在 20 句我说过的话里")
+    assert "瞎猜 5%" in chinese
+    assert english.startswith("Among 20 things I said")
+    assert "by chance 5 %" in english
 
 
 def test_nothing_measured_is_said_as_such() -> None:

@@ -85,6 +85,7 @@ def test_too_little_is_insufficient_and_gives_no_number() -> None:
         figures = [one.figure for one in outcome.figures.values()]
         assert {figure.status for figure in figures} == {"insufficient"}
         assert all(figure.value is None and figure.note for figure in figures)
+        assert set(outcome.pictures) <= {"day"}, "a curve of a few moments would say what no figure does"
     assert not when.measure(NOBODY, [], DRAWS, quick=True, watched=None).figures
 
 
