@@ -125,7 +125,7 @@ def parse(cls: type[T], args: list[str], command: str = "") -> T:
     except CliError as error:
         text = str(error).removeprefix("error parsing CLI: ")
         wrong = text.rsplit("unrecognized arguments: ", 1)[-1].split()[0] if "unrecognized" in text else ""
-        raise UsageError(text, hint=_nearest(cls, wrong.lstrip("-")) if wrong else "see --help") from None
+        raise UsageError(text, hint=_nearest(cls, wrong, flags=True) if wrong else "see --help") from None
 
 
 def _spelt(arg: str) -> list[str]:
@@ -155,7 +155,7 @@ def _explain(cls: type[Table], error: ValidationError) -> SettingsError:
     return SettingsError(f"[{cls.table}] {knob}{shown}: {first['msg'].lower()}", hint=hint)
 
 
-def _nearest(cls: type[Table], wrong: str) -> str:
-    names = list(knobs(cls))
-    close = get_close_matches(wrong.replace("-", "_"), names, n=3)
-    return f"did you mean {', '.join(close)}?" if close else f"the knobs: {', '.join(names)}"
+def _nearest(cls: type[Table], wrong: str, *, flags: bool = False) -> str:
+    names = [f"--{name.replace('_', '-')}" if flags else name for name in knobs(cls)]
+    close = get_close_matches(wrong if flags else wrong.replace("-", "_"), names, n=3)
+    return f"did you mean {', '.join(close)}?" if close else f"there are: {', '.join(names)}"

@@ -5,6 +5,7 @@ What `mybot pull` fetched is loaded from where it lies, without a look at the ne
 Errors are those a person can mend: no such folder, not a model, no network, not enough disk.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 def locate(name: str) -> str:
     """The folder or hub name of a base model; a folder that isn't a model is a TrainingError."""
+    if not name:
+        raise TrainingError(
+            "no base model is named, and the preset names none", hint="--base-model FOLDER, or a hub name"
+        )
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -39,11 +44,19 @@ def source(name: str, revision: str = "") -> str:
     return str(fetched(name, revision) or located) if located == name else located
 
 
+def _asked(name: str, revision: str) -> str:
+    """`source`, told of where it is the hub: without network that answers after a quarter of a minute only."""
+    found = source(name, revision)
+    if not Path(found).is_dir():
+        sys.stderr.write(f"asking the hub for {name}\n")
+    return found
+
+
 def load_config(name: str, revision: str = "") -> Any:
     """The base model's configuration: the only file `mybot plan` needs."""
     from transformers import AutoConfig
 
-    return _from_hub(name, lambda: AutoConfig.from_pretrained(source(name, revision), revision=revision or "main"))
+    return _from_hub(name, lambda: AutoConfig.from_pretrained(_asked(name, revision), revision=revision or "main"))
 
 
 def load_tokenizer(name: str, revision: str = "") -> Any:
@@ -51,7 +64,7 @@ def load_tokenizer(name: str, revision: str = "") -> Any:
     from transformers import AutoTokenizer
 
     tokenizer = _from_hub(
-        name, lambda: AutoTokenizer.from_pretrained(source(name, revision), revision=revision or "main")
+        name, lambda: AutoTokenizer.from_pretrained(_asked(name, revision), revision=revision or "main")
     )
     dress(tokenizer)
     return tokenizer
@@ -73,7 +86,8 @@ def quiet() -> None:
 
     chatter.set_verbosity_error()
     chatter.disable_progress_bar()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    for name in ("bitsandbytes", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     # TRL 1.16 still sets the old name of activation checkpointing itself.
     warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
 

@@ -134,14 +134,13 @@ def make_base(base: Path, data: Path, seed: int, epochs: int = EPOCHS) -> None:
     tiny.embed_by_company(model, windows)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("teaching it to read")
-        tiny.pretrain(
-            model,
-            tokenizer,
-            windows,
-            epochs=epochs,
-            seed=seed,
-            on_step=lambda step, steps, loss: bar.update(task, completed=step, total=steps),
-        )
+
+        def tell(step: int, steps: int, loss: float) -> None:
+            bar.update(task, completed=step, total=steps)
+            if not console.is_terminal and (step % max(1, steps // 10) == 0):
+                console.print(f"step {step}/{steps}  loss {loss:.3f}", highlight=False)
+
+        tiny.pretrain(model, tokenizer, windows, epochs=epochs, seed=seed, on_step=tell)
     tiny.save(base, tokenizer, model)
 
 

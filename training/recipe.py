@@ -61,7 +61,7 @@ def remarks(knobs: Train, replies: int, tokens: int, parameters: int) -> list[st
             f"{tokens:,} tokens of replies for an adapter of {parameters:,} parameters: --r {larger} holds more"
         )
     if replies < FEW_REPLIES and not knobs.lora_dropout:
-        said.append(f"{replies:,} replies are few: --lora-dropout 0.05 keeps them from being learned by heart")
+        said.append(f"{replies:,} turns of mine are few: --lora-dropout 0.05 keeps them from being learned by heart")
     return said
 
 

@@ -52,7 +52,7 @@ def test_a_misspelt_knob_names_the_right_one(toml) -> None:
 def test_a_misspelt_flag_is_wrong_usage(toml) -> None:
     with pytest.raises(UsageError) as caught:
         parse(Web, ["--server-prot", "1"])
-    assert "server_port" in caught.value.hint
+    assert "did you mean --server-port" in caught.value.hint
 
 
 def test_a_knob_of_one_letter_takes_one_dash_or_two(toml) -> None:

@@ -180,3 +180,18 @@ def test_of_a_model_with_eyes_only_the_text_model_is_taken(tokenizer: Any, tmp_p
     assert not any("visual" in name for name, _ in again.named_parameters())
     with torch.no_grad():
         assert torch.allclose(again.eval()(ids).logits, seen, atol=2e-5)
+
+
+def test_a_preset_without_a_base_says_so_instead_of_taking_another() -> None:
+    assert recipe.resolve(Train(preset="tiny-cpu")).base_model == ""
+    with pytest.raises(TrainingError, match="no base model is named") as caught:
+        base.load_config("")
+    assert "--base-model" in caught.value.hint
+
+
+def test_asking_the_hub_is_said_once(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    base.quiet()
+    with pytest.raises(TrainingError, match="nobody/nothing can't be loaded"):
+        base.load_config("nobody/nothing")
+    assert capfd.readouterr().err == "asking the hub for nobody/nothing\n"

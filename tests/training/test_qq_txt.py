@@ -299,8 +299,12 @@ def test_other_texts_are_not_taken_for_an_export(text: str) -> None:
 def test_an_unknown_format_lists_the_guesses(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown format") as caught:
         importer_for(source_of(b"nothing that is known"))
-    assert "qq_txt 0.00" in caught.value.hint
-    assert "qq_exporter 0.00" in caught.value.hint
+    assert "like none of discord, " in caught.value.hint
+    assert "qq_txt" in caught.value.hint
+    with pytest.raises(InputError, match="unknown format") as caught:
+        importer_for(source_of(b"[2021/3/6 08:05:09] nobody\n"))
+    assert "a little like whatsapp 0." in caught.value.hint
+    assert "0.00" not in caught.value.hint
     with pytest.raises(SettingsError, match="no format 'mth'"):
         importer_for(source_of(b"x"), "mth")
     assert importer_for(source_of(b"x"), "jsonl")[0] == "jsonl"

@@ -46,9 +46,10 @@ def importer_for(source: Source, forced: str = "") -> tuple[str, Importer]:
             raise SettingsError(f"[import] format: no format {forced!r}", hint=f"one of {', '.join(known)}")
         return forced, known[forced]
     scores = sorted(((importer.sniff(source), name) for name, importer in known.items()), reverse=True)
-    guesses = ", ".join(f"{name} {score:.2f}" for score, name in scores)
+    guesses = ", ".join(f"{name} {score:.2f}" for score, name in scores if score)
     if scores[0][0] < SURE:
-        raise InputError(f"{source.name}: unknown format", hint=f"guesses: {guesses}; --format NAME forces one")
+        likest = f"a little like {guesses}" if guesses else f"like none of {', '.join(known)}"
+        raise InputError(f"{source.name}: unknown format", hint=f"it looks {likest}; --format NAME forces one")
     if len(scores) > 1 and scores[1][0] == scores[0][0]:
         raise InputError(f"{source.name}: could be several formats", hint=f"guesses: {guesses}; choose with --format")
     return scores[0][1], known[scores[0][1]]
