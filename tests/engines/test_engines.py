@@ -139,8 +139,8 @@ async def test_temperature_0_says_what_the_bare_model_says(house: House) -> None
         assert said == house.generate(text)
         assert last.finish == "length"
         assert last.persona == house.talker.persona.hash
-    # On a busy machine what has come meanwhile is handed on as one.
-    assert max(counts) > 5, "it streams"
+    # The first word at once; of ours what follows within a moment is handed on as one, with the end after it.
+    assert max(counts) > 2, "it streams"
 
 
 async def test_streamed_or_not_it_says_the_same(house: House) -> None:
