@@ -189,12 +189,20 @@ def _gap(picture: Picture) -> float:
 
 
 def _pace(report: Report) -> Iterator[str]:
-    picture = report.pictures.get("timing.delays")
-    if picture is None:
+    delays, hours = (report.pictures.get(f"timing.{name}") for name in ("delays", "hours"))
+    if delays is None and hours is None:
         return
+    yield "<h2>多快回，一次几条 · How soon it answers, and in how many bubbles</h2>"
+    if delays is not None:
+        yield from _delays(report, delays)
+    if hours is not None:
+        yield plots.legend({who: {**words.PEOPLE, "other": "别人们 · the others"}[who] for who in _shown(hours)})
+        yield plots.bars(hours.labels, _shown(hours), words.PICTURES["timing.hours"], wide=True)
+
+
+def _delays(report: Report, picture: Picture) -> Iterator[str]:
     people = {**words.PEOPLE, "typing": "打字那么快 · as fast as typing"}
     series = {**_shown(picture), **{who: picture.series[who] for who in ("typing",) if who in picture.series}}
-    yield "<h2>多快回，一次几条 · How soon it answers, and in how many bubbles</h2>"
     yield plots.legend({who: people[who] for who in series})
     yield '<div class="grid">' + plots.curves(
         picture.x,
@@ -206,10 +214,6 @@ def _pace(report: Report) -> Iterator[str]:
     )
     bubbles = report.pictures.get("style.bubbles")
     yield (_small(bubbles, words.PICTURES["style.bubbles"]) if bubbles else "") + "</div>"
-    hours = report.pictures.get("timing.hours")
-    if hours is not None:
-        yield plots.legend({who: {**words.PEOPLE, "other": "别人们 · the others"}[who] for who in _shown(hours)})
-        yield plots.bars(hours.labels, _shown(hours), words.PICTURES["timing.hours"], wide=True)
 
 
 def _when(report: Report) -> Iterator[str]:

@@ -326,5 +326,13 @@ def test_two_personas_are_compared_at_the_same_moments(
     assert told["gate"]["verdict"] == "refuse", "six replies are too few to look for leaks"
     assert Report.read(house / "me" / "report.json").gate == Verdict.model_validate(told["gate"])
     assert Report.read(other / "report.json").gate is None
+    apart = {name: Figure(value=0.1, low=0.0, high=0.2) for name in ("when.ap_entry", "when.ap_flow_within_60s")}
+    lost = Figure(status="insufficient", note="too few")
+    found = compare.Comparison.model_validate(told).model_copy(update={"differences": {**apart, "when.ece": lost}})
+    compare._show(found)
+    shown = capsys.readouterr().out
+    assert "when.ap_entry" in shown
+    assert "when.ece" in shown, "what the gate asks stands there without a number, too"
+    assert "within_60s" not in shown, "a hundred rows are for the report"
     with pytest.raises(UsageError, match="3 personas"):
         compare.main(Compare(personas=[other] * 3))

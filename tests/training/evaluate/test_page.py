@@ -291,6 +291,13 @@ def test_chance_is_that_of_as_many_candidates_as_there_were() -> None:
     assert "by chance 5 %" in english
 
 
+def test_hours_are_shown_where_no_delay_is_exact() -> None:
+    hours = Picture(labels=tuple(map(str, range(24))), series={"me": (1 / 24,) * 24, "persona": (1 / 24,) * 24})
+    shown = page.render(report(pictures={"timing.hours": hours}))
+    assert words.PICTURES["timing.hours"] in shown
+    assert "log axis" not in shown
+
+
 def test_nothing_measured_is_said_as_such() -> None:
     empty = report(systems={"persona": {}}, pictures={})
     assert [line[0][:2] for line in words.headline(empty)] == ["像不", "答得", "漏不"]
