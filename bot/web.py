@@ -30,7 +30,7 @@ SHARE_WARNING = (
 
 def main(knobs: Web) -> None:
     if find_spec("gradio") is None:
-        raise SettingsError("Gradio isn't installed", hint="pip install 'mybot[web]'")
+        raise SettingsError("Gradio isn't installed", hint="pip install -c constraints.txt -e '.[web]'")
     _check_port(knobs)
     if knobs.share:
         console.print(SHARE_WARNING, style="yellow")

@@ -37,6 +37,8 @@ _NAMES = {
     "median_in_the_bot": "机器人的中位数 median in the running bot",
     "apart": "相差（0 一样，1 全不同） apart (0 alike, 1 disjoint)",
     "when": "我什么时候说话 when I speak",
+    "sessions_with_memories": "带着记忆的对话 conversations with memories",
+    "of_these_with_a_summary": "其中带摘要的 of these with a summary",
     "held_out_chats": "整个留作测试的聊天 chats held out whole",
 }
 

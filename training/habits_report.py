@@ -23,7 +23,9 @@ def when(habits: Habits, behaviour: Behaviour) -> dict[str, Any]:
     if not behaviour.learned:
         return {"learned": f"no: {behaviour.replies} replies, {LEAST} are needed; the neutral profile stays"}
     if not can_fit():
-        return {"learned": "lengths and habits only: the rest needs numpy; pip install 'mybot[train]'"}
+        return {
+            "learned": "lengths and habits only: the rest needs numpy; pip install -c constraints.txt -e '.[train]'"
+        }
     numbers: dict[str, Any] = {"learned": _learned(behaviour), **_open(habits, behaviour), **_closed(habits, behaviour)}
     exact = len(habits.delays.seconds)
     numbers["delays_exact_to_the_second"] = f"{exact} of {exact + habits.delays.rough}"

@@ -43,7 +43,7 @@ def table(rows: Sequence[tuple[str, str, Any]]) -> str:
     lines = []
     before = ""
     for name, what, number in rows:
-        shown = f"{number:,}" if isinstance(number, int) else escape(str(number))
+        shown = "–" if number is None else f"{number:,}" if isinstance(number, int) else escape(str(number))
         first = escape(name) if name != before else ""
         lines.append(f'<tr><td>{first}<td>{escape(what)}<td class="n">{shown}')
         before = name

@@ -134,6 +134,8 @@ def test_the_report_page_tells_and_escapes(tmp_path: Path) -> None:
         assert part in page
     assert page.count("<details>") == 10
     assert "<script" not in page
+    assert "None" not in page
+    assert "带着记忆的对话" in page
     assert "<b>" not in page
     assert "http" not in page
     assert "13912345678" not in page

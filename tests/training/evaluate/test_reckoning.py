@@ -251,7 +251,9 @@ def test_an_estimate_says_how_long_and_what_it_asked_stays(
     monkeypatch.setattr(plans, "WARM", 2)
     monkeypatch.setattr(reckoning, "ENOUGH", {"replies": 1, "tokens": 1})
     command.main(knobs(house, quick=True, estimate=True))
-    first = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert "sizes of report counted: 2 of 2" in said.err
+    first = json.loads(said.out)
     assert first["rates from"].startswith("a probe")
     assert first["left"]["replies"] < first["all of a quick one"]["replies"] < first["all of a full one"]["replies"]
     assert "unknown" not in first["left"]["time"]
