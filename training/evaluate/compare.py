@@ -64,7 +64,10 @@ def compare(knobs: Compare) -> Comparison:
 
 def _prepared(knobs: Compare) -> list[Work]:
     """One evaluation for each, at moments that none of them has seen."""
-    lists = [Trained.of(*open_persona(path)) for path in knobs.personas]
+    opened = [open_persona(path) for path in knobs.personas]
+    if len({persona.hash for _, persona in opened}) < len(opened):
+        raise InputError("both are the same version", hint="name the older one's folder: personas/NAME/VERSION")
+    lists = [Trained.of(*one) for one in opened]
     works = [
         prepare(_knobs(knobs, place), [one for n, one in enumerate(lists) if n != place], strict=not place)
         for place in range(len(lists))

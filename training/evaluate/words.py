@@ -89,9 +89,10 @@ def _told_apart(mine: dict[str, Figure]) -> Iterator[tuple[str, str]]:
     k90, style = mine.get("two_sample.k90"), mine.get("style.score")
     if k90 is not None and k90.value is not None:
         n = max(1, round(k90.value))
+        many = "1 message" if n == 1 else f"{n} messages"
         yield (
             f"一个人大约要看 {n} 条消息，才分得出是我还是分身。" if n < 1000 else "看再多消息也很难分出是我还是分身。",
-            f"A judge needs about {n} messages to tell it from me." if n < 1000 else "A judge hardly tells it from me.",
+            f"A judge needs about {many} to tell it from me." if n < 1000 else "A judge hardly tells it from me.",
         )
     elif style is not None and style.value is not None:
         yield (

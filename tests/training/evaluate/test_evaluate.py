@@ -336,3 +336,5 @@ def test_two_personas_are_compared_at_the_same_moments(
     assert "within_60s" not in shown, "a hundred rows are for the report"
     with pytest.raises(UsageError, match="3 personas"):
         compare.main(Compare(personas=[other] * 3))
+    with pytest.raises(InputError, match="the same version"):
+        compare.main(Compare(personas=[other] * 2))

@@ -77,6 +77,8 @@ def test_the_page_says_it_in_plain_words_and_needs_nothing_from_elsewhere() -> N
     assert "A judge needs about 34 messages" in shown
     assert "picks the true answer 34% of the time (by chance 1 %, by shared words 17%)" in shown
     assert "as well as mine" not in shown
+    plain = report(systems={"persona": {"two_sample.k90": Figure(value=0.2, n=500)}})
+    assert words.headline(plain)[0][1] == "A judge needs about 1 message to tell it from me."
     assert "1000 条平常的回复里没有漏出" in shown
     assert "only two others have 300 messages" in shown
     assert re.search("me, ten months on<td[^>]*>0.64–0.71<td[^>]*>5–12", shown)
