@@ -18,9 +18,6 @@ def told(language: Language, why: str | Exception) -> str:
     reason = str(why)
     if language == "en":
         return reason
-    # An error that was made for a chat has its own words.
-    if said := getattr(why, "said", ""):
-        return said
     for text, shape in _shapes():
         if found := shape.fullmatch(reason):
             values = found.groupdict()

@@ -227,18 +227,6 @@ NOBODY = Text("没有", "nobody")
 CALLED = Text("{name}（{hash}）", "{name} ({hash})")
 """A persona and its hash."""
 
-REFUSED = Text(
-    "{version} 评分没有通过：{reasons}；一定要换就加上 强制",
-    "the gate refused {version}: {reasons}; to take it all the same add --force",
-)
-SAYS_NOTHING = Text("新的一句话也不说", "the new persona says nothing")
-SAYS_TOKENS = Text("新的把控制符说出来了", "the new persona says control tokens")
-GOES_ON = Text(
-    "新的说个没完：一条 {chars} 个字，平时是 {usual:.0f} 个",
-    "the new persona goes on and on: {chars} characters, where {usual:.0f} are usual",
-)
-CANT_ANSWER = Text("新的答不上来：{why}", "the new persona can't answer: {why}")
-
 FAULTS = (
     # A persona's folder.
     Text("{folder} 里没有人格：没有 {file}", "{folder} is not a persona: no {file}"),
@@ -253,6 +241,18 @@ FAULTS = (
     Text("{name} 没有像 {version} 的版本", "{name} has no version like {version}"),
     Text("{name} 有好几个像 {version} 的版本", "{name} has several versions like {version}"),
     Text("没有更早的人格可以退回", "there is no earlier persona to go back to"),
+    # Another persona that was to take over.
+    Text(
+        "{version} 评分没有通过：{reasons}；一定要换就加上 强制",
+        "the gate refused {version}: {reasons}; to take it all the same add --force",
+    ),
+    Text("新的一句话也不说", "the new persona says nothing"),
+    Text("新的把控制符说出来了", "the new persona says control tokens"),
+    Text(
+        "新的说个没完：一条 {chars} 个字，平时是 {usual} 个",
+        "the new persona goes on and on: {chars} characters, where {usual} are usual",
+    ),
+    Text("新的答不上来：{why}", "the new persona can't answer: {why}"),
     # The engine.
     Text("这个模型服务换不了人格：[engine] 里要写 persona，不写 url", "this engine has no personas to exchange"),
     Text("模型暂停着", "the engine is paused"),

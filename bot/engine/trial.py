@@ -1,20 +1,17 @@
 """Whether a new persona may take over: what the gate said of it, and what it says itself.
 
-Knows a running child and the version's folder; doesn't know how personas are exchanged. Each
-refusal says why, in English for the log and in both languages for the owner's chat.
+Knows a running child and the version's folder; doesn't know how personas are exchanged.
 """
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import words
 from bot.engine.child import Child
 from bot.engine.wire import Sampling
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import SCORES
 from bot.persona.prompt import render
-from bot.words import Text
 from config.errors import EngineError
 from config.settings import Engine
 
@@ -25,11 +22,10 @@ FAR = 20
 
 
 class Unfit(EngineError):
-    """A persona that doesn't take over: why, for the owner's chat, in both languages."""
+    """A persona that doesn't take over, and why."""
 
-    def __init__(self, text: Text, /, *, hint: str = "the old one serves on", **values: object) -> None:
-        super().__init__(text("en", **values), hint=hint)
-        self.said = text("zh", **values)
+    def __init__(self, message: str, *, hint: str = "the old one serves on") -> None:
+        super().__init__(message, hint=hint)
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +48,8 @@ def check_verdict(folder: Path) -> None:
     """Raise Unfit where the gate refused this version."""
     verdict = Verdict.of(folder)
     if verdict.passed is False:
-        raise Unfit(words.REFUSED, version=folder.name, reasons="; ".join(verdict.reasons))
+        reasons = "; ".join(verdict.reasons)
+        raise Unfit(f"the gate refused {folder.name}: {reasons}; to take it all the same add --force")
 
 
 async def smoke_test(child: Child, knobs: Engine) -> None:
@@ -60,13 +57,13 @@ async def smoke_test(child: Child, knobs: Engine) -> None:
     longest = min(child.persona.generation.max_tokens, knobs.max_new_tokens)
     said = [await _ask(child, question, longest) for question in QUESTIONS]
     if not any(text.strip() for text in said):
-        raise Unfit(words.SAYS_NOTHING, hint="the old one serves on; train it again")
+        raise Unfit("the new persona says nothing", hint="the old one serves on; train it again")
     if any(token in text for token in _special_tokens(child.folder) for text in said):
-        raise Unfit(words.SAYS_TOKENS, hint="the old one serves on; see its chat template")
+        raise Unfit("the new persona says control tokens", hint="the old one serves on; see its chat template")
     usual = usual_length(child.persona.behaviour)
     if usual and all(len(text) > FAR * usual for text in said):
-        shortest = min(map(len, said))
-        raise Unfit(words.GOES_ON, chars=shortest, usual=usual)
+        chars = min(map(len, said))
+        raise Unfit(f"the new persona goes on and on: {chars} characters, where {usual:.0f} are usual")
 
 
 def usual_length(behaviour: Behaviour) -> float:
@@ -81,7 +78,7 @@ async def _ask(child: Child, question: str, longest: int) -> str:
     async for piece in child.client.stream(prompt, Sampling(temperature=0.0, max_tokens=longest)):
         said += piece.text
         if piece.finish not in (None, "stop", "length"):
-            raise Unfit(words.CANT_ANSWER, why=piece.why or piece.finish)
+            raise Unfit(f"the new persona can't answer: {piece.why or piece.finish}")
     return said
 
 

@@ -33,7 +33,7 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
         (SettingsError("no such knob"), "设置不对（no such knob）"),
         (TrainingError("no run"), "出了问题（no run）"),
         (MyBotError("{why} %s"), "出了问题（{why} %s）"),
-        (Unfit(words.SAYS_NOTHING), "新的一句话也不说"),
+        (Unfit("the new persona says nothing"), "新的一句话也不说"),
         ("whatever came over stderr", "whatever came over stderr"),
     ],
 )

@@ -87,7 +87,9 @@ async def say(bridge: Any, chat: str, number: int, words: str = "在吗") -> str
     """Say something in a chat; the answer."""
     before = len(bridge.port.texts(chat))
     kind = "private" if ":private:" in chat else "group"
-    message = Message(f"{chat}{number}", chat, kind, int(time.time()), "20001", "友", [Segment("text", words)], False)
+    # In a group somebody else each time: who answers within milliseconds is soon taken for a machine.
+    sender = "20001" if kind == "private" else f"3000{number}"
+    message = Message(f"{chat}{number}", chat, kind, int(time.time()), sender, "友", [Segment("text", words)], False)
     await bridge.runner.hear(message, addressed=True, chat_name="群")
     await until(lambda: len(bridge.port.texts(chat)) > before)
     return bridge.port.texts(chat)[-1]

@@ -18,6 +18,7 @@ from bot.engine.memory import fits_beside
 from bot.engine.trial import Unfit
 from bot.engine.wire import Piece, Sampling
 from bot.engine.worker import Worker
+from bot.faults import told
 from bot.persona.behaviour import Behaviour
 from bot.persona.manifest import SCORES, Generation, Persona
 from config.errors import EngineError, PersonaError
@@ -115,7 +116,7 @@ async def test_what_is_not_fit_leaves_the_old_one_serving_and_says_why(home: Pat
         for manner, words in (("mute", "says nothing"), ("nan", "not finite"), ("template", "chat template")):
             with pytest.raises(Unfit, match=words) as refused:
                 await worker.swap(make_toy(tmp_path / manner / "v1", manner=manner))
-            assert refused.value.said
+            assert told("zh", refused.value).startswith("新的")
             assert "old one" in refused.value.hint
         with pytest.raises(Unfit, match="400 characters, where 8 are usual"):
             await worker.swap(long)
@@ -133,7 +134,7 @@ async def test_a_version_the_gate_refused_is_taken_by_force_only(home: Path) -> 
     async with at_work(home) as worker:
         with pytest.raises(Unfit, match="its loss is 9") as refused:
             await worker.swap(home / "v2")
-        assert "强制" in refused.value.said
+        assert "强制" in told("zh", refused.value)
         await worker.swap(home / "v2", force=True)
         assert text(await ask(worker)) == whole(home / "v2")
         await worker.rollback()
