@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent
 # A stray package named `config` in site-packages would shadow ours: the checkout comes first.
@@ -67,8 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     from config import settings
     from config.errors import MyBotError
 
-    # As Ctrl-C does, so that nothing is left half-done; 143 is what shells know an ended process by.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    stopped = _stopped_by_term()
     module, table, _ = COMMANDS[command]
     try:
         knobs = settings.parse(getattr(settings, table), args, command)
@@ -78,8 +78,26 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        return 130
+        return stopped[0]
     return 0
+
+
+def _stopped_by_term() -> list[int]:
+    """SIGTERM ends a command as Ctrl-C does, nothing left half-done; the list holds the code of a stopped one."""
+    code = [130]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # What shells know an ended process by.
+        code[0] = 128 + number
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c) and ctrl_c is not signal.default_int_handler:
+            # An event loop's own cancels all that runs in it; an exit would end one task, and the others cry.
+            ctrl_c(signal.SIGINT, frame)
+        else:
+            sys.exit(code[0])
+
+    signal.signal(signal.SIGTERM, end)
+    return code
 
 
 if __name__ == "__main__":
