@@ -15,6 +15,7 @@ from training import base
 from training.evaluate import blind, tables
 from training.evaluate.ledger import Ledger
 from training.evaluate.plans import estimate
+from training.evaluate.reckoning import console
 from training.evaluate.report import REPORT, Report
 from training.evaluate.work import measure, prepare, report_of, write
 from training.report import show
@@ -37,7 +38,11 @@ def main(knobs: Evaluate) -> None:
 def evaluate(knobs: Evaluate) -> Report:
     """The report of a persona."""
     work = prepare(knobs)
-    return report_of(work, *measure(work))
+    try:
+        return report_of(work, *measure(work))
+    except KeyboardInterrupt:
+        console.print("what was answered so far is kept: the same command goes on from there")
+        raise
 
 
 def guessed(knobs: Evaluate, folder: Path) -> Report:
