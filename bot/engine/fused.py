@@ -10,6 +10,7 @@ torch; imported late, by model.py alone, which checks that the model still says 
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -128,6 +129,7 @@ def _turn_both(turn: Callable[..., Any]) -> Callable[..., tuple[Tensor, Tensor]]
     return both
 
 
+@cache
 def _turns_as_we_do(turn: Callable[..., Any]) -> bool:
     q, k, angle = (torch.linspace(-2, 3, n * 24).view(1, n, 3, 8) for n in (4, 2, 1))
     try:
