@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from training.evaluate import asking, models
 from training.evaluate.asking import STEPS
 from training.evaluate.cost import device_name
-from training.evaluate.reckoning import Note, Reckoning, steps, told
-from training.evaluate.report import REPORT, Plan, Report
+from training.evaluate.reckoning import Note, Reckoning, told
+from training.evaluate.report import REPORT, Report
 from training.evaluate.speaking import key, speak
 from training.evaluate.weighing import Wanted, Weigher, nats_key
-from training.evaluate.work import SIZES, Work, plan, talking
+from training.evaluate.work import Work, plans_of, talking
 from training.evaluate.workload import Load, Unopened, by_unit, loads
 
 T = TypeVar("T")
@@ -34,11 +34,7 @@ def estimate(work: Work) -> dict[str, Any]:
         left = loads(asked, weigher, work.models)
     finally:
         ledger.close()
-    sizes: dict[str, Plan] = {}
-    with steps("sizes of report counted") as note:
-        for name, quick in SIZES.items():
-            sizes[name] = plan(work, quick, reckoning)
-            note(len(sizes), len(SIZES))
+    sizes = plans_of(work, reckoning, {})
     return {
         "left": {
             "replies": sum(by_unit(left.values(), "replies").values()),

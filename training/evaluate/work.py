@@ -222,11 +222,21 @@ def _ask(work: Work, asked: asking.Asked) -> Run:
         ):
             asking.ask_base(asked, loaded, work.persona, talker, reckoning, seed)
     known = {work.quick: coming} if fresh else {}
-    plans = {name: plan(work, quick, reckoning, known.get(quick)) for name, quick in SIZES.items()}
+    plans = plans_of(work, reckoning, known)
     return Run(cost=reckoning.figures(), plans=plans, device=device_name(work.reader.device))
 
 
-def plan(work: Work, quick: bool, reckoning: Reckoning, known: Mapping[str, Load] | None = None) -> Plan:
+def plans_of(work: Work, reckoning: Reckoning, known: Mapping[bool, Mapping[str, Load]]) -> dict[str, Plan]:
+    """What either size asks; `known`: what was counted already, by whether it is the quick one."""
+    found: dict[str, Plan] = {}
+    with steps("sizes of report counted") as note:
+        for name, quick in SIZES.items():
+            found[name] = plan(work, quick, reckoning, known.get(quick))
+            note(len(found), len(SIZES))
+    return found
+
+
+def plan(work: Work, quick: bool, reckoning: Reckoning, known: Mapping[str, Load] | None) -> Plan:
     """All that an evaluation of that size asks, from its beginning; `known`, if it was counted already."""
     if known is None:
         blank = Blank()
